@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A baseline: a named, numbered list of scopes, expectations and waivers (driftd-baseline(5)), opened from its bytes.
+ *
+ * One byte sequence has one meaning: LF lines, fields separated by one blank, a fixed header, then `scope`, `file`,
+ * `set` and `waive` lines, each kind sorted by memcmp of the lines as they stand (so that `LC_ALL=C sort -c` agrees) and
+ * without repetition; whatever is not canonical is refused. The bytes themselves are kept and entries are parsed when
+ * looked up: what is judged by is exactly what was verified, and it takes little memory.
+ */
+#pragma once
+
+#include "core/approval.h"
+#include "core/scope.h"
+
+#define BASELINE_SIZE_MAX ((size_t)1 << 30) /* bytes */
+#define BASELINE_LINE_MAX ((size_t)1 << 20) /* bytes */
+#define BASELINE_SCOPES_MAX 1024u
+#define HOST_ID_MAX 33 /* 32 hex digits or "*", with the NUL */
+
+enum baseline_class { CLASS_STANDARD, CLASS_NORMAL, CLASS_URGENT, CLASS_COUNT };
+extern const char *const class_names[CLASS_COUNT];
+
+struct baseline_header {
+        char name[NAME_MAX_SIZE];
+        char host[HOST_ID_MAX];
+        uint64_t generation; /* from 1 */
+        bool has_parent;
+        struct digest parent; /* id of the generation before */
+        int64_t created_ms;
+        int64_t expires_ms; /* INT64_MAX: never */
+        char author[NAME_MAX_SIZE];
+        char *ticket; /* escaped; NULL: none */
+        enum baseline_class class;
+};
+
+struct waiver {
+        const char *baseline; /* whose drift it waives */
+        const char *item;     /* item or glob */
+        int64_t until_ms;
+        const char *by;
+        const char *reason; /* escaped */
+};
+
+struct setting {
+        const char *item; /* sysctl:net/ipv4/ip_forward */
+        const char *op;   /* eq ne in … */
+        const char *value; /* escaped */
+};
+
+struct baseline; /* immutable once open; any thread may read it */
+
+enum baseline_result { BASELINE_MALFORMED = 1 };
+
+/* Takes the bytes over (malloc'ed; freed on failure too). 0, BASELINE_MALFORMED with the line and what would be right, -ENOMEM. */
+int baseline_open(char *text, size_t size, struct baseline **ret, struct err *err);
+struct baseline *baseline_free(struct baseline *baseline);
+CLEANUP_DEFINE(struct baseline *, baseline_free)
+
+const struct baseline_header *baseline_header(const struct baseline *baseline);
+const struct digest *baseline_id(const struct baseline *baseline); /* SHA-256 of the bytes */
+const char *baseline_text(const struct baseline *baseline, size_t *ret_size);
+const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret_count);
+
+/* File expectations by index, in the file's order. */
+size_t baseline_files(const struct baseline *baseline);
+/* The escaped path of an entry: borrowed, NOT terminated. */
+const char *baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size);
+/* The attributes of an entry, parsed; done by the caller. -ENOMEM. */
+int baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret);
+/* true and the index of an escaped path; false and where it would be. */
+bool baseline_file_find(const struct baseline *baseline, const char *path, size_t size, size_t *ret_index);
+/* The half-open range of entries strictly below an escaped folder ("/": all but itself). */
+void baseline_files_below(const struct baseline *baseline, const char *folder, size_t *ret_first, size_t *ret_end);
+
+const struct setting *baseline_settings(const struct baseline *baseline, size_t *ret_count);
+const struct waiver *baseline_waivers(const struct baseline *baseline, size_t *ret_count);
+
+/* Writing. Header first, then lines in order; the writer does not sort. */
+int baseline_header_append(const struct baseline_header *header, struct buf *buf);
+int baseline_file_append(const char *escaped_path, uint32_t mask, const struct attributes *attributes, struct buf *buf);
+int baseline_waiver_append(const struct waiver *waiver, struct buf *buf);
+
+/* This host's id, as baselines name it: sd_id128 app-specific, 32 hex digits. DRIFTD_HOST_ID is not consulted. */
+int host_id(char ret[static HOST_ID_MAX], struct err *err);

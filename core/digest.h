@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SHA-256 (FIPS 180-4), the content digest: people can check it by hand with sha256sum. The only module
+ * that includes libcrypto's headers; libcrypto is told not to load its configuration, which could
+ * dlopen modules into the daemon.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/util.h"
+
+#define DIGEST_SIZE 32      /* bytes */
+#define DIGEST_HEX_SIZE 65  /* characters, with the NUL */
+
+struct digest {
+        unsigned char bytes[DIGEST_SIZE];
+};
+
+/* Once in each program, before any other call. 0 or -EIO. */
+int digest_setup(void);
+
+/* Of some bytes. Cannot fail (aborts only where libcrypto itself is broken: our own bug). */
+void digest_bytes(const void *data, size_t size, struct digest *ret);
+
+/* In pieces. One digester is for one thread at a time and may be used again after digester_final. */
+struct digester;
+struct digester *digester_new(void); /* NULL when out of memory */
+struct digester *digester_free(struct digester *digester);
+CLEANUP_DEFINE(struct digester *, digester_free)
+void digester_start(struct digester *digester);
+void digester_update(struct digester *digester, const void *data, size_t size);
+void digester_final(struct digester *digester, struct digest *ret);
+
+/* Lower-case hex, NUL-terminated. */
+void digest_hex(const struct digest *digest, char hex[static DIGEST_HEX_SIZE]);
+/* Takes exactly 64 lower-case hex digits (size is checked); 0 or -EINVAL. */
+int digest_parse(const char *hex, size_t size, struct digest *ret);
+bool digest_equal(const struct digest *a, const struct digest *b); /* in constant time */

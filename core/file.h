@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Our own small files, read and written whole: configuration, trust, keys, marks. Not for watched files
+ * (snapshot.h). Reading never follows a link in the last component unless asked, takes only regular
+ * files, and is bounded. Writing is atomic and durable: a new file, fsync, rename, fsync of the folder.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+enum file_read_flags {
+        FILE_FOLLOW = 1, /* the last component may be a link (for files that a person names) */
+};
+
+/* Appends the file to ret. -ENOENT, -EACCES, …, -EFBIG past size_max, -EINVAL if not regular; with words. */
+int file_read(const char *path, unsigned flags, size_t size_max, struct buf *ret, struct err *err);
+
+/* Replaces path by a file with these bytes and this mode, durably. */
+int file_write(const char *path, mode_t mode, const void *data, size_t size, struct err *err);
+
+/* The same, but -EEXIST if path exists (never over what is there). */
+int file_create(const char *path, mode_t mode, const void *data, size_t size, struct err *err);
+
+/* Makes path and its parents, with this mode for those that it makes. */
+int folder_create(const char *path, mode_t mode, struct err *err);

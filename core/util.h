@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Small things that every file uses: cleanup attributes, ownership that is handed over, array sizes.
+ *
+ * The cleanup idiom: a free function takes NULL and half-built objects and returns NULL, so that
+ * `x = thing_free(x)` is always right; CLEANUP_DEFINE makes it usable as `_cleanup_(thing_freep)`.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define _cleanup_(function) __attribute__((cleanup(function)))
+#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _pure_ __attribute__((pure))
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+#define CLEANUP_DEFINE(type, function)                                                                       \
+        static inline void function##p(type *pointer)                                                        \
+        {                                                                                                    \
+                *pointer = function(*pointer);                                                               \
+        }
+
+/* Takes the pointer out of a variable, so that its cleanup frees nothing. */
+#define steal_pointer(pointer)                                                                               \
+        ({                                                                                                   \
+                typeof(*(pointer)) stolen_ = *(pointer);                                                     \
+                *(pointer) = NULL;                                                                           \
+                stolen_;                                                                                     \
+        })
+
+static inline int
+steal_fd(int *fd)
+{
+        int stolen = *fd;
+        *fd = -1;
+        return stolen;
+}
+
+static inline void
+freep(void *pointer)
+{
+        free(*(void **)pointer);
+}
+
+/* Closes a descriptor if it is open; -1 is nothing. Keeps errno. */
+void fd_close(int fd);
+
+static inline void
+fd_closep(int *fd)
+{
+        fd_close(*fd);
+}
+
+#define _cleanup_free_ _cleanup_(freep)
+#define _cleanup_fd_ _cleanup_(fd_closep)
+
+static inline size_t
+min_size(size_t a, size_t b)
+{
+        return a < b ? a : b;
+}
