@@ -35,19 +35,18 @@ CFLAGS  ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE -DDRIFTD_VERSION='"$(VERSION)"'
 
 # Each hardening flag is tried first and used only where the compiler takes it.
-try = $(shell $(CC) $(1) -Werror -x c -o /dev/null - <<<'int main(void) { return 0; }' 2>/dev/null && echo '$(1)')
-SHELL = /bin/bash
+try = $(foreach flag,$(1),$(shell $(CC) -Werror $(flag) -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(flag)'))
 ifeq ($(SANITIZE),)
-HARDENING := -D_FORTIFY_SOURCE=3 $(call try,-fstack-protector-strong) $(call try,-fstack-clash-protection) \
-             $(call try,-fcf-protection=full) $(call try,-ftrivial-auto-var-init=zero) -fPIE
-LINK_HARDENING := -pie $(call try,-Wl$(comma)-z$(comma)relro)
+HARDENING := $(call try,-D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+             -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE)
+LDHARDENING = -pie -Wl,-z,relro,-z,now,-z,noexecstack
+else
+HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDHARDENING = -fsanitize=$(SANITIZE)
 endif
-comma := ,
-LDHARDENING = $(if $(SANITIZE),,-pie -Wl,-z,relro,-z,now,-z,noexecstack)
-SANITIZERS  = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
-ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) $(SANITIZERS) -pthread $(CFLAGS)
-ALL_LDFLAGS = $(LDHARDENING) $(SANITIZERS) $(LDFLAGS)
+ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -pthread $(CFLAGS)
+ALL_LDFLAGS = $(LDHARDENING) $(LDFLAGS)
 
 CORE   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
 DAEMON := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/*.c))

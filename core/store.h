@@ -17,6 +17,7 @@
 #include "core/digest.h"
 #include "core/err.h"
 #include "core/json.h"
+#include "core/snapshot.h" /* inode_id */
 
 #define STORE_SCHEMA 1             /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u      /* bytes of an item's text */
@@ -146,5 +147,5 @@ int store_values_each(struct store *store, const char *key_prefix, int (*visit)(
 int store_backup(struct store *store, const char *path, struct err *err);
 
 /* Our own database files (database, -wal, -journal, …), for snapshot_wish.own; returns how many, at most 4. */
-struct inode_id;
+
 size_t store_own_files(const char *path, struct inode_id ret[static 4]);

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
-#define _printf_(format, first) __attribute__((format(printf, format, first)))
+#define _printf_(text, first) __attribute__((format(printf, text, first)))
 #define _pure_ __attribute__((pure))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
