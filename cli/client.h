@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How driftctl reaches the methods: the daemon's control socket, or, where no daemon answers and we are root, the same
+ * methods on the store itself (core/service.h).
+ */
+#pragma once
+
+#include "core/config.h"
+#include "core/json.h"
+#include "core/service.h"
+
+struct client;
+
+/* 0 or an exit code with words (no daemon and not root: the hint says how to start it). */
+int client_open(const struct config *config, struct client **ret, struct err *err);
+struct client *client_free(struct client *client);
+CLEANUP_DEFINE(struct client *, client_free)
+
+bool client_is_daemon(const struct client *client); /* false: in this process */
+
+/* Takes the reference of parameters. on_reply may be NULL; its value is borrowed; non-zero stops. 0 or an exit code with words. */
+typedef int (*client_on_reply)(void *userdata, const struct json *parameters, bool continues);
+int client_call(struct client *client, const char *method, struct json *parameters, client_on_reply on_reply, void *userdata, struct err *err);
+
+/* For calls with one reply: keeps it. */
+int client_call_one(struct client *client, const char *method, struct json *parameters, struct json **ret, struct err *err);
