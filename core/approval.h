@@ -21,7 +21,7 @@
 #include "core/err.h"
 #include "core/sshsig.h"
 
-#define APPROVAL_FILE_MAX (4u << 20)   /* bytes */
+#define APPROVAL_FILE_MAX (8u << 20)   /* bytes: room for APPROVALS_MAX of the smallest */
 #define APPROVALS_MAX 16384u           /* in one file */
 #define APPROVAL_SUBJECTS_MAX 8192u    /* lines in one approval */
 #define NAME_MAX_SIZE 64               /* of approvers, baselines, scopes; with the NUL */

@@ -1,3 +1,136 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * One instance of driftd: its configuration, trust, store, judge and problems, and the rules that bind them (applying
+ * a baseline, taking a trust file, what a start finds). driftd keeps one open; driftctl opens one when no daemon runs.
+ *
+ * Every change of an answer is queued as a record, written with the ledger in one transaction by instance_flush, and
+ * announced only after the commit. If the store fails, the queue stays (bounded), detection goes on, and the verdict
+ * cannot be clean. For one thread; judge_scan may run elsewhere.
+ */
 #pragma once
-struct instance;
+
+#include "core/config.h"
+#include "core/judge.h"
+#include "core/store.h"
+#include "core/trust.h"
+
+#define PENDING_RECORDS_MAX 65536u /* records not yet written; past it the oldest news is dropped and counted */
+#define PENDING_BODIES_MAX ((size_t)8 << 20) /* bytes of content waiting to be kept */
+
+enum problem_kind {
+        PROBLEM_UNTRUSTED,    /* trust file, baseline or store does not hold */
+        PROBLEM_NO_BASELINE,
+        PROBLEM_STALE,        /* expired, still detecting */
+        PROBLEM_STORAGE,      /* the store could not be written */
+        PROBLEM_UNVERIFIED,   /* expectations not verified, or longer ago than the signed limit */
+        PROBLEM_UNKNOWN,      /* items that could not be read or did not hold still */
+        PROBLEM_OVERFLOW,     /* the kernel's event queue overflowed: until the rescan is done */
+        PROBLEM_WATCH_LOST,   /* folders without a watch */
+        PROBLEM_UNREADABLE,   /* folders that could not be walked */
+        PROBLEM_STUCK,        /* a file system does not answer */
+        PROBLEM_DRIFT_LIMIT,  /* more open drifts than are kept */
+        PROBLEM_NOT_PROBED,   /* settings expected, but not probed by this version */
+        PROBLEM_ADOPTED,      /* taken by an empty store, not yet confirmed by a signed apply. From here on: coverage is not lowered */
+        PROBLEM_CLOCK,        /* the clock jumped: not believed for expiry */
+        PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
+        PROBLEM_FIRST_USE,    /* the trust file was taken on first use */
+        PROBLEM_COUNT,
+};
+
+struct problem {
+        uint64_t count; /* 0: none */
+        char where[512];
+        char hint[256];
+};
+
+struct announcement { /* of one durable record */
+        uint64_t seq;
+        int64_t time_ms;
+        const char *kind, *item; /* item may be NULL */
+        const struct json *detail;
+        const struct json *trust_id; /* string */
+};
+
+struct pending;
+
+struct instance {
+        const struct config *config; /* borrowed */
+        bool offline;
+        char host[HOST_ID_MAX];
+        struct store *store;
+        struct judge *judge;
+        struct trust *trust;   /* in force; NULL: none yet */
+        bool trust_first_use;  /* never succeeded by a signed one */
+        bool trust_ok;         /* the file on disk is the one in force */
+        char trust_why[ERR_TEXT_MAX];   /* where it is not: why */
+        char broken_why[512];  /* an active baseline that could not be loaded, or a store that was rolled back; "" */
+        bool *baseline_trusted; /* by index of judge_baseline */
+        struct buf *signers;    /* blank-separated, by index */
+        bool settled;          /* daemon: the first full pass since start is done */
+        int64_t expiry_now_ms; /* 0: the clock is believed; else the time it is believed to be at clock_boot_ms */
+        int64_t clock_boot_ms;
+        int64_t started_ms;
+        struct problem problems[PROBLEM_COUNT];
+        struct inode_id own[4];
+        size_t n_own;
+        struct pending *pending;
+        void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
+        void *announce_userdata;
+};
+
+enum instance_flags {
+        INSTANCE_OFFLINE = 1, /* driftctl without a daemon: no start and stop records */
+};
+
+enum instance_result {
+        INSTANCE_BUSY = 1,      /* another program holds the store */
+        INSTANCE_REFUSED = 2,   /* a baseline or trust file does not hold: exit 3, recorded */
+        INSTANCE_MALFORMED = 3, /* bad input: exit 4, nothing changed */
+};
+
+int instance_open(const struct config *config, unsigned flags, struct instance **ret, struct err *err);
+struct instance *instance_free(struct instance *instance);
+CLEANUP_DEFINE(struct instance *, instance_free)
+
+/* Records the start (and the gap before it), or the end. Daemon only. */
+int instance_start(struct instance *instance, struct err *err);
+int instance_stop(struct instance *instance, const char *reason, struct err *err);
+/* Another configuration (borrowed), and the trust file again. */
+int instance_reload(struct instance *instance, const struct config *config, struct err *err);
+/* Keeps the time of being alive, for the bounds of a gap after a crash. */
+int instance_alive(struct instance *instance, struct err *err);
+
+/* Queues a record; takes the reference of detail (NULL: none). Never fails: a lost one is counted. */
+void instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
+/* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
+int instance_flush(struct instance *instance, struct err *err);
+
+void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where, const char *hint);
+const char *problem_name(enum problem_kind kind);
+bool problem_lowers_coverage(enum problem_kind kind);
+
+struct apply_result {
+        char name[NAME_MAX_SIZE];
+        uint64_t generation;
+        struct digest id;
+        struct buf signers; /* blank-separated */
+        bool adopted, review_due;
+};
+/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED or INSTANCE_MALFORMED with the reason, < 0. Flushes. */
+int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals, size_t approvals_size,
+        struct apply_result *ret, struct err *err);
+
+/* "clean", "drift", "incomplete" or "untrusted". Refreshes the problems that are derived. */
+const char *instance_verdict(struct instance *instance);
+/* What time it is for expiry: the clock, unless it jumped. */
+int64_t instance_expiry_now(const struct instance *instance);
+/* Called when the clock was set: notes a jump of over an hour. */
+void instance_clock_changed(struct instance *instance, int64_t jumped_by_ms);
+
+/* A full look in this thread, judging in place (offline), then flushes. */
+int instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err);
+
+/* Marks the open drifts that the patterns select as acknowledged; flushes. */
+int instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by, const char *reason, uint64_t *ret_count, struct err *err);
+/* The whole store, the active baselines' approvals, the trust file. 0, or STORE_TAMPERED with the first wrong thing. */
+int instance_verify(struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err);

@@ -25,9 +25,10 @@ struct json *json_make(const char *format, ...);
 /* 0, or -EINVAL with what was expected. */
 int json_read(const struct json *value, struct err *err, const char *format, ...);
 
-/* One document and nothing after it; depth at most 64. -EINVAL with words. */
+#define JSON_DEPTH_MAX 64u
+/* One document (any value) and nothing after it; depth at most JSON_DEPTH_MAX. -EINVAL with words. */
 int json_parse(const char *text, size_t size, struct json **ret, struct err *err);
-/* Appends compact text, members in the order they were set. 0 or -ENOMEM. */
+/* Appends compact text, members in the order they were set. 0 or -ENOMEM; a failed call leaves the buffer as it was. */
 int json_write(const struct json *value, struct buf *buf);
 /* The same, indented by two, with a newline at its end. */
 int json_write_pretty(const struct json *value, struct buf *buf);
@@ -50,7 +51,7 @@ size_t json_length(const struct json *array_or_object);                     /* 0
 bool json_is_null(const struct json *value); /* also for NULL */
 /* The member's value, or NULL / 0 / false where it is absent or of another type. Borrowed. */
 const char *json_text(const struct json *object, const char *key);
-const char *json_string(const struct json *value);
+const char *json_string_of(const struct json *value); /* NULL for anything else (json_string is jansson's own symbol) */
 json_int json_number(const struct json *object, const char *key);
 bool json_flag(const struct json *object, const char *key);
 

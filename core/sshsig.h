@@ -30,8 +30,11 @@ struct ssh_key {
         char application[SSH_APPLICATION_MAX]; /* sk only: "ssh:" */
 };
 
+const char *ssh_key_type_name(enum ssh_key_type type); /* "ssh-ed25519", "sk-ssh-ed25519@openssh.com" */
+
 /*
- * From one line "ssh-ed25519 AAAA… [comment]". Other types, trailing bytes in the blob: -EINVAL with words.
+ * From one line "ssh-ed25519 AAAA… [comment]", without its newline. Other types, trailing bytes in the blob, an sk
+ * key whose application does not begin with "ssh:": -EINVAL with words.
  * ret_comment may be NULL; otherwise a pointer into line (its rest, maybe empty).
  */
 int ssh_key_parse(const char *line, struct ssh_key *ret, const char **ret_comment, struct err *err);
@@ -50,7 +53,7 @@ enum sshsig_result {
         SSHSIG_PURPOSE = 3,   /* made for another namespace */
 };
 
-/* A signature taken apart. Its pointers are into memory it owns. */
+/* A signature taken apart. It points to nothing. */
 struct sshsig {
         struct ssh_key key;
         char name_space[64];
@@ -60,10 +63,12 @@ struct sshsig {
         uint32_t sk_counter;    /* sk only */
 };
 
-/* From armour (BEGIN line to END line with its newline). 0 or SSHSIG_MALFORMED with words. */
+/* From armour (BEGIN line to END line with its newline). 0, -ENOMEM, or SSHSIG_MALFORMED with words. */
 int sshsig_parse(const char *armor, size_t size, struct sshsig *ret, struct err *err);
-/* 0, SSHSIG_FORGED, SSHSIG_PURPOSE, or -ENOMEM. The caller still has to know whose key it is. */
+/* 0, SSHSIG_FORGED (for an sk key also: not touched), SSHSIG_PURPOSE, or -ENOMEM. The caller still has to know whose key it is. */
 int sshsig_verify(const struct sshsig *sig, const char *name_space, const void *message, size_t size, struct err *err);
+
+/* ---- What only signers need (sshsig_write.c, but for the first) ---- */
 
 /* The bytes that a signer signs (also what an agent is asked to sign): SSHSIG, namespace, hash of the message. sha512. */
 int sshsig_append_signed(const char *name_space, const void *message, size_t size, struct buf *buf);

@@ -1,0 +1,801 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The instance: opening, starting and stopping, problems and the verdict, and the queue of records that
+ * stands between the judge and the store. What decides whether a baseline or a trust file is taken is in
+ * instance_trust.c.
+ *
+ * The queue is the one way into the history: judge events and notes are appended in memory, and one
+ * transaction writes all of them with the ledger rows they touch. The ledger row is taken from the judge
+ * at that moment, so a retry after a failed commit writes the truth of then.
+ */
+#include "core/instance_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "core/item.h"
+
+static const struct {
+        const char *name;
+        bool lowers;
+} problem_table[PROBLEM_COUNT] = {
+        [PROBLEM_UNTRUSTED] = {"untrusted", true},
+        [PROBLEM_NO_BASELINE] = {"no_baseline", true},
+        [PROBLEM_STALE] = {"stale", true},
+        [PROBLEM_STORAGE] = {"storage", true},
+        [PROBLEM_UNVERIFIED] = {"content_age", true},
+        [PROBLEM_UNKNOWN] = {"unknown", true},
+        [PROBLEM_OVERFLOW] = {"overflow", true},
+        [PROBLEM_WATCH_LOST] = {"watch_lost", false}, /* the quick passes take over, and every diff looks at all */
+        [PROBLEM_UNREADABLE] = {"unreadable", true},
+        [PROBLEM_STUCK] = {"stuck", true},
+        [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},
+        [PROBLEM_NOT_PROBED] = {"not_probed", true},
+        [PROBLEM_ADOPTED] = {"adopted", false},
+        [PROBLEM_CLOCK] = {"clock_jump", false},
+        [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
+        [PROBLEM_FIRST_USE] = {"first_use", false},
+};
+
+const char *
+problem_name(enum problem_kind kind)
+{
+        return problem_table[kind].name;
+}
+
+bool
+problem_lowers_coverage(enum problem_kind kind)
+{
+        return problem_table[kind].lowers;
+}
+
+void
+instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where,
+        const char *hint)
+{
+        struct problem *problem = &instance->problems[kind];
+        problem->count = count;
+        snprintf(problem->where, sizeof problem->where, "%s", count && where ? where : "");
+        snprintf(problem->hint, sizeof problem->hint, "%s", count && hint ? hint : "");
+}
+
+/* ---- the queue ---- */
+
+enum pending_work { PENDING_RECORD, PENDING_DRIFT, PENDING_BODY, PENDING_VALUE };
+
+struct pending_entry {
+        enum pending_work work;
+        int64_t time_ms;
+        const char *kind;     /* static text */
+        char *item;           /* record's item, or the value's key */
+        struct json *detail;  /* record */
+        char *baseline;       /* PENDING_DRIFT: whose ledger row is to be brought up to date */
+        struct digest digest; /* PENDING_BODY */
+        char *body;           /* PENDING_BODY and PENDING_VALUE; NULL there: remove */
+        size_t body_size;
+        uint64_t seq; /* once written */
+};
+
+struct pending {
+        struct pending_entry *entries;
+        size_t count, capacity;
+        size_t body_bytes;
+        uint64_t dropped;
+        bool storage_told;
+};
+
+static void
+entry_done(struct pending_entry *entry)
+{
+        free(entry->item);
+        json_free(entry->detail);
+        free(entry->baseline);
+        free(entry->body);
+        *entry = (struct pending_entry){0};
+}
+
+static void
+pending_clear(struct pending *pending)
+{
+        for (size_t i = 0; i < pending->count; i++)
+                entry_done(&pending->entries[i]);
+        pending->count = 0;
+        pending->body_bytes = 0;
+}
+
+/* Takes the entry's contents over; drops and counts it where there is no room. */
+static void
+pending_add(struct pending *pending, struct pending_entry entry)
+{
+        if (pending->count == pending->capacity && pending->count < PENDING_RECORDS_MAX) {
+                size_t capacity = pending->capacity ? 2 * pending->capacity : 64;
+                void *grown = reallocarray(pending->entries, capacity, sizeof *pending->entries);
+                if (grown) {
+                        pending->entries = grown;
+                        pending->capacity = capacity;
+                }
+        }
+        if (pending->count == pending->capacity) {
+                pending->dropped++;
+                entry_done(&entry);
+                return;
+        }
+        pending->body_bytes += entry.work == PENDING_BODY ? entry.body_size : 0;
+        pending->entries[pending->count++] = entry;
+}
+
+void
+instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail)
+{
+        struct pending_entry entry = {
+                .work = PENDING_RECORD,
+                .time_ms = clock_now_ms(),
+                .kind = kind,
+                .item = item ? strdup(item) : NULL,
+                .detail = detail,
+        };
+        pending_add(instance->pending, entry);
+}
+
+void
+instance_value(struct instance *instance, const char *key, const char *value)
+{
+        struct pending_entry entry = {.work = PENDING_VALUE, .item = strdup(key)};
+        entry.body = value ? strdup(value) : NULL;
+        if (entry.item && (entry.body || !value))
+                pending_add(instance->pending, entry);
+        else
+                entry_done(&entry);
+}
+
+static const char *
+drift_kind(const struct judge_event *event)
+{
+        if (event->kind == JUDGE_RESOLVED)
+                return "resolved";
+        if (event->drift->change != CHANGE_UNKNOWN)
+                return "drift";
+        return event->result == SNAPSHOT_UNSTABLE ? "unstable" : "unreadable";
+}
+
+static struct json *
+drift_detail(const struct judge_event *event)
+{
+        const struct drift *drift = event->drift;
+        if (event->kind == JUDGE_RESOLVED)
+                return json_make("{s:s, s:I, s:s, s:s}", "baseline", drift->baseline, "generation",
+                        (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted", "change",
+                        change_names[drift->change]);
+        struct json *attributes = NULL;
+        json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL);
+        struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b}", "baseline", drift->baseline,
+                "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
+                severity_names[drift->severity], "attributes", attributes ? attributes : json_array_make(),
+                "unobserved", drift->unobserved);
+        if (detail && drift->reason)
+                json_put(detail, "error", json_string_new(drift->reason));
+        return detail;
+}
+
+static void
+queue_body(struct instance *instance, const struct judge_event *event)
+{
+        instance_keep(instance, event->digest, event->body, event->body_size);
+}
+
+void
+instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size)
+{
+        struct pending *pending = instance->pending;
+        struct pending_entry entry = {.work = PENDING_BODY, .digest = *digest, .body_size = size};
+        if (pending->body_bytes + size > PENDING_BODIES_MAX)
+                return; /* offered again at the next look */
+        entry.time_ms = clock_now_ms();
+        entry.body = malloc(size + 1);
+        if (!entry.body)
+                return;
+        memcpy(entry.body, body, size);
+        pending_add(pending, entry);
+}
+
+/* Under the judge's lock: must not call the judge. */
+static void
+on_judge_event(void *userdata, struct judge_event *event)
+{
+        struct instance *instance = userdata;
+        char key[DIGEST_HEX_SIZE + 16], id[DIGEST_HEX_SIZE], content[DIGEST_HEX_SIZE];
+        _cleanup_free_ char *name = NULL, *value = NULL;
+        switch (event->kind) {
+        case JUDGE_DRIFT:
+        case JUDGE_RESOLVED: {
+                struct pending_entry entry = {
+                        .work = PENDING_DRIFT,
+                        .time_ms = clock_now_ms(),
+                        .kind = drift_kind(event),
+                        .item = strdup(event->drift->item),
+                        .detail = drift_detail(event),
+                        .baseline = strdup(event->drift->baseline),
+                };
+                pending_add(instance->pending, entry);
+                break;
+        }
+        case JUDGE_BODY:
+                queue_body(instance, event);
+                break;
+        case JUDGE_ROTATED:
+                digest_hex(baseline_id(event->baseline), id);
+                digest_hex(&event->rotation->content, content);
+                snprintf(key, sizeof key, "growing:%.16s:", id);
+                if (asprintf(&name, "%s%s", key, event->item) < 0 ||
+                        asprintf(&value, "%" PRIu64 " %" PRIu64 " %s", event->rotation->size,
+                                event->rotation->inode, content) < 0)
+                        return;
+                instance_value(instance, name, value);
+                break;
+        }
+}
+
+struct row_writer {
+        struct instance *instance;
+        uint64_t seq;
+        struct err *err;
+};
+
+static int
+write_row(void *userdata, struct drift *drift)
+{
+        struct row_writer *writer = userdata;
+        drift->seq = writer->seq;
+        struct ledger_row row = {
+                .baseline = drift->baseline,
+                .item = drift->item,
+                .change = change_names[drift->change],
+                .state = drift->ack_by ? "acknowledged" : "open",
+                .severity = severity_names[drift->severity],
+                .generation = drift->generation,
+                .first_seen_ms = drift->first_seen_ms,
+                .last_change_ms = drift->last_change_ms,
+                .seq = drift->seq,
+                .unobserved = drift->unobserved,
+                .attributes = drift->attributes,
+                .observed = drift->observed,
+                .ack_by = drift->ack_by,
+                .ack_reason = drift->ack_reason,
+                .ack_ms = drift->ack_ms,
+        };
+        return ledger_put(writer->instance->store, &row, writer->err);
+}
+
+static int
+write_drift(struct instance *instance, struct pending_entry *entry, struct err *err)
+{
+        struct row_writer writer = {.instance = instance, .seq = entry->seq, .err = err};
+        int r = 0;
+        if (!judge_find(instance->judge, entry->baseline, entry->item, write_row, &writer, &r))
+                r = ledger_remove(instance->store, entry->baseline, entry->item, err);
+        return r;
+}
+
+static int
+write_entry(struct instance *instance, struct pending_entry *entry, struct err *err)
+{
+        switch (entry->work) {
+        case PENDING_BODY:
+                if (store_content_has(instance->store, &entry->digest))
+                        return 0;
+                return store_content_put(instance->store, &entry->digest, entry->body, entry->body_size,
+                        entry->time_ms, err);
+        case PENDING_VALUE:
+                return store_value_put(instance->store, entry->item, entry->body, err);
+        case PENDING_RECORD:
+        case PENDING_DRIFT:
+                break;
+        }
+        int r = store_record(instance->store, entry->time_ms, entry->kind, entry->item, entry->detail,
+                &entry->seq, err);
+        if (r == 0 && entry->work == PENDING_DRIFT)
+                r = write_drift(instance, entry, err);
+        return r;
+}
+
+static int
+write_pending(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
+        struct err *err)
+{
+        struct pending *pending = instance->pending;
+        int r = store_begin(instance->store, err);
+        if (r == 0 && more)
+                r = more(userdata, err);
+        for (size_t i = 0; i < pending->count && r == 0; i++)
+                r = write_entry(instance, &pending->entries[i], err);
+        if (r == 0)
+                return store_commit(instance->store, err);
+        store_rollback(instance->store);
+        return r;
+}
+
+static void
+announce_pending(struct instance *instance)
+{
+        char hex[DIGEST_HEX_SIZE] = "";
+        if (!instance->announce)
+                return;
+        if (instance->trust)
+                digest_hex(trust_id(instance->trust), hex);
+        _cleanup_json_ struct json *id = json_string_new(hex);
+        for (size_t i = 0; i < instance->pending->count; i++) {
+                const struct pending_entry *entry = &instance->pending->entries[i];
+                if (entry->work != PENDING_RECORD && entry->work != PENDING_DRIFT)
+                        continue;
+                struct announcement announcement = {entry->seq, entry->time_ms, entry->kind, entry->item,
+                        entry->detail, id};
+                instance->announce(instance->announce_userdata, &announcement);
+        }
+}
+
+/* The store is writable again: the failure itself goes into the history. */
+static void
+note_recovery(struct instance *instance)
+{
+        struct pending *pending = instance->pending;
+        if (!pending->storage_told && !pending->dropped)
+                return;
+        struct json *detail = json_make("{s:s, s:I}", "error", instance->problems[PROBLEM_STORAGE].where,
+                "records_dropped", (json_int)pending->dropped);
+        pending->storage_told = false;
+        pending->dropped = 0;
+        instance_record(instance, "storage", NULL, detail);
+        instance_problem(instance, PROBLEM_STORAGE, 0, NULL, NULL);
+}
+
+void
+instance_unrecord(struct instance *instance)
+{
+        if (instance->pending->count)
+                entry_done(&instance->pending->entries[--instance->pending->count]);
+}
+
+int
+instance_flush(struct instance *instance, struct err *err)
+{
+        if (!instance->pending->count && !instance->pending->dropped)
+                return 0;
+        return instance_flush_with(instance, NULL, NULL, err);
+}
+
+int
+instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
+        struct err *err)
+{
+        struct pending *pending = instance->pending;
+        struct err local = {0};
+        int r = write_pending(instance, more, userdata, &local);
+        if (r) {
+                pending->storage_told = true;
+                instance_problem(instance, PROBLEM_STORAGE, pending->count, local.text,
+                        "free space or mend the file system that holds state_dir; detection goes on");
+                if (err)
+                        *err = local;
+                return r < 0 ? r : -EIO;
+        }
+        announce_pending(instance);
+        pending_clear(pending);
+        if (pending->storage_told || pending->dropped) {
+                note_recovery(instance);
+                return instance_flush(instance, err);
+        }
+        return 0;
+}
+
+/* ---- opening ---- */
+
+static int
+open_store(struct instance *instance, struct err *err)
+{
+        _cleanup_free_ char *path = config_database(instance->config);
+        if (!path)
+                return err_oom(err);
+        int r = folder_create(instance->config->state_dir, 0700, err);
+        if (r < 0)
+                return r;
+        r = store_open(path, STORE_CREATE, &instance->store, err);
+        if (r == STORE_BUSY)
+                return err_set(err, INSTANCE_BUSY, "%s is held by another program (a running driftd?)", path);
+        if (r > 0)
+                return err_set(err, INSTANCE_REFUSED, "%s", err->text[0] ? err->text : "the store is damaged");
+        instance->n_own = store_own_files(path, instance->own);
+        return r;
+}
+
+static int
+restore_drift(void *userdata, const struct ledger_row *row)
+{
+        struct instance *instance = userdata;
+        struct drift drift = {
+                .generation = row->generation,
+                .first_seen_ms = row->first_seen_ms,
+                .last_change_ms = row->last_change_ms,
+                .unobserved = row->unobserved,
+                .ack_ms = row->ack_ms,
+                .seq = row->seq,
+        };
+        _cleanup_free_ char *item = strdup(row->item), *attributes = strdup(row->attributes);
+        _cleanup_free_ char *by = row->ack_by ? strdup(row->ack_by) : NULL;
+        _cleanup_free_ char *why = row->ack_reason ? strdup(row->ack_reason) : NULL;
+        int change = name_index(change_names, CHANGE_COUNT, row->change, strlen(row->change));
+        int severity = name_index(severity_names, SEVERITY_COUNT, row->severity, strlen(row->severity));
+        if (!item || !attributes || change < 0 || severity < 0)
+                return 0; /* a row that is not ours: the next look finds the drift again */
+        drift.item = item;
+        drift.attributes = attributes;
+        drift.ack_by = by;
+        drift.ack_reason = why;
+        drift.change = (enum change)change;
+        drift.severity = (enum severity)severity;
+        if (drift.change == CHANGE_UNKNOWN) {
+                static char not_yet[] = "not looked at since the start";
+                drift.reason = not_yet;
+        }
+        snprintf(drift.baseline, sizeof drift.baseline, "%s", row->baseline);
+        snprintf(drift.observed, sizeof drift.observed, "%s", row->observed);
+        return judge_restore(instance->judge, &drift);
+}
+
+static int
+restore_rotation(void *userdata, const char *key, const char *value)
+{
+        struct instance *instance = userdata;
+        struct rotation rotation;
+        char content[DIGEST_HEX_SIZE], id[DIGEST_HEX_SIZE];
+        const char *item = strstr(key + 8, ":file:");
+        if (!item || sscanf(value, "%" SCNu64 " %" SCNu64 " %64s", &rotation.size, &rotation.inode, content) != 3 ||
+                digest_parse(content, strlen(content), &rotation.content) < 0)
+                return 0;
+        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
+                const struct baseline *b = judge_baseline(instance->judge, i);
+                digest_hex(baseline_id(b), id);
+                if (strncmp(id, key + 8, 16) == 0)
+                        return judge_restore_rotation(instance->judge, baseline_id(b), item + 1, &rotation);
+        }
+        return 0;
+}
+
+static int
+open_parts(struct instance *instance, struct err *err)
+{
+        instance->pending = calloc(1, sizeof *instance->pending);
+        if (!instance->pending || judge_new(on_judge_event, instance, &instance->judge) < 0)
+                return err_oom(err);
+        int r = host_id(instance->host, err);
+        r = r ? r : open_store(instance, err);
+        r = r ? r : instance_load_trust(instance, err);
+        r = r ? r : instance_load_baselines(instance, err);
+        r = r ? r : ledger_each(instance->store, restore_drift, instance, err);
+        r = r ? r : store_values_each(instance->store, "growing:", restore_rotation, instance, err);
+        r = r ? r : instance_load_clock(instance, err);
+        return r;
+}
+
+int
+instance_open(const struct config *config, unsigned flags, struct instance **ret, struct err *err)
+{
+        _cleanup_(instance_freep) struct instance *instance = calloc(1, sizeof *instance);
+        if (!instance)
+                return err_oom(err);
+        instance->config = config;
+        instance->offline = flags & INSTANCE_OFFLINE;
+        instance->started_ms = clock_now_ms();
+        int r = open_parts(instance, err);
+        if (r)
+                return r;
+        instance_flush(instance, NULL); /* a store that cannot be written is a problem, not a reason to be blind */
+        *ret = steal_pointer(&instance);
+        return 0;
+}
+
+struct instance *
+instance_free(struct instance *instance)
+{
+        if (!instance)
+                return NULL;
+        if (instance->pending) {
+                pending_clear(instance->pending);
+                free(instance->pending->entries);
+                free(instance->pending);
+        }
+        instance_drop_baseline_states(instance);
+        judge_free(instance->judge);
+        trust_free(instance->trust);
+        store_free(instance->store);
+        free(instance);
+        return NULL;
+}
+
+/* ---- start, stop, time ---- */
+
+#define CLOCK_JUMP_MS ((int64_t)3600 * 1000)
+
+static void
+time_text(int64_t time_ms, char text[static CLOCK_TEXT_MAX])
+{
+        clock_format(time_ms, text);
+}
+
+/* The last moment at which somebody certainly watched: the newest record, or the alive mark if that is later. */
+static int
+last_alive(struct instance *instance, int64_t *ret_ms, bool *ret_clean, struct err *err)
+{
+        _cleanup_free_ char *kind = NULL, *alive = NULL;
+        int r = store_last_record(instance->store, ret_ms, &kind, err);
+        if (r)
+                return r;
+        *ret_clean = strcmp(kind, "stop") == 0;
+        r = store_value_get(instance->store, "alive", &alive, err);
+        if (r < 0)
+                return r;
+        int64_t alive_ms = alive ? strtoll(alive, NULL, 10) : 0;
+        if (!*ret_clean && alive_ms > *ret_ms)
+                *ret_ms = alive_ms;
+        return 0;
+}
+
+int
+instance_start(struct instance *instance, struct err *err)
+{
+        char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
+        int64_t last_ms = 0, now_ms = clock_now_ms();
+        bool clean = false;
+        int r = last_alive(instance, &last_ms, &clean, err);
+        if (r < 0)
+                return r;
+        bool first = r == STORE_NONE;
+        if (!first && now_ms + CLOCK_JUMP_MS < last_ms)
+                instance_clock_changed(instance, now_ms - last_ms);
+        if (!first) {
+                time_text(last_ms, from);
+                time_text(now_ms, to);
+                instance_record(instance, "gap", NULL,
+                        json_make("{s:s, s:s, s:s}", "from", from, "to", to, "cause",
+                                clean ? "stopped" : "killed or crashed"));
+        }
+        instance_record(instance, "start", NULL,
+                json_make("{s:s, s:s, s:b, s:I}", "version", DRIFTD_VERSION, "host", instance->host, "clean",
+                        first || clean, "gap_ms", (json_int)(first ? 0 : now_ms - last_ms)));
+        instance_flush(instance, err);
+        return 0;
+}
+
+int
+instance_stop(struct instance *instance, const char *reason, struct err *err)
+{
+        instance_record(instance, "stop", NULL, json_make("{s:s}", "reason", reason));
+        return instance_flush(instance, err);
+}
+
+int
+instance_alive(struct instance *instance, struct err *err)
+{
+        char text[24];
+        snprintf(text, sizeof text, "%" PRId64, clock_now_ms());
+        instance_value(instance, "alive", text);
+        return instance_flush(instance, err);
+}
+
+int64_t
+instance_expiry_now(const struct instance *instance)
+{
+        if (!instance->expiry_now_ms)
+                return clock_now_ms();
+        return instance->expiry_now_ms + (clock_monotonic_ms() - instance->clock_boot_ms);
+}
+
+void
+instance_clock_changed(struct instance *instance, int64_t jumped_by_ms)
+{
+        char believed[24];
+        if (jumped_by_ms > -CLOCK_JUMP_MS && jumped_by_ms < CLOCK_JUMP_MS)
+                return;
+        if (!instance->expiry_now_ms)
+                instance->expiry_now_ms = clock_now_ms() - jumped_by_ms;
+        instance->clock_boot_ms = clock_monotonic_ms();
+        snprintf(believed, sizeof believed, "%" PRId64, instance->expiry_now_ms);
+        instance_value(instance, "clock_believed", believed);
+        instance_record(instance, "clock_jump", NULL, json_make("{s:I}", "by_ms", (json_int)jumped_by_ms));
+        instance_problem(instance, PROBLEM_CLOCK, 1, "the clock jumped by more than an hour",
+                "it is not believed for expiry until the next signed apply");
+}
+
+int
+instance_load_clock(struct instance *instance, struct err *err)
+{
+        _cleanup_free_ char *believed = NULL;
+        int r = store_value_get(instance->store, "clock_believed", &believed, err);
+        if (r < 0 || !believed)
+                return r < 0 ? r : 0;
+        instance->expiry_now_ms = strtoll(believed, NULL, 10);
+        instance->clock_boot_ms = clock_monotonic_ms();
+        instance_problem(instance, PROBLEM_CLOCK, 1, "the clock jumped by more than an hour",
+                "it is not believed for expiry until the next signed apply");
+        return 0;
+}
+
+int
+instance_reload(struct instance *instance, const struct config *config, struct err *err)
+{
+        instance->config = config;
+        int r = instance_load_trust(instance, err);
+        return r ? r : instance_flush(instance, err);
+}
+
+/* ---- verdict ---- */
+
+static int
+count_drift(void *userdata, struct drift *drift)
+{
+        struct drift_counts *counts = userdata;
+        bool waived = judge_waiver(counts->instance->judge, drift, counts->now_ms) != NULL;
+        if (waived)
+                counts->waived++;
+        else if (drift->change == CHANGE_UNKNOWN)
+                counts->unknown++;
+        else
+                counts->drift++;
+        if (!waived)
+                counts->by_severity[drift->severity]++;
+        return 0;
+}
+
+void
+instance_count(struct instance *instance, struct drift_counts *ret)
+{
+        *ret = (struct drift_counts){.instance = instance, .now_ms = instance_expiry_now(instance)};
+        judge_each(instance->judge, count_drift, ret);
+}
+
+static void
+refresh_unverified(struct instance *instance, const struct drift_counts *counts)
+{
+        struct coverage coverage;
+        char where[128];
+        judge_coverage(instance->judge, clock_now_ms(), &coverage);
+        uint64_t left = coverage.expected - coverage.verified - coverage.settings;
+        snprintf(where, sizeof where, "%" PRIu64 " of %" PRIu64 " expectations", left, coverage.expected);
+        instance_problem(instance, PROBLEM_UNVERIFIED, left, where,
+                "not verified yet, or longer ago than the signed limit: driftctl scan --full");
+        instance_problem(instance, PROBLEM_UNKNOWN, counts->unknown, "see the drifts whose change is unknown",
+                "driftctl show ITEM says why");
+        instance_problem(instance, PROBLEM_DRIFT_LIMIT, judge_refused(instance->judge),
+                "more open drifts than are kept", "bless or revert what is listed, then look again");
+        instance_problem(instance, PROBLEM_NOT_PROBED, coverage.settings, "settings in a baseline",
+                "this version probes no settings");
+}
+
+static void
+refresh_stale(struct instance *instance)
+{
+        const char *name = NULL;
+        uint64_t stale = 0;
+        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
+                const struct baseline_header *header = baseline_header(judge_baseline(instance->judge, i));
+                if (header->expires_ms > instance_expiry_now(instance))
+                        continue;
+                stale++;
+                name = header->name;
+        }
+        instance_problem(instance, PROBLEM_STALE, stale, name, "it has expired: bless the next generation");
+        instance_problem(instance, PROBLEM_NO_BASELINE, judge_baselines(instance->judge) == 0,
+                "no baseline is active", "driftctl bless --ticket … signs the first one");
+}
+
+const char *
+instance_verdict(struct instance *instance)
+{
+        struct drift_counts counts;
+        instance_count(instance, &counts);
+        refresh_unverified(instance, &counts);
+        refresh_stale(instance);
+        instance_refresh_trust_problems(instance);
+        if (instance->problems[PROBLEM_UNTRUSTED].count)
+                return "untrusted";
+        if (counts.drift)
+                return "drift";
+        for (enum problem_kind kind = 0; kind < PROBLEM_COUNT; kind++)
+                if (problem_lowers_coverage(kind) && instance->problems[kind].count)
+                        return "incomplete";
+        return "clean";
+}
+
+/* ---- looking, acknowledging ---- */
+
+int
+instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err)
+{
+        struct walk_problems problems = {.instance = instance};
+        struct judge_scan scan = {
+                .full = full,
+                .at_once = true,
+                .workers = instance->config->workers,
+                .own = instance->own,
+                .n_own = instance->n_own,
+                .files = files,
+                .bytes = bytes,
+                .problem = instance_walk_problem,
+                .userdata = &problems,
+        };
+        int r = judge_scan(instance->judge, &scan, err);
+        instance_problem(instance, PROBLEM_UNREADABLE, problems.count, problems.where,
+                "the folder could not be read");
+        if (r < 0)
+                return r;
+        instance_flush(instance, err);
+        return 0;
+}
+
+/* A folder that is not there is drift by itself; a mount left out is the signed rule. The rest lowers coverage. */
+void
+instance_walk_problem(void *userdata, const char *path, int error)
+{
+        struct walk_problems *problems = userdata;
+        if (error == ENOENT || error == EXDEV || error == ENOTDIR)
+                return;
+        _cleanup_buf_ struct buf text = {0};
+        buf_escape(&text, path, strlen(path));
+        if (atomic_fetch_add(&problems->count, 1) == 0)
+                snprintf(problems->where, sizeof problems->where, "%.400s: %s", text.data ? text.data : "",
+                        strerrordesc_np(error));
+}
+
+struct acking {
+        struct instance *instance;
+        char *const *items;
+        size_t n_items;
+        const char *by, *reason;
+        uint64_t count;
+};
+
+static int
+ack_drift(void *userdata, struct drift *drift)
+{
+        struct acking *acking = userdata;
+        if (!item_selected(drift->item, acking->items, acking->n_items))
+                return 0;
+        char *by = strdup(acking->by), *reason = strdup(acking->reason);
+        if (!by || !reason) {
+                free(by);
+                free(reason);
+                return -ENOMEM;
+        }
+        free(drift->ack_by);
+        free(drift->ack_reason);
+        drift->ack_by = by;
+        drift->ack_reason = reason;
+        drift->ack_ms = clock_now_ms();
+        struct pending_entry entry = {
+                .work = PENDING_DRIFT,
+                .time_ms = drift->ack_ms,
+                .kind = "ack",
+                .item = strdup(drift->item),
+                .baseline = strdup(drift->baseline),
+                .detail = json_make(
+                        "{s:s, s:s, s:s}", "baseline", drift->baseline, "by", acking->by, "reason", acking->reason),
+        };
+        pending_add(acking->instance->pending, entry);
+        acking->count++;
+        return 0;
+}
+
+int
+instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by, const char *reason,
+        uint64_t *ret_count, struct err *err)
+{
+        struct acking acking = {instance, items, n_items, by, reason, 0};
+        int r = judge_each(instance->judge, ack_drift, &acking);
+        if (r < 0)
+                return err_oom(err);
+        *ret_count = acking.count;
+        return instance_flush(instance, err);
+}

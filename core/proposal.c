@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Proposals. The scanner looks at what was asked for and gives a line each; the parent's lines stand for
+ * the rest; both are sorted, so the text is one merge. What cannot be said for certain (a file that does
+ * not hold still, or cannot be read) refuses the whole proposal by name: a signature under a guess would
+ * be worse than none.
+ */
+#include "core/proposal.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "core/item.h"
+#include "core/scan.h"
+
+#define REFUSALS_NAMED_MAX 5u
+
+struct making {
+        const struct proposal_request *request;
+        struct scope *scopes; /* as they will stand in the proposal: borrowed members, own excludes */
+        size_t n_scopes;
+        pthread_mutex_t lock;
+        struct text_list lines; /* "file …\n" */
+        struct buf refused;
+        unsigned n_refused;
+        bool out_of_memory;
+};
+
+static bool
+taken_live(const struct making *making, const char *item)
+{
+        const struct proposal_request *r = making->request;
+        if (!r->n_items)
+                return r->n_waivers == 0 && !r->retire;
+        return item_selected(item, r->items, r->n_items);
+}
+
+/* ---- looking ---- */
+
+static enum scan_look
+plan(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
+{
+        struct making *making = userdata;
+        (void)stx;
+        if (making->request->files)
+                atomic_fetch_add(making->request->files, 1);
+        if (making->request->n_items) {
+                _cleanup_free_ char *item = item_from_path(path);
+                if (!item || !taken_live(making, item))
+                        return SCAN_SKIP;
+        }
+        wish->prefix = UINT64_MAX;
+        return scope->mode != SCOPE_PRESENT && scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) ? SCAN_READ
+                                                                                                    : SCAN_STAT;
+}
+
+static void
+refuse(struct making *making, const char *path, const char *why)
+{
+        if (making->n_refused++ < REFUSALS_NAMED_MAX) {
+                buf_text(&making->refused, making->n_refused > 1 ? ", " : "");
+                buf_escape(&making->refused, path, strlen(path));
+                buf_printf(&making->refused, " (%s)", why);
+        }
+}
+
+/* A growing file is known by its inode too: that tells a rotation from a rewrite. */
+static uint32_t
+mask_for(const struct scope *scope)
+{
+        switch (scope->mode) {
+        case SCOPE_PRESENT:
+                return ATTRIBUTE_BIT(ATTRIBUTE_TYPE);
+        case SCOPE_GROWING:
+                return scope->attributes | ATTRIBUTE_BIT(ATTRIBUTE_INODE);
+        default:
+                return scope->attributes;
+        }
+}
+
+static int
+line_for(const char *path, const struct scope *scope, const struct snapshot *snapshot, struct buf *line)
+{
+        _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        if (!escaped)
+                return -ENOMEM;
+        struct attributes attributes = snapshot->attributes; /* borrowed copy */
+        if (scope->mode == SCOPE_GROWING && attributes.known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
+                attributes.size = snapshot->content_size;
+        return baseline_file_append(escaped, mask_for(scope), &attributes, line);
+}
+
+static void
+seen(void *userdata, const char *path, const struct scope *scope, int result, struct snapshot *snapshot)
+{
+        struct making *making = userdata;
+        _cleanup_buf_ struct buf line = {0};
+        if (!snapshot || result == SNAPSHOT_OWN || result == SNAPSHOT_GONE)
+                return;
+        if (making->request->bytes)
+                atomic_fetch_add(making->request->bytes, snapshot->content_size);
+        int r = result == 0 || scope->mode == SCOPE_PRESENT ? line_for(path, scope, snapshot, &line) : 0;
+        pthread_mutex_lock(&making->lock);
+        if (result == SNAPSHOT_UNSTABLE)
+                refuse(making, path, "it did not hold still");
+        else if (result == SNAPSHOT_UNREADABLE && scope->mode != SCOPE_PRESENT)
+                refuse(making, path, strerrordesc_np(snapshot->failed_errno));
+        else if (r < 0 || text_list_add(&making->lines, line.data, line.size) < 0)
+                making->out_of_memory = true;
+        pthread_mutex_unlock(&making->lock);
+}
+
+static void
+problem(void *userdata, const char *path, int error)
+{
+        struct making *making = userdata;
+        if (error == EXDEV || error == ENOENT) /* a mount that the rules leave out; a path that is not there */
+                return;
+        pthread_mutex_lock(&making->lock);
+        refuse(making, path, strerrordesc_np(error));
+        pthread_mutex_unlock(&making->lock);
+}
+
+static int
+look_below(struct making *making, const char *below, struct err *err)
+{
+        const struct proposal_request *r = making->request;
+        struct scan_options scan = {
+                .root = "",
+                .scopes = making->scopes,
+                .n_scopes = making->n_scopes,
+                .below = below,
+                .workers = r->workers,
+                .wish = {.own = r->own, .n_own = r->n_own, .cancel = r->cancel, .prefix = UINT64_MAX},
+                .calls = {.plan = plan, .seen = seen, .problem = problem},
+                .userdata = making,
+        };
+        return scan_run(&scan, err);
+}
+
+/* Items without globs are looked at alone, so that blessing one file of a million is quick. */
+static int
+look(struct making *making, struct err *err)
+{
+        const struct proposal_request *request = making->request;
+        bool literal = request->n_items > 0;
+        for (size_t i = 0; i < request->n_items; i++)
+                literal = literal && strncmp(request->items[i], "file:", 5) == 0 &&
+                        !strpbrk(request->items[i], "*?");
+        if (!literal)
+                return !request->n_items && (request->n_waivers || request->retire) ? 0
+                                                                                    : look_below(making, NULL, err);
+        int r = 0;
+        for (size_t i = 0; i < request->n_items && r == 0; i++) {
+                _cleanup_free_ char *path = NULL;
+                if (unescape_new(request->items[i] + 5, &path) < 0)
+                        return err_oom(err);
+                r = look_below(making, path, err);
+        }
+        return r;
+}
+
+/* ---- scopes ---- */
+
+static bool
+holds(const struct scope *scope, const char *path)
+{
+        struct scope alone = *scope;
+        alone.excludes = (struct text_list){0};
+        return scope_for_path(&alone, 1, path) != NULL;
+}
+
+/* Our own state changes by itself: a scope that holds it excludes it, in the signed text for all to see. */
+static int
+exclude_own(const struct proposal_request *request, struct scope *scope)
+{
+        for (size_t i = 0; i < request->n_never; i++) {
+                _cleanup_free_ char *escaped = escape_new(request->never[i], strlen(request->never[i]));
+                if (!escaped)
+                        return -ENOMEM;
+                if (scope->domain == SCOPE_FILES && holds(scope, escaped) && scope_for_path(scope, 1, escaped) &&
+                        text_list_add(&scope->excludes, escaped, strlen(escaped)) < 0)
+                        return -ENOMEM;
+        }
+        text_list_sort(&scope->excludes);
+        return 0;
+}
+
+/* A copy, by way of its one text form. */
+static int
+scope_copy(const struct scope *scope, struct scope *ret, struct err *err)
+{
+        _cleanup_buf_ struct buf text = {0};
+        if (scope_append(scope, &text) < 0)
+                return err_oom(err);
+        return scope_parse(text.data + 6, text.size - 7, ret, err);
+}
+
+/* Settings are proposed when their probes are there to look at them; until then only files scopes are. */
+static int
+choose_scopes(struct making *making, struct err *err)
+{
+        const struct proposal_request *r = making->request;
+        size_t n_parent = 0;
+        const struct scope *parent = r->parent ? baseline_scopes(r->parent, &n_parent) : NULL;
+        bool keep = parent && (r->n_items || r->n_waivers);
+        const struct scope *from = keep ? parent : r->scopes;
+        size_t n = r->retire ? 0 : keep ? n_parent : r->n_scopes;
+        making->scopes = calloc(n + 1, sizeof *making->scopes);
+        if (!making->scopes)
+                return err_oom(err);
+        for (size_t i = 0; i < n; i++) {
+                struct scope *to = &making->scopes[making->n_scopes];
+                if (!keep && from[i].domain != SCOPE_FILES)
+                        continue;
+                int result = scope_copy(&from[i], to, err);
+                if (result < 0)
+                        return result;
+                making->n_scopes++;
+                if (!keep && exclude_own(r, to) < 0)
+                        return err_oom(err);
+        }
+        return 0;
+}
+
+/* ---- the text ---- */
+
+static int
+append_scopes(const struct making *making, struct buf *ret)
+{
+        struct text_list lines = {0};
+        int r = 0;
+        for (size_t i = 0; i < making->n_scopes && r == 0; i++) {
+                _cleanup_buf_ struct buf line = {0};
+                r = scope_append(&making->scopes[i], &line);
+                r = r ? r : text_list_add(&lines, line.data, line.size);
+        }
+        text_list_sort(&lines);
+        for (size_t i = 0; i < lines.count && r == 0; i++)
+                r = buf_text(ret, lines.items[i]);
+        text_list_done(&lines);
+        return r;
+}
+
+/* The parent's line if it stands as it was: not taken live, and still in a scope. */
+static bool
+parent_line_stays(const struct making *making, const char *path, size_t size)
+{
+        _cleanup_free_ char *item = NULL;
+        return asprintf(&item, "file:%.*s", (int)size, path) >= 0 && !taken_live(making, item) &&
+                scope_for_item(making->scopes, making->n_scopes, item);
+}
+
+static int
+compare_line_to_path(const char *line, const char *path, size_t size)
+{
+        const char *own = line + 5;
+        size_t own_size = strcspn(own, " ");
+        int order = memcmp(own, path, min_size(own_size, size));
+        return order ? order : (own_size > size) - (own_size < size);
+}
+
+static int
+append_files(struct making *making, struct buf *ret)
+{
+        const struct baseline *parent = making->request->parent;
+        size_t n = parent && making->n_scopes ? baseline_files(parent) : 0, next = 0;
+        int r = 0;
+        text_list_sort(&making->lines);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                size_t size, all;
+                const char *path = baseline_file_path(parent, i, &size), *text = baseline_text(parent, &all);
+                const char *end = memchr(path, '\n', all - (size_t)(path - text));
+                while (next < making->lines.count && r == 0 &&
+                        compare_line_to_path(making->lines.items[next], path, size) < 0)
+                        r = buf_text(ret, making->lines.items[next++]);
+                if (r == 0 && parent_line_stays(making, path, size))
+                        r = buf_append(ret, path - 5, (size_t)(end - path) + 6);
+        }
+        while (next < making->lines.count && r == 0)
+                r = buf_text(ret, making->lines.items[next++]);
+        return r;
+}
+
+static int
+append_settings_and_waivers(const struct making *making, struct buf *ret)
+{
+        const struct proposal_request *request = making->request;
+        size_t n_settings = 0, n_waivers = 0;
+        const struct setting *settings =
+                request->parent && !request->retire ? baseline_settings(request->parent, &n_settings) : NULL;
+        const struct waiver *waivers =
+                request->parent && !request->retire ? baseline_waivers(request->parent, &n_waivers) : NULL;
+        struct text_list lines = {0};
+        int r = 0;
+        for (size_t i = 0; i < n_settings && r == 0; i++)
+                r = buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op, settings[i].value);
+        for (size_t i = 0; i < n_waivers + request->n_waivers && r == 0; i++) {
+                _cleanup_buf_ struct buf line = {0};
+                const struct waiver *waiver = i < n_waivers ? &waivers[i] : &request->waivers[i - n_waivers];
+                if (waiver->until_ms <= request->now_ms)
+                        continue;
+                r = baseline_waiver_append(waiver, &line);
+                r = r ? r : text_list_add(&lines, line.data, line.size);
+        }
+        text_list_sort(&lines);
+        for (size_t i = 0; i < lines.count && r == 0; i++)
+                r = buf_text(ret, lines.items[i]);
+        text_list_done(&lines);
+        return r;
+}
+
+static int
+write_text(struct making *making, struct buf *ret)
+{
+        const struct proposal_request *request = making->request;
+        struct baseline_header header = {
+                .generation = request->generation,
+                .has_parent = request->parent != NULL,
+                .created_ms = request->now_ms,
+                .expires_ms = request->expires_ms ? request->expires_ms : INT64_MAX,
+                .class = request->class,
+        };
+        _cleanup_free_ char *ticket = request->ticket ? strdup(request->ticket) : NULL;
+        header.ticket = ticket;
+        snprintf(header.name, sizeof header.name, "%s", request->name);
+        snprintf(header.host, sizeof header.host, "%s", request->host);
+        snprintf(header.author, sizeof header.author, "%s", request->author);
+        if (request->parent)
+                header.parent = *baseline_id(request->parent);
+        int r = baseline_header_append(&header, ret);
+        r = r ? r : append_scopes(making, ret);
+        r = r ? r : append_files(making, ret);
+        return r ? r : append_settings_and_waivers(making, ret);
+}
+
+static int
+make(struct making *making, struct buf *ret, struct err *err)
+{
+        int r = choose_scopes(making, err);
+        r = r ? r : look(making, err);
+        if (r)
+                return r;
+        if (making->n_refused) {
+                err_set(err, PROPOSAL_REFUSED, "%u %s cannot be proposed: %.800s%s", making->n_refused,
+                        making->n_refused == 1 ? "item" : "items", making->refused.data,
+                        making->n_refused > REFUSALS_NAMED_MAX ? ", …" : "");
+                return err_hint(err, PROPOSAL_REFUSED,
+                        "wait until it holds still, exclude it, or give it a scope with mode = growing or present");
+        }
+        return making->out_of_memory || write_text(making, ret) < 0 ? err_oom(err) : 0;
+}
+
+int
+proposal_make(const struct proposal_request *request, struct buf *ret, struct err *err)
+{
+        struct making making = {.request = request};
+        _cleanup_buf_ struct buf text = {0};
+        pthread_mutex_init(&making.lock, NULL);
+        int r = make(&making, &text, err);
+        pthread_mutex_destroy(&making.lock);
+        text_list_done(&making.lines);
+        buf_done(&making.refused);
+        for (size_t i = 0; i < making.n_scopes; i++)
+                scope_done(&making.scopes[i]);
+        free(making.scopes);
+        if (r == 0) {
+                *ret = text;
+                text = (struct buf){0};
+        }
+        return r;
+}
