@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 #
-# driftd: make · make check · make check-asan · make lint · make fuzz · make demo · make install
+# driftd: make · make check · make demo · sudo make install; `make help` lists the rest.
 #
 # Everything that is built lands in $(BUILD); the programs run from there.
 
@@ -18,15 +18,21 @@ mandir         = $(datarootdir)/man
 docdir         = $(datarootdir)/doc/driftd
 sysconfdir     = /etc
 localstatedir  = /var
-runstatedir    = /run
 systemdunitdir = /usr/lib/systemd/system
 sysusersdir    = /usr/lib/sysusers.d
 tmpfilesdir    = /usr/lib/tmpfiles.d
 catalogdir     = /usr/lib/systemd/catalog
+bashcompdir    = $(datadir)/bash-completion/completions
+zshcompdir     = $(datadir)/zsh/site-functions
+fishcompdir    = $(datadir)/fish/vendor_completions.d
 INSTALL        = install
 
-PACKAGES = libsodium libcrypto INIReader libsystemd sqlite3 jansson
-LIBS     = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
+# What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
+DEPS       = gcc libc6-dev make libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
+DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
+DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
+HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
+LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
 
 # Warnings are errors for those who set WERROR=1 (development and CI), never in a user's build.
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
@@ -48,34 +54,168 @@ endif
 ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -pthread $(CFLAGS)
 ALL_LDFLAGS = $(LDHARDENING) $(LDFLAGS)
 
-CORE   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
-DAEMON := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/*.c))
-CLI    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
-UNIT   := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
-FUZZ   := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+CORE    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
+DAEMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/*.c))
+CLI     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
+UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
+ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
+SHELL_FILES := .ci/run $(wildcard tests/*.sh tests/*/*.sh)
+MANUALS := $(wildcard man/*.[1-8])
+SUDO     = $(if $(filter-out 0,$(shell id -u)),sudo,env)
 
 .PHONY: all
-all: $(BUILD)/driftd $(BUILD)/driftctl
+all: $(BUILD)/driftd $(BUILD)/driftctl ## build driftd and driftctl into build/
+
+# ---- building ----
+
+# A missing library is named at once and not by the compiler's fiftieth line.
+$(BUILD)/.headers:
+	@mkdir -p $(@D)
+	@missing=; for h in $(HEADERS); do \
+	  printf '#include <stdio.h>\n#include <%s>\n' "$$h" | $(CC) -E -o /dev/null - 2>/dev/null || missing="$$missing $$h"; done; \
+	if [ -n "$$missing" ]; then \
+	  echo "make: these headers are not installed:$$missing" >&2; \
+	  echo "make: run: sudo make deps   (or install the libraries that they belong to)" >&2; exit 1; fi
+	@touch $@
+
+# Other flags or another compiler: everything is built again.
+FLAGS := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/.flags: .always
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
+.PHONY: .always
+.always:
 
 $(BUILD)/libdrift.a: $(CORE)
-	rm -f $@ && $(AR) rcs $@ $^
+	rm -f $@ && $(AR) rcs $@ $(CORE)
 
 $(BUILD)/driftd: $(DAEMON) $(BUILD)/libdrift.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(DAEMON) $(BUILD)/libdrift.a $(LIBS)
 
 $(BUILD)/driftctl: $(CLI) $(BUILD)/libdrift.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# What .incbin takes in, and -MMD does not see.
+$(BUILD)/core/config_default.o: etc/driftd.conf
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
 
-.PHONY: unit
-unit: $(UNIT)
-	@for t in $(UNIT); do $$t || exit 1; done
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
+
+$(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- checking ----
+
+.PHONY: check check-unit check-system check-asan check-floors check-catalog
+check: ## install what the tests need, build, check the floors, run all tests
+	@$(MAKE) --no-print-directory deps-tests
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory check-floors check-catalog
+	@rm -f $(BUILD)/*.total
+	@$(MAKE) --no-print-directory -k check-unit check-system; tests/total.sh $(BUILD)
+
+check-unit: $(UNIT) ## the unit tests alone
+	@tests/unit/run.sh $(BUILD) $(UNIT)
+
+check-system: all ## the system tests alone; TESTS=names chooses some
+	@BUILD=$(BUILD) tests/system/run.sh $(TESTS)
+
+check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
+	@$(MAKE) --no-print-directory deps-tests
+	@rm -f build-asan/*.total
+	@$(MAKE) --no-print-directory -k BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' check-unit check-system; \
+	tests/total.sh build-asan
+
+check-floors: $(BUILD)/driftd ## includes point down only, each library behind its fence, no signing in driftd
+	@tests/floors.sh $(BUILD)/driftd
+
+check-catalog: ## the message ids of the daemon are those of the journal catalog
+	@tests/catalog.sh
+
+.PHONY: lint format fuzz fuzz-run valgrind bench demo
+lint: ## compiler, clang-tidy, cppcheck, clang-format, shellcheck, mandoc: any warning is an error
+	@tests/lint.sh '$(SOURCES)' '$(ALL_C)' '$(SHELL_FILES)' '$(MANUALS)' '$(CPPFLAGS)'
+
+format: ## put all C into the house's form
+	clang-format -i $(ALL_C)
+
+FUZZ_SECONDS = 10
+fuzz: ## run every fuzz harness for FUZZ_SECONDS=10 (needs clang)
+	@$(MAKE) --no-print-directory BUILD=build-fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS='-O1 -g' fuzz-run
+
+fuzz-run: $(FUZZ)
+	@tests/fuzz/run.sh $(FUZZ_SECONDS) $(FUZZ)
+
+valgrind: $(UNIT) ## the unit tests under valgrind
+	@for t in $(UNIT); do echo "$$t"; CK_FORK=no CK_TIMEOUT_MULTIPLIER=20 \
+	  valgrind -q --leak-check=full --errors-for-leak-kinds=definite --error-exitcode=99 $$t || exit 1; done
+
+bench: all $(BUILD)/tests/bench/raw ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
+	@BUILD=$(BUILD) tests/bench/run.sh
+
+demo: all ## see it work on a copy of /etc (as root)
+	@$(SUDO) BUILD=$(BUILD) tests/system/demo.sh
+
+# ---- installing ----
+
+.PHONY: deps deps-tests deps-check install uninstall clean help
+deps: ## install what building needs (Debian and its like; as root)
+	@$(SUDO) tests/deps.sh $(DEPS)
+
+deps-tests:
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS)
+
+deps-check: ## install what building, tests and lint need
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_LINT)
+
+D = $(DESTDIR)
+install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU directory variables are obeyed
+	$(INSTALL) -D -m 0755 $(BUILD)/driftd $(D)$(sbindir)/driftd
+	$(INSTALL) -D -m 0755 $(BUILD)/driftctl $(D)$(bindir)/driftctl
+	for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(D)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
+	for f in README.md CHANGELOG.md LICENSE etc/driftd.conf etc/trust.conf daemon/dev.driftd.Control.varlink; do \
+	  $(INSTALL) -D -m 0644 $$f $(D)$(docdir)/$${f##*/} || exit 1; done
+	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(datadir)/driftd/baselines/$${f##*/} || exit 1; done
+	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd $(D)$(systemdunitdir) $(D)$(bashcompdir) $(D)$(zshcompdir) $(D)$(fishcompdir)
+	sed 's|/usr/sbin/driftd|$(sbindir)/driftd|' systemd/driftd.service >$(D)$(systemdunitdir)/driftd.service
+	$(INSTALL) -D -m 0644 systemd/driftd.sysusers $(D)$(sysusersdir)/driftd.conf
+	$(INSTALL) -D -m 0644 systemd/driftd.tmpfiles $(D)$(tmpfilesdir)/driftd.conf
+	$(INSTALL) -D -m 0644 systemd/driftd.catalog $(D)$(catalogdir)/driftd.catalog
+	$(BUILD)/driftctl completion bash >$(D)$(bashcompdir)/driftctl
+	$(BUILD)/driftctl completion zsh >$(D)$(zshcompdir)/_driftctl
+	$(BUILD)/driftctl completion fish >$(D)$(fishcompdir)/driftctl.fish
+ifeq ($(DESTDIR),)
+	-systemd-sysusers $(sysusersdir)/driftd.conf
+	-systemd-tmpfiles --create $(tmpfilesdir)/driftd.conf
+	-journalctl --update-catalog
+	-[ ! -d /run/systemd/system ] || systemctl daemon-reload
+	@echo 'Installed. Next: sudo driftctl init'
+endif
+
+uninstall: ## take away what install put there; configuration and the store stay
+	-[ -n "$(D)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now driftd
+	rm -f $(D)$(sbindir)/driftd $(D)$(bindir)/driftctl $(foreach m,$(MANUALS),$(D)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
+	rm -f $(D)$(systemdunitdir)/driftd.service $(D)$(sysusersdir)/driftd.conf $(D)$(tmpfilesdir)/driftd.conf $(D)$(catalogdir)/driftd.catalog
+	rm -f $(D)$(bashcompdir)/driftctl $(D)$(zshcompdir)/_driftctl $(D)$(fishcompdir)/driftctl.fish
+	rm -rf $(D)$(docdir) $(D)$(datadir)/driftd
+	@echo 'Kept: $(D)$(sysconfdir)/driftd and $(D)$(localstatedir)/lib/driftd (approvals and history: yours to delete)'
+
+clean: ## remove build/ and the build folders of check-asan and fuzz
+	rm -rf $(BUILD) build-asan build-fuzz
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile

@@ -9,10 +9,15 @@
 #include "core/json.h"
 #include "core/service.h"
 
+#define CLIENT_FRAME_MAX ((size_t)8 << 20)   /* bytes of one reply */
+#define CLIENT_REQUEST_MAX ((size_t)2 << 20) /* bytes of one request: a text piece of SERVICE_CHUNK_MAX, escaped, fits */
+
 struct client;
 
 /* 0 or an exit code with words (no daemon and not root: the hint says how to start it). */
 int client_open(const struct config *config, struct client **ret, struct err *err);
+/* The daemon or nothing, for what only a daemon can do (watch) and for looking whether it is there. */
+int client_open_daemon(const struct config *config, struct client **ret, struct err *err);
 struct client *client_free(struct client *client);
 CLEANUP_DEFINE(struct client *, client_free)
 

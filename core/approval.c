@@ -169,7 +169,7 @@ is_baseline_line(struct span rest)
         struct digest id;
         struct span digest = span_cut(&rest), name = span_cut(&rest), host = span_cut(&rest);
         return digest_parse(digest.data, digest.size, &id) == 0 && name_is_valid(name.data, name.size) &&
-                approval_host_is_valid(host.data, host.size) && generation_is_valid(rest);
+               approval_host_is_valid(host.data, host.size) && generation_is_valid(rest);
 }
 
 static bool
@@ -239,7 +239,8 @@ read_armor(struct parser *parser, struct approval *approval)
                         return malformed(parser, "the signature has no \"-----END SSH SIGNATURE-----\" line");
                 approval->armor_size = (size_t)(parser->p - approval->armor);
                 if (approval->armor_size > SSHSIG_ARMOR_MAX)
-                        return malformed(parser, "the signature is longer than any that an ed25519 key makes");
+                        return malformed(
+                                parser, "the signature is longer than any that an ed25519 key makes");
         } while (line.size + 1 != strlen(SSHSIG_END) || memcmp(line.data, SSHSIG_END, line.size) != 0);
         return 0;
 }
@@ -264,11 +265,11 @@ int
 approvals_parse(const char *text, size_t size, struct approval **ret_list, size_t *ret_count, struct err *err)
 {
         _cleanup_free_ struct approval *list = NULL;
-        struct parser parser = {.p = text, .end = text + size, .err = err};
+        struct parser parser = {.p = text, .end = size ? text + size : text, .err = err};
         size_t count = 0, room = 0;
         if (size > APPROVAL_FILE_MAX)
-                return err_set(err, APPROVAL_MALFORMED, "an approval file has at most %u bytes, this one has %zu",
-                        APPROVAL_FILE_MAX, size);
+                return err_set(err, APPROVAL_MALFORMED,
+                        "an approval file has at most %u bytes, this one has %zu", APPROVAL_FILE_MAX, size);
         while (parser.p < parser.end) {
                 if (count >= APPROVALS_MAX)
                         return malformed(&parser, "more approvals than a file may hold (16384)");
@@ -321,8 +322,8 @@ approval_names(const struct approval *approval, const struct approval_subject *s
 }
 
 bool
-approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name, const char *host,
-        uint64_t generation)
+approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name,
+        const char *host, uint64_t generation)
 {
         return approval_names(approval, &(struct approval_subject){*id, name, host, generation});
 }

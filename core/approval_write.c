@@ -26,8 +26,8 @@ static int
 subjects_check(const struct approval_subject *subjects, size_t n_subjects, struct err *err)
 {
         if (n_subjects < 1 || n_subjects > APPROVAL_SUBJECTS_MAX)
-                return err_set(err, -EINVAL, "an approval names 1 to %u baselines, not %zu", APPROVAL_SUBJECTS_MAX,
-                        n_subjects);
+                return err_set(err, -EINVAL, "an approval names 1 to %u baselines, not %zu",
+                        APPROVAL_SUBJECTS_MAX, n_subjects);
         for (size_t i = 0; i < n_subjects; i++)
                 if (!subjects[i].name && n_subjects > 1)
                         return err_set(err, -EINVAL, "an approval of a trust file names that file alone");
@@ -35,7 +35,8 @@ subjects_check(const struct approval_subject *subjects, size_t n_subjects, struc
 }
 
 static int
-lines_append(struct line *lines, const struct approval_subject *subjects, size_t count, struct buf *buf, struct err *err)
+lines_append(struct line *lines, const struct approval_subject *subjects, size_t count, struct buf *buf,
+        struct err *err)
 {
         for (size_t i = 0; i < count; i++)
                 if (approval_subject_line(&subjects[i], lines[i].text) < 0)
@@ -59,6 +60,8 @@ approval_write(const char *by, int64_t at_ms, bool key_on_host, const struct app
                 err_set(err, -EINVAL, "\"%s\" cannot be an approver's name", quote(by));
                 return err_hint(err, -EINVAL, "1 to 63 letters, digits, '.', '_', '-', as in the trust file");
         }
+        if (at_ms < 0)
+                return err_set(err, -EINVAL, "the clock says a year before 1970");
         int r = subjects_check(subjects, n_subjects, err);
         if (r < 0)
                 return r;
@@ -66,9 +69,8 @@ approval_write(const char *by, int64_t at_ms, bool key_on_host, const struct app
         _cleanup_buf_ struct buf text = {0};
         char at[CLOCK_TEXT_MAX];
         clock_format_seconds(at_ms, at);
-        if (!lines ||
-                buf_printf(&text, "%sby %s\nat %s\nkey-on-host %s\n", APPROVAL_MAGIC, by, at,
-                        key_on_host ? "yes" : "no") < 0)
+        if (!lines || buf_printf(&text, "%sby %s\nat %s\nkey-on-host %s\n", APPROVAL_MAGIC, by, at,
+                              key_on_host ? "yes" : "no") < 0)
                 return err_oom(err);
         r = lines_append(lines, subjects, n_subjects, &text, err);
         if (r == 0 && buf_append(ret, text.data, text.size) < 0)

@@ -18,6 +18,7 @@
 
 #include "core/escape.h"
 #include "core/ini_reader.h"
+#include "core/quote.h"
 
 static const char *const type_names[FILE_TYPE_COUNT] = {
         [FILE_REGULAR] = "file",
@@ -313,8 +314,8 @@ flags_read(const char *text, size_t size, struct attributes *ret)
                 const char *comma = memchr(text, ',', size);
                 size_t length = comma ? (size_t)(comma - text) : size;
                 size_t i = 0;
-                while (i < ARRAY_SIZE(flag_table) &&
-                        (strlen(flag_table[i].name) != length || memcmp(flag_table[i].name, text, length) != 0))
+                while (i < ARRAY_SIZE(flag_table) && (strlen(flag_table[i].name) != length ||
+                                                             memcmp(flag_table[i].name, text, length) != 0))
                         i++;
                 if (i == ARRAY_SIZE(flag_table))
                         return -EINVAL;
@@ -330,14 +331,16 @@ flags_read(const char *text, size_t size, struct attributes *ret)
 static const struct attribute_row table[ATTRIBUTE_COUNT] = {
         [ATTRIBUTE_TYPE] = {"type", "type", TYPES_ALL, type_equal, type_write, type_read},
         /* A link's mode says nothing on Linux. */
-        [ATTRIBUTE_MODE] = {"mode", "mode", TYPES_ALL & ~TYPE_BIT(FILE_LINK), mode_equal, mode_write, mode_read},
+        [ATTRIBUTE_MODE] = {"mode", "mode", TYPES_ALL & ~TYPE_BIT(FILE_LINK), mode_equal, mode_write,
+                mode_read},
         [ATTRIBUTE_UID] = {"uid", "uid", TYPES_ALL, uid_equal, uid_write, uid_read},
         [ATTRIBUTE_GID] = {"gid", "gid", TYPES_ALL, gid_equal, gid_write, gid_read},
         [ATTRIBUTE_SIZE] = {"size", "size", REGULAR, size_equal, size_write, size_read},
         [ATTRIBUTE_CONTENT] = {"content", "content", REGULAR, content_equal, content_write, content_read},
-        [ATTRIBUTE_TARGET] = {"target", "target", TYPE_BIT(FILE_LINK), target_equal, target_write, target_read},
-        [ATTRIBUTE_RDEV] = {"rdev", "rdev", TYPE_BIT(FILE_CHAR) | TYPE_BIT(FILE_BLOCK), rdev_equal, rdev_write,
-                rdev_read},
+        [ATTRIBUTE_TARGET] = {"target", "target", TYPE_BIT(FILE_LINK), target_equal, target_write,
+                target_read},
+        [ATTRIBUTE_RDEV] = {"rdev", "rdev", TYPE_BIT(FILE_CHAR) | TYPE_BIT(FILE_BLOCK), rdev_equal,
+                rdev_write, rdev_read},
         [ATTRIBUTE_XATTRS] = {"xattrs", "xattr", TYPES_ALL, xattrs_equal, xattrs_write, xattrs_read},
         [ATTRIBUTE_FLAGS] = {"flags", "flags", REGULAR | TYPE_BIT(FILE_FOLDER), flags_equal, flags_write,
                 flags_read},
@@ -383,11 +386,12 @@ mask_word(const char *word, size_t size, uint32_t *mask, struct err *err)
         }
         snprintf(copy, sizeof copy, "%.*s", (int)min_size(size, sizeof copy - 1), word);
         const char *near = nearest_word(copy, names, ATTRIBUTE_COUNT);
-        err_set(err, -EINVAL, "\"%s\" is not an attribute", copy);
+        err_set(err, -EINVAL, "\"%s\" is not an attribute", quote(copy));
         if (near)
                 return err_hint(err, -EINVAL, "did you mean \"%s\"?", near);
         return err_hint(err, -EINVAL,
-                "use default, or names of: type mode uid gid size content target rdev xattrs flags mtime ctime "
+                "use default, or names of: type mode uid gid size content target rdev xattrs flags mtime "
+                "ctime "
                 "inode nlink");
 }
 
@@ -454,7 +458,8 @@ attributes_compare(uint32_t mask, const struct attributes *expected, const struc
         uint32_t differ = (expected->known ^ observed->known) & mask;
         for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
                 uint32_t bit = 1u << i;
-                if (mask & bit && expected->known & observed->known & bit && !table[i].equal(expected, observed))
+                if (mask & bit && expected->known & observed->known & bit &&
+                        !table[i].equal(expected, observed))
                         differ |= bit;
         }
         return differ;
@@ -520,8 +525,8 @@ parse_fields(const char *text, size_t size, struct attributes *ret, struct err *
                 if (row == -ENOMEM)
                         return err_oom(err);
                 if (row < 0 || row < before || (row == before && row != ATTRIBUTE_XATTRS))
-                        return err_set(err, -EINVAL, "field \"%.*s\" is not one of ours, or out of order",
-                                (int)min_size(field_size, 80), field);
+                        return err_set(err, -EINVAL, "field \"%s\" is not one of ours, or out of order",
+                                quote_bytes(&(struct quote){0}, field, field_size));
                 ret->known |= 1u << row;
                 before = row;
                 at += 1 + field_size;
@@ -543,8 +548,8 @@ attributes_parse(const char *text, size_t size, struct attributes *ret, struct e
         if (r < 0)
                 return err_oom(err);
         if (again.size != size || memcmp(again.data, text, size) != 0)
-                return err_set(err, -EINVAL, "the fields are not in their one form: \"%.200s\" would be right",
-                        again.data);
+                return err_set(err, -EINVAL,
+                        "the fields are not in their one form: \"%.200s\" would be right", again.data);
         /* No xattr and no flags field means that there are none, not that they are unknown. */
         read.known |= attribute_applicable(
                 ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS), read.type);

@@ -182,7 +182,7 @@ header_class(const struct span *value, struct baseline_header *ret)
         int class = name_index(class_names, CLASS_COUNT, value->data, value->size);
         if (class < 0)
                 return class;
-        ret->class = (enum baseline_class)class;
+        ret->class = (enum baseline_class) class;
         return 0;
 }
 
@@ -212,7 +212,7 @@ read_header(struct reader *reader)
         for (size_t i = 0; i < ARRAY_SIZE(header_lines); i++) {
                 const char *word = header_lines[i].word;
                 int r = -EINVAL;
-                if (next_line(reader, &line) && starts_with(&line, word)) {
+                if (next_line(reader, &line) && line.size <= BASELINE_LINE_MAX && starts_with(&line, word)) {
                         struct span value = {line.data + strlen(word), line.size - strlen(word)};
                         r = header_lines[i].read(&value, header);
                 }
@@ -223,7 +223,8 @@ read_header(struct reader *reader)
                                 reader->line, header_lines[i].right);
         }
         if (header->has_parent == (header->generation == 1))
-                return malformed(reader, "generation 1 has parent none, and every later one names its parent");
+                return malformed(
+                        reader, "generation 1 has parent none, and every later one names its parent");
         if (!next_line(reader, &line) || line.size)
                 return malformed(reader, "an empty line ends the header");
         return 0;
@@ -266,25 +267,6 @@ entry_scope(struct reader *reader, const struct span *line)
         return 0;
 }
 
-/* A path that we would write: absolute, no empty, "." or ".." component, no slash at its end. */
-static bool
-path_is_canonical(const struct span *path)
-{
-        if (!path->size || path->data[0] != '/' || !escape_is_canonical(path->data, path->size))
-                return false;
-        if (path->size == 1)
-                return true;
-        for (size_t at = 1; at <= path->size;) {
-                const char *slash = memchr(path->data + at, '/', path->size - at);
-                struct span part = {path->data + at,
-                        slash ? (size_t)(slash - path->data) - at : path->size - at};
-                if (!part.size || span_is(&part, ".") || span_is(&part, ".."))
-                        return false;
-                at += part.size + 1;
-        }
-        return true;
-}
-
 static struct span
 file_path(const struct span *line)
 {
@@ -293,14 +275,50 @@ file_path(const struct span *line)
         return (struct span){path, blank ? (size_t)(blank - path) : line->size - 5};
 }
 
+/* What the line says: no xattr and no flags field is written for none. */
+static uint32_t
+fields_written(const struct attributes *attributes)
+{
+        uint32_t written = attributes->known;
+        if (!attributes->n_xattrs)
+                written &= ~ATTRIBUTE_BIT(ATTRIBUTE_XATTRS);
+        if (!attributes->flags)
+                written &= ~ATTRIBUTE_BIT(ATTRIBUTE_FLAGS);
+        return written;
+}
+
+/*
+ * Every file expectation lies in a scope of this baseline and says only what that scope judges by: what is
+ * signed and never compared would mislead whoever reads it.
+ */
+static int
+check_rule(struct reader *reader, const struct span *path, const struct attributes *attributes)
+{
+        const struct baseline *b = reader->baseline;
+        _cleanup_free_ char *copy = strndup(path->data, path->size);
+        if (!copy)
+                return err_oom(reader->err);
+        const struct scope *scope = scope_for_path(b->scopes, b->n_scopes, copy);
+        if (!scope)
+                return malformed(reader, "this file lies in no scope of the baseline");
+        uint32_t written = fields_written(attributes);
+        if (written & ~scope_line_mask(scope))
+                return malformed(reader, "the line names an attribute that its scope does not judge by");
+        uint32_t prefix = ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_SIZE);
+        if (scope->mode == SCOPE_GROWING && (written & prefix) == ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
+                return malformed(reader, "a growing file's content needs the size that it covers");
+        return 0;
+}
+
 static int
 entry_file(struct reader *reader, const struct span *line)
 {
         struct baseline *b = reader->baseline;
         struct span path = file_path(line);
         struct err inner = {0};
-        if (!path_is_canonical(&path))
-                return malformed(reader, "a file line needs an absolute path without \"//\", \".\" and \"..\"");
+        if (!path_is_canonical(path.data, path.size))
+                return malformed(
+                        reader, "a file line needs an absolute path without \"//\", \".\" and \"..\"");
         if (b->n_files) {
                 const char *before = b->text + b->files[b->n_files - 1];
                 if (memcmp(before, path.data, path.size) == 0 && before[path.size] == ' ')
@@ -309,6 +327,9 @@ entry_file(struct reader *reader, const struct span *line)
         _cleanup_attributes_ struct attributes attributes = {0};
         if (attributes_parse(path.data + path.size, line->size - 5 - path.size, &attributes, &inner) < 0)
                 return malformed_as(reader, &inner);
+        int r = check_rule(reader, &path, &attributes);
+        if (r)
+                return r;
         if (grow(&b->files, b->n_files, sizeof *b->files) < 0)
                 return err_oom(reader->err);
         b->files[b->n_files++] = (uint32_t)(path.data - b->text);
@@ -341,13 +362,21 @@ field_escaped(const char *text)
         return escape_is_canonical(text, strlen(text));
 }
 
+/* eq, not_in, … */
+static bool
+operator_is_valid(const char *op)
+{
+        return op[strspn(op, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
+}
+
 static int
 entry_set(struct reader *reader, const struct span *line)
 {
         struct baseline *b = reader->baseline;
         char *field[4];
-        if (!split_fields(reader, line, field, 4) || !field_escaped(field[1]) || !field_escaped(field[3]) ||
-                !strchr(field[1], ':') || strncmp(field[1], "file:", 5) == 0)
+        if (!split_fields(reader, line, field, 4) || !field_escaped(field[1]) ||
+                !operator_is_valid(field[2]) || !field_escaped(field[3]) || !strchr(field[1], ':') ||
+                strncmp(field[1], "file:", 5) == 0)
                 return malformed(reader, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
         if (grow(&b->settings, b->n_settings, sizeof *b->settings) < 0)
                 return err_oom(reader->err);
@@ -366,7 +395,8 @@ entry_waive(struct reader *reader, const struct span *line)
                 clock_parse_seconds(field[3] + 6, strlen(field[3] + 6), &waiver.until_ms) < 0 ||
                 strncmp(field[4], "by=", 3) != 0 || !name_is_valid(field[4] + 3, strlen(field[4] + 3)) ||
                 strncmp(field[5], "reason=", 7) != 0 || !field[5][7] || !field_escaped(field[5] + 7))
-                return malformed(reader, "\"waive BASELINE ITEM until=TIME by=NAME reason=TEXT\" is expected");
+                return malformed(
+                        reader, "\"waive BASELINE ITEM until=TIME by=NAME reason=TEXT\" is expected");
         if (grow(&b->waivers, b->n_waivers, sizeof *b->waivers) < 0)
                 return err_oom(reader->err);
         waiver.baseline = field[1];
@@ -409,7 +439,8 @@ read_entries(struct reader *reader)
                 if (kind < 0)
                         return malformed(reader, "a line begins with scope, file, set or waive");
                 if (kind < last_kind)
-                        return malformed(reader, "scopes come first, then files, then settings, then waivers");
+                        return malformed(
+                                reader, "scopes come first, then files, then settings, then waivers");
                 if (kind == last_kind && !lines_ascend(&before, &line))
                         return malformed(reader, "lines are sorted by their bytes, and none stands twice");
                 int r = entry_readers[kind](reader, &line);
@@ -418,33 +449,6 @@ read_entries(struct reader *reader)
                 last_kind = kind;
                 before = line;
         }
-        return 0;
-}
-
-/* Every file expectation lies in a scope of this baseline: its attributes are the scope's. */
-static int
-check_scopes(struct reader *reader)
-{
-        const struct baseline *b = reader->baseline;
-        char *path = NULL;
-        for (size_t i = 0; i < b->n_files; i++) {
-                size_t size;
-                const char *text = baseline_file_path(b, i, &size);
-                char *grown = realloc(path, size + 1);
-                if (!grown) {
-                        free(path);
-                        return err_oom(reader->err);
-                }
-                path = grown;
-                memcpy(path, text, size);
-                path[size] = '\0';
-                if (!scope_for_path(b->scopes, b->n_scopes, path)) {
-                        err_set(reader->err, BASELINE_MALFORMED, "file %.300s lies in no scope", path);
-                        free(path);
-                        return BASELINE_MALFORMED;
-                }
-        }
-        free(path);
         return 0;
 }
 
@@ -479,7 +483,6 @@ baseline_open(char *text, size_t size, struct baseline **ret, struct err *err)
                 return err_oom(err);
         int r = read_header(&reader);
         r = r ? r : read_entries(&reader);
-        r = r ? r : check_scopes(&reader);
         if (r)
                 return r;
         digest_bytes(text, size, &b->id);
@@ -648,8 +651,8 @@ baseline_header_append(const struct baseline_header *header, struct buf *buf)
 }
 
 int
-baseline_file_append(const char *escaped_path, uint32_t mask, const struct attributes *attributes,
-        struct buf *buf)
+baseline_file_append(
+        const char *escaped_path, uint32_t mask, const struct attributes *attributes, struct buf *buf)
 {
         int r = buf_printf(buf, "file %s", escaped_path);
         r = r ? r : attributes_append(mask, attributes, buf);
@@ -661,6 +664,6 @@ baseline_waiver_append(const struct waiver *waiver, struct buf *buf)
 {
         char until[CLOCK_TEXT_MAX];
         clock_format_seconds(waiver->until_ms, until);
-        return buf_printf(buf, "waive %s %s until=%s by=%s reason=%s\n", waiver->baseline, waiver->item, until,
-                waiver->by, waiver->reason);
+        return buf_printf(buf, "waive %s %s until=%s by=%s reason=%s\n", waiver->baseline, waiver->item,
+                until, waiver->by, waiver->reason);
 }

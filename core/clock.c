@@ -21,9 +21,9 @@
 #include "core/quote.h"
 
 #define MS_PER_SECOND INT64_C(1000)
-#define TIME_MIN_MS (INT64_C(-30610224000) * MS_PER_SECOND)         /* 1000-01-01T00:00:00Z */
-#define TIME_MAX_MS (INT64_C(253402300800) * MS_PER_SECOND - 1)     /* 9999-12-31T23:59:59.999Z */
-#define DURATION_SECONDS_MAX (INT64_C(100) * 366 * 24 * 60 * 60)    /* a century */
+#define TIME_MIN_MS (INT64_C(-30610224000) * MS_PER_SECOND)      /* 1000-01-01T00:00:00Z */
+#define TIME_MAX_MS (INT64_C(253402300800) * MS_PER_SECOND - 1)  /* 9999-12-31T23:59:59.999Z */
+#define DURATION_SECONDS_MAX (INT64_C(100) * 366 * 24 * 60 * 60) /* a century */
 
 static const struct {
         char letter;
@@ -122,8 +122,9 @@ static bool
 take_date(const char **text, struct tm *ret)
 {
         struct tm tm = {.tm_isdst = -1};
-        if (!take_number(text, 4, &tm.tm_year) || !take_char(text, "-") || !take_number(text, 2, &tm.tm_mon) ||
-                !take_char(text, "-") || !take_number(text, 2, &tm.tm_mday))
+        if (!take_number(text, 4, &tm.tm_year) || !take_char(text, "-") ||
+                !take_number(text, 2, &tm.tm_mon) || !take_char(text, "-") ||
+                !take_number(text, 2, &tm.tm_mday))
                 return false;
         tm.tm_year -= 1900;
         tm.tm_mon -= 1;
@@ -135,7 +136,8 @@ take_date(const char **text, struct tm *ret)
 static bool
 take_time(const char **text, bool seconds_needed, struct tm *tm)
 {
-        if (!take_number(text, 2, &tm->tm_hour) || !take_char(text, ":") || !take_number(text, 2, &tm->tm_min))
+        if (!take_number(text, 2, &tm->tm_hour) || !take_char(text, ":") ||
+                !take_number(text, 2, &tm->tm_min))
                 return false;
         if (seconds_needed || **text == ':')
                 if (!take_char(text, ":") || !take_number(text, 2, &tm->tm_sec))
@@ -153,7 +155,8 @@ clock_parse_seconds(const char *text, size_t size, int64_t *ret_ms)
                 return -EINVAL;
         memcpy(copy, text, size);
         copy[size] = '\0';
-        if (!take_date(&p, &tm) || !take_char(&p, "T") || !take_time(&p, true, &tm) || !take_char(&p, "Z") || *p)
+        if (!take_date(&p, &tm) || !take_char(&p, "T") || !take_time(&p, true, &tm) || !take_char(&p, "Z") ||
+                *p)
                 return -EINVAL;
         *ret_ms = (int64_t)timegm(&tm) * MS_PER_SECOND;
         return 0;
@@ -289,10 +292,11 @@ clock_parse_human(const char *text, int64_t now_ms, int64_t *ret_ms, struct err 
         if (strcmp(text, "now") == 0)
                 time_ms = now_ms;
         else if (!parse_day_word(text, now_ms, &time_ms) && !parse_relative(text, now_ms, &time_ms) &&
-                !parse_moment(text, &time_ms)) {
+                 !parse_moment(text, &time_ms)) {
                 err_set(err, -EINVAL, "\"%s\" is not a time", quote(text));
                 return err_hint(err, -EINVAL,
-                        "write 2026-11-23T18:00:00Z, 2026-11-23 (local midnight), -2h, +90d, now, today, yesterday "
+                        "write 2026-11-23T18:00:00Z, 2026-11-23 (local midnight), -2h, +90d, now, today, "
+                        "yesterday "
                         "or tomorrow");
         }
         *ret_ms = time_ms;
@@ -309,7 +313,8 @@ duration_parse(const char *text, int64_t *ret_seconds, struct err *err)
         }
         err_set(err, -EINVAL, "\"%s\" is not a duration", quote(text));
         return err_hint(err, -EINVAL,
-                "write a whole number above 0 and one unit (s m h d w), without a blank, at most a century: 90s, 15m, "
+                "write a whole number above 0 and one unit (s m h d w), without a blank, at most a century: "
+                "90s, 15m, "
                 "6h, 2d, 1w");
 }
 

@@ -15,8 +15,8 @@
 int64_t clock_now_ms(void);       /* CLOCK_REALTIME */
 int64_t clock_monotonic_ms(void); /* CLOCK_BOOTTIME: goes on through suspend */
 
-/* "2026-11-23T18:00:00.123Z" (history, JSON) and "2026-11-23T18:00:00Z" (signed texts). Years 1000 to 9999; a time
- * outside is written as the nearest inside. */
+/* "2026-11-23T18:00:00.123Z" (history, JSON) and "2026-11-23T18:00:00Z" (signed texts). Years 1000 to 9999; a
+ * time outside is written as the nearest inside. */
 void clock_format(int64_t time_ms, char text[static CLOCK_TEXT_MAX]);
 void clock_format_seconds(int64_t time_ms, char text[static CLOCK_TEXT_MAX]);
 
@@ -24,9 +24,9 @@ void clock_format_seconds(int64_t time_ms, char text[static CLOCK_TEXT_MAX]);
 int clock_parse_seconds(const char *text, size_t size, int64_t *ret_ms);
 
 /*
- * What people write on a command line: RFC 3339 (with or without fraction, Z or an offset; with neither, and with or
- * without seconds: local time), a date ("2026-11-23": its midnight, local time), "-2h" and "+90d" (s m h d w, from now), "now", "today",
- * "yesterday", "tomorrow". -EINVAL with words.
+ * What people write on a command line: RFC 3339 (with or without fraction, Z or an offset; with neither, and
+ * with or without seconds: local time), a date ("2026-11-23": its midnight, local time), "-2h" and "+90d" (s
+ * m h d w, from now), "now", "today", "yesterday", "tomorrow". -EINVAL with words.
  */
 int clock_parse_human(const char *text, int64_t now_ms, int64_t *ret_ms, struct err *err);
 

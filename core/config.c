@@ -26,8 +26,8 @@
 struct draft {
         struct scope scope;
         bool enabled;
-        char *where;         /* "file:line" where it was first seen */
-        unsigned last_file;  /* the file that named it last */
+        char *where;        /* "file:line" where it was first seen */
+        unsigned last_file; /* the file that named it last */
 };
 
 struct section;
@@ -40,8 +40,8 @@ struct reader {
         unsigned file;    /* its number, from 1 */
         unsigned fixed;   /* sections without a draft that it has named: bits by table index */
         const struct section *section;
-        void *target;     /* what the keys of the section set: the config or a draft */
-        unsigned keys;    /* keys seen in the section: bits by table index */
+        void *target;  /* what the keys of the section set: the config or a draft */
+        unsigned keys; /* keys seen in the section: bits by table index */
 };
 
 /* ---- the table ---- */
@@ -52,7 +52,10 @@ static const char *const keep_words[] = {"never", "auto"};
 #define IN_CONFIG(member) .offset = offsetof(struct config, member)
 #define IN_DRAFT(member) .offset = offsetof(struct draft, member)
 #define WORDS(table, count) .words = (table), .n_words = (count)
-#define ENABLED {"enabled", config_set_bool, IN_DRAFT(enabled), WORDS(no_yes, 2)}
+#define ENABLED                                                                                              \
+        {                                                                                                    \
+                "enabled", config_set_bool, IN_DRAFT(enabled), WORDS(no_yes, 2)                              \
+        }
 
 static const struct config_key daemon_keys[] = {
         {"state_dir", config_set_raw_path, IN_CONFIG(state_dir)},
@@ -114,10 +117,12 @@ static const struct section {
         {"daemon", "[daemon]", KEYS(daemon_keys)},
         {"scan", "[scan]", KEYS(scan_keys)},
         {"store", "[store]", KEYS(store_keys)},
-        {"files", "[files NAME]", KEYS(files_keys), .is_scope = true, .has_name = true, .domain = SCOPE_FILES},
-        {"sysctl", "[sysctl]", KEYS(sysctl_keys), .is_scope = true, .domain = SCOPE_SYSCTL, .path = "/proc/sys"},
-        {"sshd", "[sshd]", KEYS(sshd_keys), .is_scope = true, .domain = SCOPE_SSHD, .path = "/etc/ssh/sshd_config",
-                .command = "/usr/sbin/sshd"},
+        {"files", "[files NAME]", KEYS(files_keys), .is_scope = true, .has_name = true,
+                .domain = SCOPE_FILES},
+        {"sysctl", "[sysctl]", KEYS(sysctl_keys), .is_scope = true, .domain = SCOPE_SYSCTL,
+                .path = "/proc/sys"},
+        {"sshd", "[sshd]", KEYS(sshd_keys), .is_scope = true, .domain = SCOPE_SSHD,
+                .path = "/etc/ssh/sshd_config", .command = "/usr/sbin/sshd"},
         {"openssl", "[openssl]", KEYS(openssl_keys), .is_scope = true, .domain = SCOPE_OPENSSL},
 };
 
@@ -136,14 +141,16 @@ unknown_section(const char *name, size_t word, struct err *err)
         for (size_t i = 0; near && i < ARRAY_SIZE(sections); i++)
                 if (sections[i].name == near)
                         return err_hint(err, -EINVAL, "did you mean %s?", sections[i].example);
-        return err_hint(err, -EINVAL, "the sections are [daemon], [scan], [store], [files NAME], [sysctl], [sshd] and [openssl]");
+        return err_hint(err, -EINVAL,
+                "the sections are [daemon], [scan], [store], [files NAME], [sysctl], [sshd] and [openssl]");
 }
 
 static struct draft *
 draft_find(struct reader *reader, enum scope_domain domain, const char *name)
 {
         for (size_t i = 0; i < reader->n_drafts; i++)
-                if (reader->drafts[i].scope.domain == domain && strcmp(reader->drafts[i].scope.name, name) == 0)
+                if (reader->drafts[i].scope.domain == domain &&
+                        strcmp(reader->drafts[i].scope.name, name) == 0)
                         return &reader->drafts[i];
         return NULL;
 }
@@ -166,7 +173,8 @@ draft_fill(struct draft *draft, const struct section *section, const char *name,
 }
 
 static int
-draft_add(struct reader *reader, const struct section *section, const char *name, unsigned line, struct err *err)
+draft_add(struct reader *reader, const struct section *section, const char *name, unsigned line,
+        struct err *err)
 {
         if (reader->n_drafts >= CONFIG_SCOPES_MAX)
                 return err_set(err, -EINVAL, "more than %u scopes", CONFIG_SCOPES_MAX);
@@ -192,7 +200,8 @@ twice(const char *section, struct err *err)
 
 /* The section of a scope: makes its draft, or goes on with that of an earlier file. */
 static int
-scope_section(struct reader *reader, const struct section *section, const char *head, const char *name, unsigned line, struct err *err)
+scope_section(struct reader *reader, const struct section *section, const char *head, const char *name,
+        unsigned line, struct err *err)
 {
         struct draft *draft = draft_find(reader, section->domain, name);
         if (draft && draft->last_file == reader->file)
@@ -209,7 +218,8 @@ scope_section(struct reader *reader, const struct section *section, const char *
 }
 
 static int
-scope_name(const struct section *section, const char *head, const char *rest, const char **ret, struct err *err)
+scope_name(
+        const struct section *section, const char *head, const char *rest, const char **ret, struct err *err)
 {
         if (!section->has_name) {
                 if (!*rest) {
@@ -225,7 +235,8 @@ scope_name(const struct section *section, const char *head, const char *rest, co
         }
         if (!name_is_valid(rest + 1, strlen(rest + 1))) {
                 err_set(err, -EINVAL, "\"%s\" cannot be a scope's name", quote(rest + 1));
-                return err_hint(err, -EINVAL, "use letters, digits and . _ - (not first . or -), after one blank: [files etc]");
+                return err_hint(err, -EINVAL,
+                        "use letters, digits and . _ - (not first . or -), after one blank: [files etc]");
         }
         *ret = rest + 1;
         return 0;
@@ -304,7 +315,8 @@ place_words(const struct reader *reader, unsigned line, const char *key, struct 
         if (!err || code == -ENOMEM)
                 return code;
         struct err inner = *err;
-        err_set(err, code, "%s:%u: %s%s%s", quote(reader->path), line, key ? quote(key) : "", key ? ": " : "", inner.text);
+        err_set(err, code, "%s:%u: %s%s%s", quote(reader->path), line, key ? quote(key) : "", key ? ": " : "",
+                inner.text);
         return err_hint(err, code, "%s", inner.hint);
 }
 
@@ -460,7 +472,8 @@ config_finish(struct reader *reader, struct config **ret, struct err *err)
 {
         struct config *config = reader->config;
         config->scopes = calloc(reader->n_drafts + 1, sizeof *config->scopes);
-        if (!config->scopes)
+        _cleanup_free_ const char **where = calloc(reader->n_drafts + 1, sizeof *where);
+        if (!config->scopes || !where)
                 return err_oom(err);
         if (reader->n_drafts)
                 qsort(reader->drafts, reader->n_drafts, sizeof *reader->drafts, compare_drafts);
@@ -475,10 +488,11 @@ config_finish(struct reader *reader, struct config **ret, struct err *err)
                 text_list_sort(&draft->scope.excludes);
                 if (draft->scope.domain == SCOPE_FILES)
                         draft->scope.content_within_s = 2 * config->full_interval_s;
+                where[config->n_scopes] = draft->where;
                 config->scopes[config->n_scopes++] = draft->scope;
                 draft->scope = (struct scope){0};
         }
-        int r = scopes_check_paths(config->scopes, config->n_scopes, config->file, err);
+        int r = scopes_check_paths(config->scopes, config->n_scopes, where, config->file, err);
         if (r < 0)
                 return r;
         *ret = steal_pointer(&reader->config);

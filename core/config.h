@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration (driftd.conf(5)): one table of sections and keys. Reads FILE and, beside it, conf.d/ *.conf in
- * byte order. A key in a later file replaces the earlier one (repeatable keys: adds); the same section twice in one
- * file, an unknown section or key, a bad value: refused with file:line and what would be right.
+ * The configuration (driftd.conf(5)): one table of sections and keys. Reads FILE and, beside it, conf.d/
+ * *.conf in byte order. A key in a later file replaces the earlier one (repeatable keys: adds); the same
+ * section twice in one file, an unknown section or key, a bad value: refused with file:line and what would be
+ * right.
  */
 #pragma once
 
@@ -10,42 +11,45 @@
 #include "core/scope.h"
 
 #define CONFIG_DEFAULT_PATH "/etc/driftd/driftd.conf"
-#define CONFIG_PARTS_MAX 256u    /* files in conf.d */
+#define CONFIG_PARTS_MAX 256u /* files in conf.d */
 #define CONFIG_SCOPES_MAX 1024u
-#define CONFIG_LIST_MAX 4096u    /* paths, or exclusions, of one scope */
+#define CONFIG_LIST_MAX 4096u /* paths, or exclusions, of one scope */
 #define CONFIG_WORKERS_MAX 64
-#define CONFIG_RATE_MAX 1048576  /* MiB/s */
+#define CONFIG_RATE_MAX 1048576 /* MiB/s */
 #define CONFIG_BODIES_MAX 100000
 
 struct config {
-        char *file; /* as given */
+        char *file;                                    /* as given */
         char *state_dir, *runtime_dir, *trust, *packs; /* absolute, raw bytes */
         int64_t full_interval_s, quick_interval_s;
-        unsigned workers;      /* 0: auto */
-        uint64_t max_rate;     /* MiB/s; 0: no limit */
+        unsigned workers;  /* 0: auto */
+        uint64_t max_rate; /* MiB/s; 0: no limit */
         unsigned keep_bodies;
-        struct scope *scopes;  /* content_within is set; files scopes by name, then the settings that are enabled; paths not yet resolved */
+        struct scope *scopes; /* content_within is set; files scopes by name, then the settings that are
+                                 enabled; paths not yet resolved */
         size_t n_scopes;
 };
 
 /* -ENOENT, -EINVAL … with words. */
 int config_load(const char *file, struct config **ret, struct err *err);
-/* The same for one text, without conf.d: for text that is not in its place yet. path is for the words only. */
+/* The same for one text, without conf.d: for text that is not in its place yet. path is for the words only.
+ */
 int config_parse(const char *path, const char *text, size_t size, struct config **ret, struct err *err);
 struct config *config_free(struct config *config);
 CLEANUP_DEFINE(struct config *, config_free)
 
 /* Paths derived from it; to be freed. */
-char *config_database(const struct config *config);  /* state_dir/driftd.db */
+char *config_database(const struct config *config);   /* state_dir/driftd.db */
 char *config_high_water(const struct config *config); /* state_dir/high-water */
-char *config_socket(const struct config *config);    /* runtime_dir/control.sock */
+char *config_socket(const struct config *config);     /* runtime_dir/control.sock */
 
 /*
- * The scopes as they would be proposed: links resolved where they exist (in paths wholly; in exclusions in the folders
- * before the first glob), sorted, a path that led into another path of its scope dropped, content_within = twice
- * full_interval. -EINVAL if two scopes come to the same path. Freed with scopes_free.
+ * The scopes as they would be proposed: links resolved where they exist (in paths wholly; in exclusions in
+ * the folders before the first glob), sorted, a path that led into another path of its scope dropped,
+ * content_within = twice full_interval. -EINVAL if two scopes come to the same path. Freed with scopes_free.
  */
-int config_scopes_resolved(const struct config *config, struct scope **ret, size_t *ret_count, struct err *err);
+int config_scopes_resolved(
+        const struct config *config, struct scope **ret, size_t *ret_count, struct err *err);
 struct scope *scopes_free(struct scope *scopes, size_t n_scopes);
 
 /* The default file, the bytes of etc/driftd.conf: for `driftctl init`. */

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between the files of the configuration: the row of a key and the ways to read a value. Each reads one value into the
- * member at key->offset of target: 0, or -EINVAL with words that do not yet say where, or -ENOMEM.
+ * Between the files of the configuration: the row of a key and the ways to read a value. Each reads one value
+ * into the member at key->offset of target: 0, or -EINVAL with words that do not yet say where, or -ENOMEM.
  */
 #pragma once
 
 #include "core/config.h"
 
+struct config_key;
+typedef int config_setter(const struct config_key *key, void *target, const char *value, struct err *err);
+
 struct config_key {
         const char *name;
-        int (*set)(const struct config_key *key, void *target, const char *value, struct err *err);
+        config_setter *set;
         size_t offset;            /* of the member in the target */
         int64_t min, max;         /* numbers */
         const char *const *words; /* words */
@@ -17,20 +20,22 @@ struct config_key {
         bool repeats;
 };
 
-int config_set_duration(const struct config_key *key, void *target, const char *value, struct err *err); /* int64_t, seconds */
-int config_set_u64(const struct config_key *key, void *target, const char *value, struct err *err); /* uint64_t in min..max */
-int config_set_unsigned(const struct config_key *key, void *target, const char *value, struct err *err); /* unsigned in min..max */
-int config_set_workers(const struct config_key *key, void *target, const char *value, struct err *err); /* unsigned; auto is 0 */
-int config_set_word(const struct config_key *key, void *target, const char *value, struct err *err); /* an enum: index in words */
-int config_set_bool(const struct config_key *key, void *target, const char *value, struct err *err); /* bool: the second of two words */
-int config_set_attributes(const struct config_key *key, void *target, const char *value, struct err *err); /* uint32_t mask */
-int config_set_raw_path(const struct config_key *key, void *target, const char *value, struct err *err); /* char *, raw bytes */
-int config_set_escaped_path(const struct config_key *key, void *target, const char *value, struct err *err); /* char *, escaped */
-int config_add_path(const struct config_key *key, void *target, const char *value, struct err *err); /* text_list, adds */
-int config_set_only_path(const struct config_key *key, void *target, const char *value, struct err *err); /* text_list, replaces */
-int config_set_path_or_none(const struct config_key *key, void *target, const char *value, struct err *err); /* the same; may be empty */
-int config_add_path_glob(const struct config_key *key, void *target, const char *value, struct err *err); /* text_list, adds */
-int config_add_sysctl_glob(const struct config_key *key, void *target, const char *value, struct err *err); /* text_list, adds */
+config_setter config_set_duration;     /* int64_t, seconds */
+config_setter config_set_u64;          /* uint64_t in min..max */
+config_setter config_set_unsigned;     /* unsigned in min..max */
+config_setter config_set_workers;      /* unsigned; auto is 0 */
+config_setter config_set_word;         /* an enum: the index in words */
+config_setter config_set_bool;         /* bool: the second of two words */
+config_setter config_set_attributes;   /* uint32_t, a mask */
+config_setter config_set_raw_path;     /* char *, raw bytes */
+config_setter config_set_escaped_path; /* char *, escaped */
+config_setter config_add_path;         /* struct text_list, adds; no glob */
+config_setter config_add_path_glob;    /* struct text_list, adds */
+config_setter config_add_sysctl_glob;  /* struct text_list, adds */
+config_setter config_set_only_path;    /* struct text_list, replaces */
+config_setter config_set_path_or_none; /* the same; may be empty */
 
-/* -EINVAL if one path is in two files scopes; `where` starts the words. */
-int scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *where, struct err *err);
+/* -EINVAL if one path is in two files scopes. where[i] ("file:line" of scopes[i]) starts the words; NULL:
+ * file does. */
+int scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *const *where,
+        const char *file, struct err *err);

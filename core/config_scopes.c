@@ -56,11 +56,13 @@ static int
 compare_owned(const void *a, const void *b)
 {
         const struct owned_path *x = a, *y = b;
-        return strcmp(x->path, y->path);
+        int order = strcmp(x->path, y->path);
+        return order ? order : (x->scope > y->scope) - (x->scope < y->scope);
 }
 
 int
-scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *where, struct err *err)
+scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *const *where, const char *file,
+        struct err *err)
 {
         size_t total = 0, n = 0;
         for (size_t i = 0; i < n_scopes; i++)
@@ -75,10 +77,12 @@ scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *wher
         for (size_t i = 1; i < n; i++) {
                 if (strcmp(all[i - 1].path, all[i].path) != 0 || all[i - 1].scope == all[i].scope)
                         continue;
-                err_set(err, -EINVAL, "%s: %s is in two scopes, [files %s] and [files %s]", quote(where),
-                        quote(all[i].path), all[i - 1].scope->name, all[i].scope->name);
+                err_set(err, -EINVAL, "%s: %s is in two scopes, [files %s] and [files %s]",
+                        where ? where[all[i].scope - scopes] : quote(file), all[i].path,
+                        all[i - 1].scope->name, all[i].scope->name);
                 return err_hint(err, -EINVAL,
-                        "name it in one of them (after links are resolved); a folder below it may be in another");
+                        "name it in one of them (after links are resolved); a folder below it may be in "
+                        "another");
         }
         return 0;
 }
@@ -116,7 +120,8 @@ is_below_another(const struct text_list *paths, const char *path)
         return false;
 }
 
-/* First those that lead to themselves or nowhere; then those that lead elsewhere, unless that is covered already. */
+/* First those that lead to themselves or nowhere; then those that lead elsewhere, unless that is covered
+ * already. */
 static int
 resolve_paths(const struct text_list *paths, struct text_list *ret)
 {
@@ -176,7 +181,8 @@ scope_resolve(const struct scope *scope, struct scope *ret)
                 r = text_list_add(&ret->paths, scope->paths.items[i], strlen(scope->paths.items[i]));
         for (size_t i = 0; i < scope->excludes.count && r == 0; i++)
                 r = files ? resolve_exclude(scope->excludes.items[i], &ret->excludes)
-                          : text_list_add(&ret->excludes, scope->excludes.items[i], strlen(scope->excludes.items[i]));
+                          : text_list_add(&ret->excludes, scope->excludes.items[i],
+                                    strlen(scope->excludes.items[i]));
         text_list_sort(&ret->excludes);
         return r;
 }
@@ -191,7 +197,7 @@ config_scopes_resolved(const struct config *config, struct scope **ret, size_t *
         if (r < 0)
                 r = err_oom(err); /* the escapes were checked when they were read */
         if (r == 0)
-                r = scopes_check_paths(scopes, config->n_scopes, config->file, err);
+                r = scopes_check_paths(scopes, config->n_scopes, NULL, config->file, err);
         if (r < 0) {
                 scopes_free(scopes, config->n_scopes);
                 return r;

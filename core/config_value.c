@@ -39,7 +39,8 @@ read_number(const struct config_key *key, const char *value, int64_t *ret, struc
                 number = number * 10 + (value[i] - '0');
         if (!good || number < key->min || number > key->max) {
                 err_set(err, -EINVAL, "\"%s\" is not a number in its range", quote(value));
-                return err_hint(err, -EINVAL, "write a whole number from %" PRId64 " to %" PRId64, key->min, key->max);
+                return err_hint(err, -EINVAL, "write a whole number from %" PRId64 " to %" PRId64, key->min,
+                        key->max);
         }
         *ret = number;
         return 0;
@@ -73,7 +74,9 @@ config_set_workers(const struct config_key *key, void *target, const char *value
                 return 0;
         }
         int r = config_set_unsigned(key, target, value, err);
-        return r < 0 ? err_hint(err, r, "write auto, or a number from %" PRId64 " to %" PRId64, key->min, key->max) : 0;
+        return r < 0 ? err_hint(err, r, "write auto, or a number from %" PRId64 " to %" PRId64, key->min,
+                               key->max)
+                     : 0;
 }
 
 /* The index of one of the key's words. */
@@ -99,8 +102,9 @@ read_word(const struct config_key *key, const char *value, struct err *err)
 int
 config_set_word(const struct config_key *key, void *target, const char *value, struct err *err)
 {
-        _Static_assert(sizeof(enum scope_mode) == sizeof(unsigned) && sizeof(enum severity) == sizeof(unsigned) &&
-                        sizeof(enum scope_mounts) == sizeof(unsigned),
+        _Static_assert(sizeof(enum scope_mode) == sizeof(unsigned) &&
+                               sizeof(enum severity) == sizeof(unsigned) &&
+                               sizeof(enum scope_mounts) == sizeof(unsigned),
                 "enums are written through an unsigned");
         int index = read_word(key, value, err);
         if (index < 0)
@@ -140,8 +144,10 @@ read_escaped(const char *value, struct buf *ret, struct err *err)
                 if (strlen(p) < 4 || !escape_is_canonical(p, 4) || strncmp(p, "\\x00", 4) == 0) {
                         err_set(err, -EINVAL, "a backslash in \"%s\" starts no escape", quote(value));
                         return err_hint(err, -EINVAL,
-                                "write \\xhh, two lower-case hex digits, for a byte that cannot stand as it is: a "
-                                "backslash is \\x5c, a blank \\x20; letters, digits and signs stand as they are");
+                                "write \\xhh, two lower-case hex digits, for a byte that cannot stand as it "
+                                "is: a "
+                                "backslash is \\x5c, a blank \\x20; letters, digits and signs stand as they "
+                                "are");
                 }
                 if (buf_append(ret, p, 4) < 0)
                         return err_oom(err);
@@ -156,7 +162,8 @@ check_components(const char *path, struct err *err)
         for (const char *p = path; *p;) {
                 size_t size = strcspn(++p, "/");
                 bool last = !p[size];
-                if ((size == 0 && !last) || (size == 1 && *p == '.') || (size == 2 && p[0] == '.' && p[1] == '.')) {
+                if ((size == 0 && !last) || (size == 1 && *p == '.') ||
+                        (size == 2 && p[0] == '.' && p[1] == '.')) {
                         err_set(err, -EINVAL, "\"%s\" has an empty, \".\" or \"..\" part", path);
                         return err_hint(err, -EINVAL, "write the path straight, as realpath(1) shows it");
                 }
@@ -232,7 +239,8 @@ config_add_path(const struct config_key *key, void *target, const char *value, s
                 return r;
         if (strpbrk(path.data, "*?")) {
                 err_set(err, -EINVAL, "\"%s\" is a glob, and a path is one file or folder", path.data);
-                return err_hint(err, -EINVAL, "name the folder above, and take out what is not meant with exclude =");
+                return err_hint(
+                        err, -EINVAL, "name the folder above, and take out what is not meant with exclude =");
         }
         return list_add(MEMBER(struct text_list, target, key), &path, err);
 }
@@ -265,7 +273,8 @@ check_glob(const char *value, struct err *err)
         if (!strpbrk(value, "[]"))
                 return 0;
         err_set(err, -EINVAL, "\"%s\" has a bracket, and globs have no [ ]", quote(value));
-        return err_hint(err, -EINVAL, "the globs are * (within a name), ** (across names) and ? (one byte, a bracket too)");
+        return err_hint(err, -EINVAL,
+                "the globs are * (within a name), ** (across names) and ? (one byte, a bracket too)");
 }
 
 int
@@ -291,7 +300,8 @@ config_add_sysctl_glob(const struct config_key *key, void *target, const char *v
                 return r;
         if (!*value || *value == '/' || (strchr(value, '.') && !strchr(value, '/'))) {
                 err_set(err, -EINVAL, "\"%s\" is not a glob of sysctl names", glob.data ? glob.data : "");
-                return err_hint(err, -EINVAL, "write the path below /proc/sys, with slashes: net/ipv4/conf/veth*/**");
+                return err_hint(
+                        err, -EINVAL, "write the path below /proc/sys, with slashes: net/ipv4/conf/veth*/**");
         }
         return list_add(MEMBER(struct text_list, target, key), &glob, err);
 }

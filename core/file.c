@@ -70,8 +70,8 @@ read_all(int fd, const char *path, size_t size_max, struct buf *buf, struct err 
                 if (got == 0)
                         return 0;
                 if (buf->size - start > size_max)
-                        return err_set(err, -EFBIG, "%s is larger than the %zu bytes that are taken", quote(path),
-                                size_max);
+                        return err_set(err, -EFBIG, "%s is larger than the %zu bytes that are taken",
+                                quote(path), size_max);
         }
 }
 
@@ -179,7 +179,8 @@ write_all(int fd, const char *data, size_t size)
 static int
 draft_name_new(struct draft *draft)
 {
-        if (renameat2(draft->folder_fd, draft->temporary, draft->folder_fd, draft->name, RENAME_NOREPLACE) == 0) {
+        if (renameat2(draft->folder_fd, draft->temporary, draft->folder_fd, draft->name, RENAME_NOREPLACE) ==
+                0) {
                 *draft->temporary = '\0';
                 return 0;
         }
@@ -198,7 +199,8 @@ draft_name_over(struct draft *draft)
 }
 
 static int
-write_as(const char *path, mode_t mode, const void *data, size_t size, int (*name)(struct draft *draft), struct err *err)
+write_as(const char *path, mode_t mode, const void *data, size_t size, int (*name)(struct draft *draft),
+        struct err *err)
 {
         _cleanup_(draft_done) struct draft draft = {.folder_fd = -1, .fd = -1};
         int r = draft_start(&draft, path, err);

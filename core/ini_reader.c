@@ -39,7 +39,8 @@ enum scan_result {
         SCAN_BLANK,   /* a line that says nothing */
 };
 
-static int refuse(const struct scanner *s, struct err *err, const char *hint, const char *format, ...) _printf_(4, 5);
+static int refuse(const struct scanner *s, struct err *err, const char *hint, const char *format, ...)
+        _printf_(4, 5);
 
 static int
 refuse(const struct scanner *s, struct err *err, const char *hint, const char *format, ...)
@@ -91,11 +92,13 @@ check_bytes(const struct scanner *s, const char *line, size_t size, struct err *
 {
         const unsigned char *p = (const unsigned char *)line;
         if (s->line == 1 && size >= 3 && memcmp(line, "\xef\xbb\xbf", 3) == 0)
-                return refuse(s, err, "save the file as UTF-8 without it", "the file starts with a byte order mark");
+                return refuse(s, err, "save the file as UTF-8 without it",
+                        "the file starts with a byte order mark");
         for (size_t i = 0; i < size;) {
                 size_t took = utf8_size(p + i, size - i);
                 if (!took)
-                        return refuse(s, err, "save the file as UTF-8; other bytes of a path are written as \\xhh",
+                        return refuse(s, err,
+                                "save the file as UTF-8; other bytes of a path are written as \\xhh",
                                 "byte %zu of the line is not UTF-8", i + 1);
                 if (p[i] == '\r')
                         return refuse(s, err, "save the file with LF line ends (sed -i 's/\\r$//' FILE)",
@@ -133,19 +136,23 @@ take_section(struct scanner *s, struct err *err)
         char *name = s->text + 1;
         char *close = strchr(name, ']');
         if (!close)
-                return refuse(s, err, "write [name] on a line of its own", "the section is not closed by a ]");
+                return refuse(
+                        s, err, "write [name] on a line of its own", "the section is not closed by a ]");
         char *rest = close + 1 + strspn(close + 1, BLANKS);
         if (*rest && (*rest != ';' || rest == close + 1))
-                return refuse(s, err, "write [name] alone; no [ or ] can stand in the name, and a comment starts with a blank and ;",
+                return refuse(s, err,
+                        "write [name] alone; no [ or ] can stand in the name, and a comment starts with a "
+                        "blank and ;",
                         "there is text after the ] of a section");
         *close = '\0';
         size_t size = strlen(name);
         if (!size)
                 return refuse(s, err, "write [name]", "the section has no name");
         if (size > INI_SECTION_MAX)
-                return refuse(s, err, "choose a shorter name", "the section's name is %zu bytes long, more than %d", size,
-                        INI_SECTION_MAX);
-        if (strchr(BLANKS, name[0]) || strchr(BLANKS, name[size - 1]) || strchr(name, '[') || find_comment(name))
+                return refuse(s, err, "choose a shorter name",
+                        "the section's name is %zu bytes long, more than %d", size, INI_SECTION_MAX);
+        if (strchr(BLANKS, name[0]) || strchr(BLANKS, name[size - 1]) || strchr(name, '[') ||
+                find_comment(name))
                 return refuse(s, err, "write [name] or [kind name], without blanks at the brackets",
                         "\"[%s]\" is not a section", quote(name));
         memcpy(s->section, name, size + 1);
@@ -159,7 +166,8 @@ check_value(const struct scanner *s, const char *value, struct err *err)
         for (const char *p = value; (p = strchr(p, '#')); p++)
                 if (p == value || strchr(BLANKS, p[-1]))
                         return refuse(s, err,
-                                "a comment at the end of a line starts with a blank and ; (# only at the left edge)",
+                                "a comment at the end of a line starts with a blank and ; (# only at the "
+                                "left edge)",
                                 "a # does not start a comment here");
         return 0;
 }
@@ -174,7 +182,8 @@ take_key(struct scanner *s, struct err *err)
         if (colon && (!equals || colon < equals))
                 return refuse(s, err, "write key = value", "there is a : before the = of the line");
         if (!equals)
-                return refuse(s, err, "write key = value (nothing after the = where the value is to be empty)",
+                return refuse(s, err,
+                        "write key = value (nothing after the = where the value is to be empty)",
                         "there is no = in the line");
         *equals = '\0';
         s->key = s->text;
@@ -193,7 +202,9 @@ static int
 take_line(struct scanner *s, const char *line, size_t size, struct err *err)
 {
         if (size > INI_LINE_MAX)
-                return refuse(s, err, "shorten it, also if it is a comment; a key that may repeat can stand on several lines",
+                return refuse(s, err,
+                        "shorten it, also if it is a comment; a key that may repeat can stand on several "
+                        "lines",
                         "the line is %zu bytes long, more than %d", size, INI_LINE_MAX);
         int r = check_bytes(s, line, size, err);
         if (r < 0)
@@ -204,7 +215,8 @@ take_line(struct scanner *s, const char *line, size_t size, struct err *err)
         if (!s->text[indent] || strchr(";#", s->text[indent]))
                 return SCAN_BLANK;
         if (indent)
-                return refuse(s, err, "start it at the left edge; a key that may repeat is written anew on each line",
+                return refuse(s, err,
+                        "start it at the left edge; a key that may repeat is written anew on each line",
                         "the line is indented, which would continue the one before");
         return *s->text == '[' ? take_section(s, err) : take_key(s, err);
 }
@@ -260,7 +272,7 @@ compare_key(void *userdata, const char *section, const char *key, const char *va
         while (!c->differs && !c->scanner.key);
         if (!c->differs)
                 c->differs = strcmp(section, c->scanner.section) != 0 || strcmp(key, c->scanner.key) != 0 ||
-                        !value || strcmp(value, c->scanner.value) != 0;
+                             !value || strcmp(value, c->scanner.value) != 0;
         return 1;
 }
 

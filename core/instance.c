@@ -202,6 +202,15 @@ instance_keep(struct instance *instance, const struct digest *digest, const char
         pending_add(pending, entry);
 }
 
+void
+instance_keep_now(struct instance *instance, const struct digest *digest, const char *body, size_t size)
+{
+        if (instance->pending->body_bytes + size > PENDING_BODIES_MAX / 2)
+                instance_flush(instance, NULL);
+        if (!store_content_has(instance->store, digest))
+                instance_keep(instance, digest, body, size);
+}
+
 /* Under the judge's lock: must not call the judge. */
 static void
 on_judge_event(void *userdata, struct judge_event *event)
@@ -464,6 +473,8 @@ restore_rotation(void *userdata, const char *key, const char *value)
         return 0;
 }
 
+static int load_last_alive(struct instance *instance, struct err *err);
+
 static int
 open_parts(struct instance *instance, struct err *err)
 {
@@ -472,6 +483,7 @@ open_parts(struct instance *instance, struct err *err)
                 return err_oom(err);
         int r = host_id(instance->host, err);
         r = r ? r : open_store(instance, err);
+        r = r ? r : load_last_alive(instance, err);
         r = r ? r : instance_load_trust(instance, err);
         r = r ? r : instance_load_baselines(instance, err);
         r = r ? r : ledger_each(instance->store, restore_drift, instance, err);
@@ -519,27 +531,22 @@ instance_free(struct instance *instance)
 
 #define CLOCK_JUMP_MS ((int64_t)3600 * 1000)
 
-static void
-time_text(int64_t time_ms, char text[static CLOCK_TEXT_MAX])
-{
-        clock_format(time_ms, text);
-}
-
 /* The last moment at which somebody certainly watched: the newest record, or the alive mark if that is later. */
 static int
-last_alive(struct instance *instance, int64_t *ret_ms, bool *ret_clean, struct err *err)
+load_last_alive(struct instance *instance, struct err *err)
 {
         _cleanup_free_ char *kind = NULL, *alive = NULL;
-        int r = store_last_record(instance->store, ret_ms, &kind, err);
+        int r = store_last_record(instance->store, &instance->last_alive_ms, &kind, err);
         if (r)
-                return r;
-        *ret_clean = strcmp(kind, "stop") == 0;
+                return r == STORE_NONE ? 0 : r;
+        instance->had_history = true;
+        instance->stopped_cleanly = strcmp(kind, "stop") == 0;
         r = store_value_get(instance->store, "alive", &alive, err);
         if (r < 0)
                 return r;
         int64_t alive_ms = alive ? strtoll(alive, NULL, 10) : 0;
-        if (!*ret_clean && alive_ms > *ret_ms)
-                *ret_ms = alive_ms;
+        if (!instance->stopped_cleanly && alive_ms > instance->last_alive_ms)
+                instance->last_alive_ms = alive_ms;
         return 0;
 }
 
@@ -547,25 +554,21 @@ int
 instance_start(struct instance *instance, struct err *err)
 {
         char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
-        int64_t last_ms = 0, now_ms = clock_now_ms();
-        bool clean = false;
-        int r = last_alive(instance, &last_ms, &clean, err);
-        if (r < 0)
-                return r;
-        bool first = r == STORE_NONE;
-        if (!first && now_ms + CLOCK_JUMP_MS < last_ms)
+        int64_t now_ms = clock_now_ms(), last_ms = instance->had_history ? instance->last_alive_ms : now_ms;
+        if (now_ms + CLOCK_JUMP_MS < last_ms)
                 instance_clock_changed(instance, now_ms - last_ms);
-        if (!first) {
-                time_text(last_ms, from);
-                time_text(now_ms, to);
+        if (instance->had_history) {
+                clock_format(last_ms, from);
+                clock_format(now_ms, to);
                 instance_record(instance, "gap", NULL,
                         json_make("{s:s, s:s, s:s}", "from", from, "to", to, "cause",
-                                clean ? "stopped" : "killed or crashed"));
+                                instance->stopped_cleanly ? "stopped" : "killed or crashed"));
         }
         instance_record(instance, "start", NULL,
                 json_make("{s:s, s:s, s:b, s:I}", "version", DRIFTD_VERSION, "host", instance->host, "clean",
-                        first || clean, "gap_ms", (json_int)(first ? 0 : now_ms - last_ms)));
-        instance_flush(instance, err);
+                        !instance->had_history || instance->stopped_cleanly, "gap_ms",
+                        (json_int)(now_ms - last_ms)));
+        instance_flush(instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
         return 0;
 }
 

@@ -70,6 +70,9 @@ struct instance {
         int64_t expiry_now_ms; /* 0: the clock is believed; else the time it is believed to be at clock_boot_ms */
         int64_t clock_boot_ms;
         int64_t started_ms;
+        bool had_history;      /* the store held records when it was opened */
+        bool stopped_cleanly;  /* the newest of them was a stop */
+        int64_t last_alive_ms; /* when somebody last certainly watched */
         struct problem problems[PROBLEM_COUNT];
         struct inode_id own[4];
         size_t n_own;
@@ -104,6 +107,9 @@ int instance_alive(struct instance *instance, struct err *err);
 void instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
+
+/* Keeps content for line diffs, flushing first where much is queued. Not from within a judge's callback. */
+void instance_keep_now(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
 void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where, const char *hint);
 const char *problem_name(enum problem_kind kind);

@@ -30,6 +30,9 @@ struct walk_problems {
 };
 void instance_walk_problem(void *userdata, const char *path, int error);
 
+/* The people who count, with blanks between. */
+int trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret);
+
 int instance_load_trust(struct instance *instance, struct err *err);
 int instance_load_baselines(struct instance *instance, struct err *err);
 int instance_load_clock(struct instance *instance, struct err *err);

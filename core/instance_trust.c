@@ -312,8 +312,8 @@ judge_approvals(const struct instance *instance, const struct baseline *b, const
                 approvals->data ? approvals->data : "", approvals->size, verdict, err);
 }
 
-static int
-append_signers(const struct trust_verdict *verdict, struct buf *ret)
+int
+trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret)
 {
         int r = 0;
         for (size_t i = 0; i < verdict->n_signers && r == 0; i++)
@@ -349,7 +349,7 @@ load_one(struct instance *instance, const char *name, struct baseline **ret, str
         *trusted = r == 0;
         if (r > 0)
                 snprintf(instance->broken_why, sizeof instance->broken_why, "%s: %.400s", name, why.text);
-        if (r >= 0 && append_signers(verdict, signers) < 0)
+        if (r >= 0 && trust_verdict_signers(verdict, signers) < 0)
                 r = -ENOMEM;
         free(verdict);
         if (r < 0)
@@ -474,6 +474,8 @@ instance_refresh_trust_problems(struct instance *instance)
         instance_problem(instance, PROBLEM_UNTRUSTED, untrusted, why,
                 instance->broken_why[0] ? "driftctl verify; apply a signed baseline of that generation or above"
                                         : "put the trust file in force back, or have its successor signed");
+        if (!instance->store) /* an image is judged by itself (audit.h) */
+                return;
         _cleanup_free_ char *adopted = NULL;
         store_value_get(instance->store, "adopted", &adopted, NULL);
         instance_problem(instance, PROBLEM_ADOPTED, adopted != NULL, adopted,
@@ -643,7 +645,7 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
 {
         struct applying applying = {instance, b, approvals->data, approvals->size, NULL, adopted};
         const struct baseline_header *header = baseline_header(b);
-        if (append_signers(verdict, &ret->signers) < 0)
+        if (trust_verdict_signers(verdict, &ret->signers) < 0)
                 return err_oom(err);
         applying.signers = ret->signers.data;
         instance_flush(instance, NULL);

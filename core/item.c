@@ -36,9 +36,10 @@ unit_size(const char *p, const char *end)
 
 struct glob {
         const char *pattern;
-        const char *p, *t;           /* here in the pattern, here in the text */
-        const char *end;             /* of the text */
-        const char *star_p, *star_t; /* after the last `*` since the last `**`, and up to where it has taken */
+        const char *p, *t; /* here in the pattern, here in the text */
+        const char *end;   /* of the text */
+        const char *star_p,
+                *star_t; /* after the last `*` since the last `**`, and up to where it has taken */
         const char *deep_p, *deep_t; /* the same for the last `**` */
         bool deep_names;             /* it takes whole names */
 };
@@ -217,7 +218,8 @@ sysctl_check(char *name, struct err *err)
                 for (char *p = name; (p = strchr(p, '.'));)
                         *p = '/';
                 return err_hint(err, -EINVAL,
-                        "write sysctl:%s (dots cannot tell an interface such as eth0.100 apart)", quote(name));
+                        "write sysctl:%s (dots cannot tell an interface such as eth0.100 apart)",
+                        quote(name));
         }
         return 0;
 }
@@ -268,7 +270,9 @@ domain_unknown(const char *argument, size_t size, struct err *err)
                 names[i] = domains[i].name;
         if (!argument[size]) {
                 err_set(err, -EINVAL, "\"%s\" is neither an absolute path nor DOMAIN:NAME", quote(argument));
-                return err_hint(err, -EINVAL, "write the whole path (/etc/passwd), or file:, sysctl:, sshd: or openssl: and a name");
+                return err_hint(err, -EINVAL,
+                        "write the whole path (/etc/passwd), or file:, sysctl:, sshd: or openssl: and a "
+                        "name");
         }
         const char *name = quote_bytes(&quoted, argument, size);
         const char *near = nearest_word(name, names, ARRAY_SIZE(domains));
@@ -324,7 +328,9 @@ item_parse(const char *argument, char **ret_item, struct err *err)
         }
         if (!escape_is_canonical(argument, strlen(argument))) {
                 err_set(err, -EINVAL, "\"%s\" is not escaped as items are", quote(argument));
-                return err_hint(err, -EINVAL, "write it as driftctl prints it (a blank is \\x20); only a bare path stands as it is");
+                return err_hint(err, -EINVAL,
+                        "write it as driftctl prints it (a blank is \\x20); only a bare path stands as it "
+                        "is");
         }
         _cleanup_free_ char *item = strdup(argument);
         if (!item)

@@ -6,10 +6,10 @@
  * on the command line is raw bytes and means `file:`; after `file:` the escaped form is expected, as
  * every output of ours prints it.
  *
- * Globs: `*` within a name, `**` across names, `?` one byte that is not `/`; no `[ ]`: brackets mean themselves. An
- * escape (`\xhh`) counts as the one byte that it stands for, in patterns and in what they are matched with. A pattern
- * that matches a folder covers all that is below it. Where `**` stands between slashes it takes whole names, also none
- * (blanks only here, for the sake of the comment):
+ * Globs: `*` within a name, `**` across names, `?` one byte that is not `/`; no `[ ]`: brackets mean
+ * themselves. An escape (`\xhh`) counts as the one byte that it stands for, in patterns and in what they are
+ * matched with. A pattern that matches a folder covers all that is below it. Where `**` stands between
+ * slashes it takes whole names, also none (blanks only here, for the sake of the comment):
  *
  *     /a/ **      all below /a, but not /a itself
  *     /a/ ** /b   /a/b, /a/x/b, /a/x/y/b
@@ -23,8 +23,8 @@
 #include "core/err.h"
 
 /*
- * Whether `text` (raw or escaped: same form as the pattern) is matched as a whole. No recursion, no memory, and
- * no pattern for which time explodes.
+ * Whether `text` (raw or escaped: same form as the pattern) is matched as a whole. No recursion, no memory,
+ * and no pattern for which time explodes.
  */
 bool glob_match(const char *pattern, const char *text) _pure_;
 
@@ -35,9 +35,9 @@ bool glob_covers(const char *pattern, const char *path) _pure_;
 char *item_from_path(const char *path);
 
 /*
- * What a person wrote → the item's text (to be freed). -EINVAL with words: relative path, unknown domain, bad escape.
- * Paths are tidied (`//`, `/./` and a `/` at the end go; `..` is refused, for where it leads depends on links), and
- * sshd keywords are put in lower case.
+ * What a person wrote → the item's text (to be freed). -EINVAL with words: relative path, unknown domain, bad
+ * escape. Paths are tidied (`//`, `/./` and a `/` at the end go; `..` is refused, for where it leads depends
+ * on links), and sshd keywords are put in lower case.
  */
 int item_parse(const char *argument, char **ret_item, struct err *err);
 

@@ -2,8 +2,8 @@
 /*
  * JSON through jansson, and the fence around it. A `struct json` is a json_t under another name, so
  * nothing is wrapped or copied. What this file adds is what jansson leaves open: depth is bounded before
- * it parses (its own bound is 2048, deep enough to hurt a small stack), a member twice is refused, and
- * its messages, which quote the input, are escaped before they become words.
+ * it parses (its own bound is 2048, deep enough to hurt a small stack), a member twice and a NUL byte are
+ * refused, and its messages, which quote the input, are escaped before they become words.
  */
 #include "core/json.h"
 
@@ -77,7 +77,8 @@ json_read(const struct json *value, struct err *err, const char *format, ...)
 
 /* ---- text ---- */
 
-/* Whether brackets nest deeper than allowed. Text that is not JSON may be judged wrongly: the parser refuses it. */
+/* Whether brackets nest deeper than allowed. Text that is not JSON may be judged wrongly: the parser refuses
+ * it. */
 static bool
 text_is_too_deep(const char *text, size_t size)
 {
@@ -104,14 +105,18 @@ json_parse(const char *text, size_t size, struct json **ret, struct err *err)
         char words[2 * JSON_ERROR_TEXT_LENGTH];
         if (text_is_too_deep(text, size)) {
                 err_set(err, -EINVAL, "the JSON nests too deeply");
-                return err_hint(err, -EINVAL, "at most %u arrays and objects within each other are taken", JSON_DEPTH_MAX);
+                return err_hint(err, -EINVAL, "at most %u arrays and objects within each other are taken",
+                        JSON_DEPTH_MAX);
         }
+        if (memchr(text, '\0', size))
+                return err_set(err, -EINVAL, "not JSON: a NUL byte in the text"); /* jansson skips them */
         json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
         if (!value) {
                 if (json_error_code(&error) == json_error_out_of_memory)
                         return err_oom(err);
                 words_append(words, sizeof words, error.text);
-                return err_set(err, -EINVAL, "not JSON: line %d, column %d: %s", error.line, error.column, words);
+                return err_set(
+                        err, -EINVAL, "not JSON: line %d, column %d: %s", error.line, error.column, words);
         }
         *ret = outer(value);
         return 0;

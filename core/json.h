@@ -28,7 +28,8 @@ int json_read(const struct json *value, struct err *err, const char *format, ...
 #define JSON_DEPTH_MAX 64u
 /* One document (any value) and nothing after it; depth at most JSON_DEPTH_MAX. -EINVAL with words. */
 int json_parse(const char *text, size_t size, struct json **ret, struct err *err);
-/* Appends compact text, members in the order they were set. 0 or -ENOMEM; a failed call leaves the buffer as it was. */
+/* Appends compact text, members in the order they were set. 0 or -ENOMEM; a failed call leaves the buffer as
+ * it was. */
 int json_write(const struct json *value, struct buf *buf);
 /* The same, indented by two, with a newline at its end. */
 int json_write_pretty(const struct json *value, struct buf *buf);
@@ -48,10 +49,11 @@ int json_put(struct json *object, const char *key, struct json *value);
 const struct json *json_member(const struct json *object, const char *key); /* borrowed; NULL if absent */
 const struct json *json_at(const struct json *array, size_t index);         /* borrowed; NULL past the end */
 size_t json_length(const struct json *array_or_object);                     /* 0 for anything else */
-bool json_is_null(const struct json *value); /* also for NULL */
+bool json_is_null(const struct json *value);                                /* also for NULL */
 /* The member's value, or NULL / 0 / false where it is absent or of another type. Borrowed. */
 const char *json_text(const struct json *object, const char *key);
-const char *json_string_of(const struct json *value); /* NULL for anything else (json_string is jansson's own symbol) */
+const char *json_string_of(
+        const struct json *value); /* NULL for anything else (json_string is jansson's own symbol) */
 json_int json_number(const struct json *object, const char *key);
 bool json_flag(const struct json *object, const char *key);
 

@@ -133,7 +133,36 @@ entry_line(const struct baseline *baseline, size_t index, size_t *ret_size)
         return line;
 }
 
-/* What was verified stays verified where the line is the same to the letter. Both are sorted: one walk. */
+/* The scope that an entry lies in (opening has seen to it that there is one). */
+static const struct scope *
+entry_scope(const struct standing *s, size_t index)
+{
+        size_t n_scopes, size;
+        const struct scope *scopes = baseline_scopes(s->baseline, &n_scopes);
+        const char *path = baseline_file_path(s->baseline, index, &size);
+        char local[1024];
+        if (n_scopes == 1)
+                return scopes;
+        _cleanup_free_ char *heap = size < sizeof local ? NULL : strndup(path, size);
+        if (size < sizeof local) {
+                memcpy(local, path, size);
+                local[size] = '\0';
+        } else if (!heap) {
+                return NULL;
+        }
+        return scope_for_path(scopes, n_scopes, heap ? heap : local);
+}
+
+/* Whether two entries with the same line are judged alike: a scope may have come to name what a line leaves
+ * out for "none". */
+static bool
+same_rule(const struct standing *a, size_t a_index, const struct standing *b, size_t b_index)
+{
+        const struct scope *x = entry_scope(a, a_index), *y = entry_scope(b, b_index);
+        return x && y && x->attributes == y->attributes && x->mode == y->mode;
+}
+
+/* What was verified stays verified where line and rule are the same. Both are sorted: one walk. */
 static void
 standing_inherit(struct standing *to, const struct standing *from)
 {
@@ -143,9 +172,11 @@ standing_inherit(struct standing *to, const struct standing *from)
                 const char *from_line = entry_line(from->baseline, j, &from_size);
                 int order = memcmp(to_line, from_line, min_size(to_size, from_size));
                 if (order == 0 && to_size == from_size) {
-                        to->marks[i] = from->marks[j];
-                        to->verified_s[i] = from->verified_s[j];
-                        to->bits[i] = from->bits[j];
+                        if (same_rule(to, i, from, j)) {
+                                to->marks[i] = from->marks[j];
+                                to->verified_s[i] = from->verified_s[j];
+                                to->bits[i] = from->bits[j];
+                        }
                         i++;
                         j++;
                 } else if (order < 0 || (order == 0 && to_size < from_size)) {
@@ -287,7 +318,59 @@ judge_free(struct judge *judge)
         return NULL;
 }
 
-/* Drifts whose baseline is gone, or no longer speaks of the item, are settled by the new generation itself. */
+/* What a baseline says of an item: its line; of size 0 where it says nothing. */
+static size_t
+line_of_item(const struct standing *s, const char *item, const char **ret_line)
+{
+        size_t index, size = 0;
+        if (strncmp(item, "file:", 5) == 0 &&
+                baseline_file_find(s->baseline, item + 5, strlen(item + 5), &index))
+                *ret_line = entry_line(s->baseline, index, &size);
+        return size;
+}
+
+static bool
+same_line(const struct standing *a, const struct standing *b, const char *item)
+{
+        const char *left = NULL, *right = NULL;
+        size_t size = line_of_item(a, item, &left);
+        return size == line_of_item(b, item, &right) && (!size || memcmp(left, right, size) == 0);
+}
+
+/* A growing file that began anew goes on from there under a new generation that says the same of it. */
+static int
+rotations_inherit(struct judge *judge, struct standing *to, const struct standing *from)
+{
+        int r = 0;
+        for (size_t i = 0; i < from->n_rotations && r == 0; i++) {
+                const struct rotation_entry *entry = &from->rotations[i];
+                if (!same_line(to, from, entry->item))
+                        continue;
+                r = rotation_put(to, entry->item, &entry->rotation);
+                struct judge_event event = {
+                        .kind = JUDGE_ROTATED,
+                        .item = entry->item,
+                        .baseline = to->baseline,
+                        .rotation = &entry->rotation,
+                };
+                if (r == 0 && !digest_equal(baseline_id(to->baseline), baseline_id(from->baseline)))
+                        judge->emit(judge->userdata, &event);
+        }
+        return r;
+}
+
+static void
+note_moved(struct judge *judge, const struct standing *to, const struct standing *from)
+{
+        const char *name = baseline_header(to->baseline)->name;
+        for (size_t i = 0; i < BUCKETS; i++)
+                for (struct drift *drift = judge->buckets[i]; drift; drift = drift->next)
+                        if (strcmp(drift->baseline, name) == 0 && !same_line(to, from, drift->item))
+                                drift->moved = true;
+}
+
+/* Drifts whose baseline is gone, or no longer speaks of the item, are settled by the new generation itself.
+ */
 static void
 resolve_orphans(struct judge *judge)
 {
@@ -297,9 +380,9 @@ resolve_orphans(struct judge *judge)
                         const char *path = (*slot)->item + 5;
                         size_t n_scopes = 0, index;
                         const struct scope *scopes = s ? baseline_scopes(s->baseline, &n_scopes) : NULL;
-                        bool lives = s &&
-                                (scope_for_item(scopes, n_scopes, (*slot)->item) ||
-                                        baseline_file_find(s->baseline, path, strlen(path), &index));
+                        bool lives =
+                                s && (scope_for_item(scopes, n_scopes, (*slot)->item) ||
+                                             baseline_file_find(s->baseline, path, strlen(path), &index));
                         if (lives)
                                 slot = &(*slot)->next;
                         else
@@ -331,14 +414,18 @@ judge_set(struct judge *judge, struct baseline **baselines, size_t n, struct err
         for (size_t i = 0; i < n; i++) {
                 const char *name = baseline_header(baselines[i])->name;
                 struct standing *old = standing_named(before, name);
-                if (old)
-                        standing_inherit(&standings->list[i], old);
+                if (!old)
+                        continue;
+                standing_inherit(&standings->list[i], old);
+                if (rotations_inherit(judge, &standings->list[i], old) < 0)
+                        r = -ENOMEM;
+                note_moved(judge, &standings->list[i], old);
         }
         judge->standings = standings;
         resolve_orphans(judge);
         pthread_mutex_unlock(&judge->lock);
         judge_release(before);
-        return 0;
+        return r < 0 ? err_oom(err) : 0;
 }
 
 const struct baseline *
@@ -346,6 +433,12 @@ judge_held(struct standings *standings, const char *name)
 {
         const struct standing *s = standing_named(standings, name);
         return s ? s->baseline : NULL;
+}
+
+const struct baseline *
+judge_held_at(struct standings *standings, size_t index)
+{
+        return standings && index < standings->n ? standings->list[index].baseline : NULL;
 }
 
 bool
@@ -440,7 +533,8 @@ rule_on(struct standing *s, const char *escaped)
         return ruling;
 }
 
-/* The prefix to read of a growing file: what is known of it since it last began anew, else what was signed. */
+/* The prefix to read of a growing file: what is known of it since it last began anew, else what was signed.
+ */
 static struct rotation
 known_prefix(const struct ruling *ruling, const char *item, const struct attributes *expected)
 {
@@ -471,6 +565,21 @@ wish_by(const struct ruling *ruling, const char *item, struct snapshot_wish *wis
                 wish->prefix = known_prefix(ruling, item, &expected).size;
 }
 
+/*
+ * One look serves all baselines. Where they need different parts of the content (one all of it, one a
+ * prefix), it takes the larger: look_suffices keeps the other from judging by it.
+ */
+static void
+wish_also_by(const struct ruling *ruling, const char *item, struct snapshot_wish *wish)
+{
+        struct snapshot_wish own = {.prefix = UINT64_MAX};
+        wish_by(ruling, item, &own);
+        if (own.content && (!wish->content || own.prefix > wish->prefix))
+                wish->prefix = own.prefix;
+        wish->content |= own.content;
+        wish->body |= own.body;
+}
+
 bool
 judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish)
 {
@@ -484,7 +593,7 @@ judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish)
                 if (!ruling.scope)
                         continue;
                 wanted = true;
-                wish_by(&ruling, item, wish);
+                wish_also_by(&ruling, item, wish);
         }
         pthread_mutex_unlock(&judge->lock);
         return wanted;
@@ -518,23 +627,46 @@ static void
 compare(const struct ruling *ruling, const char *item, const struct attributes *expected,
         const struct snapshot *seen, struct finding *finding)
 {
-        static const uint32_t any_type = ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_UID) |
-                ATTRIBUTE_BIT(ATTRIBUTE_GID);
+        static const uint32_t any_type =
+                ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_UID) | ATTRIBUTE_BIT(ATTRIBUTE_GID);
         const struct scope *scope = ruling->scope;
         uint32_t mask = attribute_applicable(scope->attributes, expected->type);
         if (expected->type != seen->attributes.type)
                 mask &= any_type;
         if (scope->mode == SCOPE_GROWING && expected->type == FILE_REGULAR) {
                 mask &= ~(ATTRIBUTE_BIT(ATTRIBUTE_SIZE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) |
-                        ATTRIBUTE_BIT(ATTRIBUTE_MTIME) | ATTRIBUTE_BIT(ATTRIBUTE_CTIME) |
-                        ATTRIBUTE_BIT(ATTRIBUTE_INODE));
+                          ATTRIBUTE_BIT(ATTRIBUTE_MTIME) | ATTRIBUTE_BIT(ATTRIBUTE_CTIME) |
+                          ATTRIBUTE_BIT(ATTRIBUTE_INODE));
                 if (seen->attributes.type == FILE_REGULAR &&
+                        scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) &&
                         growing_differs(ruling, item, expected, seen, finding))
                         finding->differ = ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
         }
         finding->differ |= attributes_compare(mask, expected, &seen->attributes);
         finding->drift = finding->differ != 0;
         finding->change = CHANGE_CHANGED;
+}
+
+/*
+ * Whether a look holds what this baseline judges content by: it may have been made for another baseline,
+ * which needs none or another part of it, or before a growing file was found to have begun anew.
+ */
+static bool
+look_suffices(const struct ruling *ruling, const char *item, const struct attributes *expected,
+        const struct observation *seen)
+{
+        const struct scope *scope = ruling->scope;
+        const struct attributes *a = seen->result == 0 ? &seen->snapshot->attributes : NULL;
+        if (!a || a->type != FILE_REGULAR || scope->mode == SCOPE_PRESENT ||
+                !(scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT)))
+                return true;
+        if (!(a->known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT)))
+                return false;
+        uint64_t known = UINT64_MAX;
+        if (scope->mode == SCOPE_GROWING && ruling->expected && expected->type == FILE_REGULAR)
+                known = known_prefix(ruling, item, expected).size;
+        return known <= a->size ? seen->snapshot->content_size == known
+                                : seen->snapshot->content_size >= a->size;
 }
 
 static int
@@ -567,6 +699,16 @@ find(const struct ruling *ruling, const char *item, const struct observation *se
 
 /* ---- drifts from findings ---- */
 
+/* What moves whenever a growing file grows; of one that nobody expects, no prefix is known that would stay.
+ */
+static uint32_t
+growing_moves(bool expected)
+{
+        uint32_t moves = ATTRIBUTE_BIT(ATTRIBUTE_SIZE) | ATTRIBUTE_BIT(ATTRIBUTE_MTIME) |
+                         ATTRIBUTE_BIT(ATTRIBUTE_CTIME) | ATTRIBUTE_BIT(ATTRIBUTE_INODE);
+        return expected ? moves : moves | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+}
+
 static int
 observed_digest(const struct ruling *ruling, const struct observation *seen, char ret[static DIGEST_HEX_SIZE])
 {
@@ -576,6 +718,8 @@ observed_digest(const struct ruling *ruling, const struct observation *seen, cha
         if (seen->result == SNAPSHOT_GONE)
                 return 0;
         uint32_t mask = ruling->scope->attributes;
+        if (ruling->scope->mode == SCOPE_GROWING)
+                mask &= ~growing_moves(ruling->expected);
         int r = buf_printf(&text, "%d %d", seen->result, seen->snapshot->failed_errno);
         r = r ? r : attributes_append(mask, &seen->snapshot->attributes, &text);
         if (r < 0)
@@ -623,7 +767,7 @@ reported_mask(const struct ruling *ruling, const struct finding *finding, const 
                 return attribute_applicable(ruling->scope->attributes, expected->type);
         case CHANGE_UNEXPECTED:
                 return attribute_applicable(ruling->scope->attributes, seen->snapshot->attributes.type) &
-                        seen->snapshot->attributes.known;
+                       seen->snapshot->attributes.known;
         default:
                 return 0;
         }
@@ -636,14 +780,15 @@ unknown_reason(const struct observation *seen)
                                                  : strerrordesc_np(seen->snapshot->failed_errno);
 }
 
-/* Fills in what the look says; what belongs to the drift's life (first seen, acknowledgement) is the caller's. */
+/* Fills in what the look says; what belongs to the drift's life (first seen, acknowledgement) is the
+ * caller's. */
 static int
 drift_describe(struct drift *drift, const struct ruling *ruling, const struct finding *finding,
         const struct attributes *expected, const struct observation *seen)
 {
         const struct attributes *actual = seen->result == SNAPSHOT_GONE ? NULL : &seen->snapshot->attributes;
-        _cleanup_json_ struct json *list = attributes_json(reported_mask(ruling, finding, expected, seen),
-                ruling->expected ? expected : NULL, actual);
+        _cleanup_json_ struct json *list = attributes_json(
+                reported_mask(ruling, finding, expected, seen), ruling->expected ? expected : NULL, actual);
         _cleanup_buf_ struct buf text = {0};
         if (!list || json_write(list, &text) < 0)
                 return -ENOMEM;
@@ -695,7 +840,8 @@ drift_open(struct judge *judge, const struct ruling *ruling, const char *item, c
         return 0;
 }
 
-/* Seen in another form than before: a new record, and an acknowledgement of the old form does not cover it. */
+/* Seen in another form than before: a new record, and an acknowledgement of the old form does not cover it.
+ */
 static int
 drift_alter(struct judge *judge, struct drift *drift, const struct ruling *ruling,
         const struct finding *finding, const struct attributes *expected, const struct observation *seen,
@@ -713,6 +859,19 @@ drift_alter(struct judge *judge, struct drift *drift, const struct ruling *rulin
         return 0;
 }
 
+/* A drift that the store remembered does not know why; the look does. */
+static int
+reason_renew(struct drift *drift, const struct observation *seen)
+{
+        const char *words = unknown_reason(seen);
+        char *reason = strdup(words ? words : "?");
+        if (!reason)
+                return -ENOMEM;
+        free(drift->reason);
+        drift->reason = reason;
+        return 0;
+}
+
 static int
 update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
         const struct finding *finding, const struct attributes *expected, const struct observation *seen)
@@ -725,26 +884,30 @@ update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
                 return r;
         bool same_look = *slot && strcmp((*slot)->observed, observed) == 0;
         if (!finding->drift) {
-                /* The live side stayed and the expectation moved: approved. Otherwise the live side came back. */
+                /* The expectation moved to the live side: approved. Otherwise the live side came back. */
                 if (*slot)
-                        drift_resolve(judge, slot, same_look && (*slot)->generation < header->generation);
+                        drift_resolve(judge, slot,
+                                (*slot)->moved || (same_look && (*slot)->generation < header->generation));
                 return 0;
         }
         if (!*slot)
                 return drift_open(judge, ruling, item, finding, expected, seen, observed);
         (*slot)->mark = seen->snapshot->mark;
+        (*slot)->moved = false;
         if (same_look && (*slot)->change == finding->change)
-                return 0;
+                return finding->change == CHANGE_UNKNOWN ? reason_renew(*slot, seen) : 0;
         return drift_alter(judge, *slot, ruling, finding, expected, seen, observed);
 }
 
-/* Content is kept when small, text, and world-readable as expected and as observed (snapshot.body has seen to the observed side). */
+/* Content is kept when small, text, and world-readable as expected and as observed (snapshot.body has seen to
+ * the observed side). */
 static void
 offer_body(struct judge *judge, const struct ruling *ruling, const struct attributes *expected,
         const struct observation *seen)
 {
         struct snapshot *snapshot = seen->snapshot;
-        bool expected_readable = ruling->expected && expected->type == FILE_REGULAR && expected->mode & S_IROTH;
+        bool expected_readable =
+                ruling->expected && expected->type == FILE_REGULAR && expected->mode & S_IROTH;
         if (seen->result != 0 || !snapshot->body || !ruling->scope->keep_content || !expected_readable)
                 return;
         struct judge_event event = {
@@ -757,8 +920,8 @@ offer_body(struct judge *judge, const struct ruling *ruling, const struct attrib
 }
 
 static void
-remember_rotation(struct judge *judge, const struct ruling *ruling, const char *item,
-        const struct finding *finding)
+remember_rotation(
+        struct judge *judge, const struct ruling *ruling, const char *item, const struct finding *finding)
 {
         if (!finding->rotated || rotation_put(ruling->standing, item, &finding->rotation) < 0)
                 return;
@@ -777,8 +940,9 @@ mark_judged(const struct ruling *ruling, const struct finding *finding, const st
         struct standing *s = ruling->standing;
         if (!ruling->expected)
                 return;
-        bool known = seen->result == 0;
-        s->marks[ruling->index] = known ? seen->snapshot->mark : 0;
+        bool known =
+                seen->result == 0 || (ruling->scope->mode == SCOPE_PRESENT && seen->result != SNAPSHOT_GONE);
+        s->marks[ruling->index] = seen->result == 0 ? seen->snapshot->mark : 0;
         if (known && (!finding->drift || finding->change != CHANGE_UNKNOWN))
                 s->verified_s[ruling->index] = (uint32_t)(seen->snapshot->taken_ms / 1000);
         if (seen->result == SNAPSHOT_GONE)
@@ -794,6 +958,11 @@ judge_by(struct judge *judge, struct standing *s, const char *item, const struct
         if (!ruling.scope)
                 return 0;
         int r = find(&ruling, item, seen, &expected, &finding);
+        if (r == 0 && !look_suffices(&ruling, item, &expected, seen)) {
+                if (ruling.expected)
+                        s->marks[ruling.index] = 0; /* to be looked at again, for this baseline */
+                return 0;
+        }
         r = r ? r : update_drift(judge, &ruling, item, &finding, &expected, seen);
         if (r < 0)
                 return r;
@@ -880,7 +1049,7 @@ item_wanted(const struct walk *walk, const char *escaped)
                 return true;
         _cleanup_free_ char *item = NULL;
         return asprintf(&item, "file:%s", escaped) >= 0 &&
-                item_selected(item, walk->options->items, walk->options->n_items);
+               item_selected(item, walk->options->items, walk->options->n_items);
 }
 
 static enum scan_look
@@ -945,9 +1114,10 @@ walk_is_clean(struct walk *walk, const struct ruling *ruling, const char *item, 
         if (growing)
                 pthread_mutex_lock(&walk->judge->lock);
         int r = find(ruling, item, &seen, &expected, &finding);
+        bool enough = r == 0 && look_suffices(ruling, item, &expected, &seen);
         if (growing)
                 pthread_mutex_unlock(&walk->judge->lock);
-        if (r < 0 || finding.drift || finding.rotated)
+        if (!enough || finding.drift || finding.rotated)
                 return false;
         pthread_mutex_lock(&walk->judge->lock);
         bool settled = *drift_slot(walk->judge, name, item) == NULL;
@@ -1030,7 +1200,8 @@ walk_unmet(struct walk *walk, struct err *err)
                 if (!below)
                         return err_oom(err);
                 baseline_files_below(b, below, &first, &end);
-                if (baseline_file_find(b, below, strlen(below), &self) && walk->standing->met[self] != walk->pass)
+                if (baseline_file_find(b, below, strlen(below), &self) &&
+                        walk->standing->met[self] != walk->pass)
                         r = walk_single(walk, walk->options->below, err);
         }
         for (size_t i = first; i < end && r == 0; i++) {
@@ -1066,10 +1237,8 @@ walk_open_drifts(struct walk *walk, struct err *err)
                 _cleanup_free_ char *raw = NULL;
                 size_t below_size = walk->options->below ? strlen(walk->options->below) : 0;
                 r = unescape_new(list.items[i], &raw);
-                bool under = r == 0 &&
-                        (!below_size ||
-                                (strncmp(raw, walk->options->below, below_size) == 0 &&
-                                        (!raw[below_size] || raw[below_size] == '/')));
+                bool under = r == 0 && (!below_size || (strncmp(raw, walk->options->below, below_size) == 0 &&
+                                                               (!raw[below_size] || raw[below_size] == '/')));
                 if (under && item_wanted(walk, list.items[i]))
                         r = walk_single(walk, raw, err);
         }
@@ -1150,7 +1319,8 @@ judge_turn(struct judge *judge, size_t n, void (*visit)(void *userdata, const ch
         for (size_t i = 0; standings && all && i < standings->n; i++) {
                 /* Each baseline's share is rounded up, so that the interval is kept. */
                 uint64_t share = ((uint64_t)n * standings->list[i].n + all - 1) / all;
-                turn_standing(&standings->list[i], min_size((size_t)share, standings->list[i].n), visit, userdata);
+                turn_standing(
+                        &standings->list[i], min_size((size_t)share, standings->list[i].n), visit, userdata);
         }
 }
 
@@ -1172,28 +1342,18 @@ judge_refused(const struct judge *judge)
         return judge->refused;
 }
 
-/* The limit for an entry: that of its scope. The scopes are few, and runs of entries share one. */
+/* The limit for an entry: that of its scope. */
 static int64_t
-entry_limit_s(const struct standing *s, size_t index, const struct scope **cache)
+entry_limit_s(const struct standing *s, size_t index)
 {
-        size_t n_scopes, size;
-        const struct scope *scopes = baseline_scopes(s->baseline, &n_scopes);
-        const char *path = baseline_file_path(s->baseline, index, &size);
-        if (n_scopes == 1)
-                return scopes[0].content_within_s;
-        char local[1024];
-        if (size >= sizeof local)
-                return scopes[0].content_within_s;
-        memcpy(local, path, size);
-        local[size] = '\0';
-        *cache = scope_for_path(scopes, n_scopes, local);
-        return *cache ? (*cache)->content_within_s : scopes[0].content_within_s;
+        const struct scope *scope = entry_scope(s, index);
+        return scope ? scope->content_within_s : 0;
 }
 
 static void
-cover_standing(const struct standing *s, int64_t now_ms, struct coverage *ret, int64_t *oldest_ms, bool *never)
+cover_standing(
+        const struct standing *s, int64_t now_ms, struct coverage *ret, int64_t *oldest_ms, bool *never)
 {
-        const struct scope *cache = NULL;
         size_t n_settings;
         baseline_settings(s->baseline, &n_settings);
         ret->settings += n_settings;
@@ -1207,7 +1367,7 @@ cover_standing(const struct standing *s, int64_t now_ms, struct coverage *ret, i
                 }
                 if (regular && verified_ms < *oldest_ms)
                         *oldest_ms = verified_ms;
-                ret->verified += now_ms - verified_ms <= entry_limit_s(s, i, &cache) * 1000;
+                ret->verified += now_ms - verified_ms <= entry_limit_s(s, i) * 1000;
         }
 }
 
@@ -1261,7 +1421,8 @@ judge_waiver(const struct judge *judge, const struct drift *drift, int64_t now_m
                 size_t n;
                 const struct waiver *waivers = baseline_waivers(judge->standings->list[i].baseline, &n);
                 for (size_t j = 0; j < n; j++)
-                        if (waivers[j].until_ms > now_ms && strcmp(waivers[j].baseline, drift->baseline) == 0 &&
+                        if (waivers[j].until_ms > now_ms &&
+                                strcmp(waivers[j].baseline, drift->baseline) == 0 &&
                                 (strcmp(waivers[j].item, drift->item) == 0 ||
                                         glob_match(waivers[j].item, drift->item)))
                                 return &waivers[j];
@@ -1288,7 +1449,8 @@ judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t n
         if (value && waiver) {
                 clock_format_seconds(waiver->until_ms, until);
                 json_put(value, "waiver",
-                        json_make("{s:s, s:s, s:s}", "by", waiver->by, "until", until, "reason", waiver->reason));
+                        json_make("{s:s, s:s, s:s}", "by", waiver->by, "until", until, "reason",
+                                waiver->reason));
         }
         return value;
 }

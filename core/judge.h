@@ -33,6 +33,7 @@ struct drift {
         int64_t ack_ms;
         uint64_t seq;                  /* of its newest record: set by emit */
         stat_mark mark;
+        bool moved;                    /* not looked at since its expectation became another */
         struct drift *next;            /* in its bucket */
 };
 
@@ -85,6 +86,7 @@ struct standings *judge_hold(struct judge *judge);
 struct standings *judge_release(struct standings *standings);
 CLEANUP_DEFINE(struct standings *, judge_release)
 const struct baseline *judge_held(struct standings *standings, const char *name); /* borrowed; NULL */
+const struct baseline *judge_held_at(struct standings *standings, size_t index);         /* NULL past the end */
 
 /* Restores what the store remembers: an open drift (strings copied), a rotation. */
 int judge_restore(struct judge *judge, const struct drift *drift);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A unified line diff of two small texts (at most SNAPSHOT_BODY_MAX bytes each), for `driftctl show`. Shortest edit
- * script by Myers' O(ND) algorithm ("An O(ND) Difference Algorithm and Its Variations", 1986), with bounded work: texts
- * that differ in more than LINE_DIFF_EDITS_MAX lines are shown as removed and added whole.
+ * script by Myers' O(ND) algorithm ("An O(ND) Difference Algorithm and Its Variations", 1986), with bounded work: where two texts
+ * differ in more than LINE_DIFF_EDITS_MAX lines, all between their common head and tail is shown as removed and added.
  */
 #pragma once
 

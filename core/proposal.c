@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/escape.h"
@@ -46,7 +47,6 @@ plan(void *userdata, const char *path, const struct scope *scope, const struct s
         struct snapshot_wish *wish)
 {
         struct making *making = userdata;
-        (void)stx;
         if (making->request->files)
                 atomic_fetch_add(making->request->files, 1);
         if (making->request->n_items) {
@@ -54,9 +54,11 @@ plan(void *userdata, const char *path, const struct scope *scope, const struct s
                 if (!item || !taken_live(making, item))
                         return SCAN_SKIP;
         }
-        wish->prefix = UINT64_MAX;
-        return scope->mode != SCOPE_PRESENT && scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) ? SCAN_READ
-                                                                                                    : SCAN_STAT;
+        /* A log in use grows while it is read: what it holds now is its prefix. */
+        wish->prefix = scope->mode == SCOPE_GROWING ? stx->stx_size : UINT64_MAX;
+        return scope->mode != SCOPE_PRESENT && scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT)
+                       ? SCAN_READ
+                       : SCAN_STAT;
 }
 
 static void
@@ -69,20 +71,6 @@ refuse(struct making *making, const char *path, const char *why)
         }
 }
 
-/* A growing file is known by its inode too: that tells a rotation from a rewrite. */
-static uint32_t
-mask_for(const struct scope *scope)
-{
-        switch (scope->mode) {
-        case SCOPE_PRESENT:
-                return ATTRIBUTE_BIT(ATTRIBUTE_TYPE);
-        case SCOPE_GROWING:
-                return scope->attributes | ATTRIBUTE_BIT(ATTRIBUTE_INODE);
-        default:
-                return scope->attributes;
-        }
-}
-
 static int
 line_for(const char *path, const struct scope *scope, const struct snapshot *snapshot, struct buf *line)
 {
@@ -92,7 +80,7 @@ line_for(const char *path, const struct scope *scope, const struct snapshot *sna
         struct attributes attributes = snapshot->attributes; /* borrowed copy */
         if (scope->mode == SCOPE_GROWING && attributes.known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
                 attributes.size = snapshot->content_size;
-        return baseline_file_append(escaped, mask_for(scope), &attributes, line);
+        return baseline_file_append(escaped, scope_line_mask(scope), &attributes, line);
 }
 
 static void
@@ -119,7 +107,8 @@ static void
 problem(void *userdata, const char *path, int error)
 {
         struct making *making = userdata;
-        if (error == EXDEV || error == ENOENT) /* a mount that the rules leave out; a path that is not there */
+        if (error == EXDEV ||
+                error == ENOENT) /* a mount that the rules leave out; a path that is not there */
                 return;
         pthread_mutex_lock(&making->lock);
         refuse(making, path, strerrordesc_np(error));
@@ -143,6 +132,19 @@ look_below(struct making *making, const char *below, struct err *err)
         return scan_run(&scan, err);
 }
 
+/* Whether another item holds this one: a path looked at twice could be seen in two forms. */
+static bool
+looked_at_already(const struct proposal_request *request, size_t index)
+{
+        for (size_t i = 0; i < request->n_items; i++) {
+                bool same = strcmp(request->items[i], request->items[index]) == 0;
+                if (i != index && (!same || i < index) &&
+                        item_selected(request->items[index], &request->items[i], 1))
+                        return true;
+        }
+        return false;
+}
+
 /* Items without globs are looked at alone, so that blessing one file of a million is quick. */
 static int
 look(struct making *making, struct err *err)
@@ -151,13 +153,16 @@ look(struct making *making, struct err *err)
         bool literal = request->n_items > 0;
         for (size_t i = 0; i < request->n_items; i++)
                 literal = literal && strncmp(request->items[i], "file:", 5) == 0 &&
-                        !strpbrk(request->items[i], "*?");
+                          !strpbrk(request->items[i], "*?");
         if (!literal)
-                return !request->n_items && (request->n_waivers || request->retire) ? 0
-                                                                                    : look_below(making, NULL, err);
+                return !request->n_items && (request->n_waivers || request->retire)
+                               ? 0
+                               : look_below(making, NULL, err);
         int r = 0;
         for (size_t i = 0; i < request->n_items && r == 0; i++) {
                 _cleanup_free_ char *path = NULL;
+                if (looked_at_already(request, i))
+                        continue;
                 if (unescape_new(request->items[i] + 5, &path) < 0)
                         return err_oom(err);
                 r = look_below(making, path, err);
@@ -183,7 +188,8 @@ exclude_own(const struct proposal_request *request, struct scope *scope)
                 _cleanup_free_ char *escaped = escape_new(request->never[i], strlen(request->never[i]));
                 if (!escaped)
                         return -ENOMEM;
-                if (scope->domain == SCOPE_FILES && holds(scope, escaped) && scope_for_path(scope, 1, escaped) &&
+                if (scope->domain == SCOPE_FILES && holds(scope, escaped) &&
+                        scope_for_path(scope, 1, escaped) &&
                         text_list_add(&scope->excludes, escaped, strlen(escaped)) < 0)
                         return -ENOMEM;
         }
@@ -253,7 +259,7 @@ parent_line_stays(const struct making *making, const char *path, size_t size)
 {
         _cleanup_free_ char *item = NULL;
         return asprintf(&item, "file:%.*s", (int)size, path) >= 0 && !taken_live(making, item) &&
-                scope_for_item(making->scopes, making->n_scopes, item);
+               scope_for_item(making->scopes, making->n_scopes, item);
 }
 
 static int
@@ -351,7 +357,8 @@ make(struct making *making, struct buf *ret, struct err *err)
                         making->n_refused == 1 ? "item" : "items", making->refused.data,
                         making->n_refused > REFUSALS_NAMED_MAX ? ", …" : "");
                 return err_hint(err, PROPOSAL_REFUSED,
-                        "wait until it holds still, exclude it, or give it a scope with mode = growing or present");
+                        "wait until it holds still, exclude it, or give it a scope with mode = growing or "
+                        "present");
         }
         return making->out_of_memory || write_text(making, ret) < 0 ? err_oom(err) : 0;
 }

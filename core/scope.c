@@ -13,6 +13,7 @@
 
 #include "core/escape.h"
 #include "core/item.h"
+#include "core/quote.h"
 
 const char *const scope_domain_names[SCOPE_DOMAIN_COUNT] = {"files", "sysctl", "sshd", "openssl"};
 const char *const scope_mode_names[] = {"static", "growing", "present"};
@@ -83,6 +84,38 @@ scope_done(struct scope *scope)
         text_list_done(&scope->excludes);
         free(scope->command);
         *scope = (struct scope){0};
+}
+
+/* ---- what a line may say ---- */
+
+uint32_t
+scope_line_mask(const struct scope *scope)
+{
+        switch (scope->mode) {
+        case SCOPE_PRESENT:
+                return ATTRIBUTE_BIT(ATTRIBUTE_TYPE);
+        case SCOPE_GROWING:
+                /* The size says how much of it the digest covers; the inode tells a rotation from a rewrite.
+                 */
+                return scope->attributes | ATTRIBUTE_BIT(ATTRIBUTE_SIZE) | ATTRIBUTE_BIT(ATTRIBUTE_INODE);
+        default:
+                return scope->attributes;
+        }
+}
+
+bool
+path_is_canonical(const char *path, size_t size)
+{
+        if (!size || path[0] != '/' || !escape_is_canonical(path, size))
+                return false;
+        for (size_t at = 1; size > 1 && at <= size;) {
+                const char *slash = memchr(path + at, '/', size - at);
+                size_t name = slash ? (size_t)(slash - path) - at : size - at;
+                if (!name || (path[at] == '.' && (name == 1 || (name == 2 && path[at + 1] == '.'))))
+                        return false;
+                at += name + 1;
+        }
+        return true;
 }
 
 /* ---- the line of a baseline ---- */
@@ -158,15 +191,9 @@ write_within(const struct scope *scope, struct buf *buf)
 }
 
 static int
-read_escaped(const char *text, size_t size)
-{
-        return size && escape_is_canonical(text, size) ? 0 : -EINVAL;
-}
-
-static int
 read_command(const char *text, size_t size, struct scope *ret)
 {
-        if (read_escaped(text, size) < 0 || text[0] != '/' || ret->command)
+        if (!path_is_canonical(text, size) || ret->command)
                 return -EINVAL;
         ret->command = strndup(text, size);
         return ret->command ? 0 : -ENOMEM;
@@ -175,15 +202,14 @@ read_command(const char *text, size_t size, struct scope *ret)
 static int
 read_path(const char *text, size_t size, struct scope *ret)
 {
-        if (read_escaped(text, size) < 0 || text[0] != '/')
-                return -EINVAL;
-        return text_list_add(&ret->paths, text, size);
+        return path_is_canonical(text, size) ? text_list_add(&ret->paths, text, size) : -EINVAL;
 }
 
 static int
 read_exclude(const char *text, size_t size, struct scope *ret)
 {
-        return read_escaped(text, size) < 0 ? -EINVAL : text_list_add(&ret->excludes, text, size);
+        bool escaped = size && escape_is_canonical(text, size);
+        return escaped ? text_list_add(&ret->excludes, text, size) : -EINVAL;
 }
 
 static int
@@ -275,8 +301,8 @@ read_key(const char *field, size_t size, struct scope *ret)
         for (size_t i = 0; equals && i < ARRAY_SIZE(keys); i++)
                 if (strlen(keys[i].name) == name_size && memcmp(keys[i].name, field, name_size) == 0)
                         return keys[i].domains & 1u << ret->domain
-                                ? keys[i].read(equals + 1, size - name_size - 1, ret)
-                                : -EINVAL;
+                                       ? keys[i].read(equals + 1, size - name_size - 1, ret)
+                                       : -EINVAL;
         return -EINVAL;
 }
 
@@ -293,14 +319,17 @@ read_scope(const char *text, size_t size, struct scope *ret, struct err *err)
         if (!name_is_valid(field, length))
                 return err_set(err, -EINVAL, "a scope needs a name of letters, digits, '.', '_' and '-'");
         memcpy(ret->name, field, length);
+        if (ret->domain != SCOPE_FILES && strcmp(ret->name, scope_domain_names[domain]) != 0)
+                return err_set(err, -EINVAL, "the scope of %s is named %s too", scope_domain_names[domain],
+                        scope_domain_names[domain]);
         while (size) {
                 length = next_field(&text, &size, &field);
                 int r = read_key(field, length, ret);
                 if (r == -ENOMEM)
                         return err_oom(err);
                 if (r < 0)
-                        return err_set(err, -EINVAL, "\"%.*s\" is not a field of a %s scope",
-                                (int)min_size(length, 80), field, scope_domain_names[domain]);
+                        return err_set(err, -EINVAL, "\"%s\" is not a field of a %s scope",
+                                quote_bytes(&(struct quote){0}, field, length), scope_domain_names[domain]);
         }
         if (ret->domain == SCOPE_FILES && !ret->paths.count)
                 return err_set(err, -EINVAL, "scope %s has no path", ret->name);

@@ -26,7 +26,7 @@ struct text_list {
 
 struct scope {
         enum scope_domain domain;
-        char name[NAME_MAX_SIZE];    /* files: the word after `files`; others: the domain's name */
+        char name[NAME_MAX_SIZE];    /* files: the word after `files`; others: the domain's name, nothing else */
         struct text_list paths;      /* files: escaped absolute paths. sysctl: root. sshd: config. openssl: config */
         struct text_list excludes;   /* files: escaped path globs. sysctl: key globs */
         char *command;               /* sshd: escaped path of the program; else NULL */
@@ -50,6 +50,11 @@ int scope_append(const struct scope *scope, struct buf *buf);
 /* Parses the rest of such a line after "scope " (no newline). Canonical form only. */
 int scope_parse(const char *text, size_t size, struct scope *ret, struct err *err);
 void scope_done(struct scope *scope);
+
+/* The attributes that a file's line of this scope may name: no others would be judged. */
+uint32_t scope_line_mask(const struct scope *scope) _pure_;
+/* An escaped path with one meaning: absolute, no empty, "." or ".." name in it, no slash at its end. */
+bool path_is_canonical(const char *path, size_t size) _pure_;
 
 int text_list_add(struct text_list *list, const char *text, size_t size);
 void text_list_sort(struct text_list *list); /* memcmp order, duplicates dropped */

@@ -2,9 +2,14 @@
 /*
  * The methods of dev.driftd.Control (daemon/dev.driftd.Control.varlink is their contract), independent of how they
  * are reached: driftd serves them on its socket, and driftctl calls them in its own process when the daemon is down.
+ *
+ * Long work (Propose, Compare) is a job: prepared by the instance's thread, run in any thread, finished by the
+ * instance's thread again. Diff and Scan look by themselves only offline; the daemon settles first and then calls
+ * them with cached.
  */
 #pragma once
 
+#include <stdatomic.h>
 #include <sys/types.h>
 
 #include "core/instance.h"
@@ -12,10 +17,12 @@
 
 /* Exit codes of driftctl, and `exit` of an error reply. The worst wins in the order 3, 4, 1, 2, 0. */
 enum exit_code { EXIT_CLEAN = 0, EXIT_DRIFT = 1, EXIT_INCOMPLETE = 2, EXIT_UNTRUSTED = 3, EXIT_FAILED = 4 };
-int exit_worst(int a, int b) _pure_;
+int exit_worst(int a, int b) __attribute__((const));
 
-#define SERVICE_CHUNK_MAX ((size_t)256 << 10) /* bytes of text in one reply or upload frame */
+#define SERVICE_CHUNK_MAX ((size_t)256 << 10)  /* bytes of text in one reply or upload frame */
 #define SERVICE_UPLOAD_MAX ((size_t)512 << 20) /* bytes of one upload */
+#define SERVICE_ITEMS_MAX 4096u                /* items in one call */
+#define SERVICE_RECORDS_PER_REPLY 256u
 
 /* Who asks. */
 struct service_peer {
@@ -34,9 +41,28 @@ void service_session_done(struct service_session *session);
 typedef int (*service_reply)(void *userdata, struct json *parameters, bool continues);
 
 /*
- * Calls one method ("Diff", without the interface). 0 after the last reply; otherwise an exit code (3 or 4) with
- * words, for an error reply. Slow methods (Diff, Scan, Propose, Compare, Verify) run to their end: the daemon
- * has its own way of waiting for them (control.c).
+ * Calls one method ("Diff", without the interface), to its end, in this thread. 0 after the last reply; otherwise
+ * EXIT_UNTRUSTED or EXIT_FAILED with words, for an error reply (-1 if reply stopped it).
  */
 int service_call(struct instance *instance, const struct service_peer *peer, struct service_session *session, const char *method,
         const struct json *parameters, service_reply reply, void *userdata, struct err *err);
+bool service_knows(const char *method);
+
+/* Whether the method is a job; if so, the daemon uses these instead of service_call. */
+bool service_is_job(const char *method);
+struct service_job;
+int service_job_new(struct instance *instance, const struct service_peer *peer, struct service_session *session, const char *method,
+        const struct json *parameters, struct service_job **ret, struct err *err);
+void service_job_run(struct service_job *job); /* any thread; keeps its own error */
+void service_job_cancel(struct service_job *job);
+void service_job_progress(const struct service_job *job, uint64_t *ret_files, uint64_t *ret_bytes);
+/* After run: replies. As service_call. */
+int service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err);
+struct service_job *service_job_free(struct service_job *job);
+CLEANUP_DEFINE(struct service_job *, service_job_free)
+
+/* {"progress": {files, files_expected, bytes}} */
+struct json *service_progress(uint64_t files, uint64_t files_expected, uint64_t bytes);
+
+/* The items member of parameters, parsed. -EINVAL with words. Freed with text_list_done. */
+int service_items(const struct json *parameters, struct text_list *ret, struct err *err);

@@ -29,7 +29,8 @@ refuse_type(const void *type, size_t size, struct err *err)
         struct quote quote;
         err_set(err, -EINVAL, "a key of type \"%s\" cannot approve", quote_bytes(&quote, type, size));
         return err_hint(err, -EINVAL,
-                "ssh-ed25519 (ssh-keygen -t ed25519) or sk-ssh-ed25519@openssh.com (ssh-keygen -t ed25519-sk)");
+                "ssh-ed25519 (ssh-keygen -t ed25519) or sk-ssh-ed25519@openssh.com (ssh-keygen -t "
+                "ed25519-sk)");
 }
 
 static int
@@ -155,5 +156,5 @@ bool
 ssh_key_equal(const struct ssh_key *a, const struct ssh_key *b)
 {
         return a->type == b->type && crypto_equal(a->public_key, b->public_key, ED25519_PUBLIC_SIZE) &&
-                strcmp(a->application, b->application) == 0;
+               strcmp(a->application, b->application) == 0;
 }

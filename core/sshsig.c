@@ -18,10 +18,10 @@
 #include "core/quote.h"
 
 #define MAGIC "SSHSIG"
-#define MAGIC_SIZE 6        /* bytes, no NUL */
-#define VERSION 1           /* of the format */
-#define ARMOR_LINE_MAX 76   /* characters; ssh-keygen writes 70 */
-#define SK_USER_PRESENT 0x01 /* PROTOCOL.u2f: the token was touched */
+#define MAGIC_SIZE 6                                       /* bytes, no NUL */
+#define VERSION 1                                          /* of the format */
+#define ARMOR_LINE_MAX 76                                  /* characters; ssh-keygen writes 70 */
+#define SK_USER_PRESENT 0x01                               /* PROTOCOL.u2f: the token was touched */
 #define SK_SIGNED_SIZE (DIGEST_SIZE + 1 + 4 + DIGEST_SIZE) /* bytes that a token signs */
 
 static int
@@ -34,7 +34,8 @@ malformed(struct err *err, const char *what)
 
 /* Joins the lines between BEGIN and END. 0, or SSHSIG_MALFORMED. */
 static int
-join_lines(const char *armor, size_t size, char ret[static SSHSIG_ARMOR_MAX], size_t *ret_size, struct err *err)
+join_lines(
+        const char *armor, size_t size, char ret[static SSHSIG_ARMOR_MAX], size_t *ret_size, struct err *err)
 {
         const size_t begin = strlen(SSHSIG_BEGIN), end = strlen(SSHSIG_END);
         if (size > SSHSIG_ARMOR_MAX)
@@ -101,7 +102,8 @@ read_signature(struct ssh_cursor *cursor, struct sshsig *sig, struct err *err)
         size_t size;
         if (ssh_read_string(cursor, &inner.data, &inner.size) < 0)
                 return malformed(err, "it ends too early");
-        if (ssh_read_string(&inner, &data, &size) < 0 || !bytes_are(data, size, ssh_key_type_name(sig->key.type)))
+        if (ssh_read_string(&inner, &data, &size) < 0 ||
+                !bytes_are(data, size, ssh_key_type_name(sig->key.type)))
                 return malformed(err, "its signature is of another type than its key");
         if (ssh_read_string(&inner, &data, &size) < 0 || size != ED25519_SIGNATURE_SIZE)
                 return malformed(err, "an ed25519 signature has 64 bytes");
@@ -182,8 +184,8 @@ append_signed(const char *name_space, bool sha512, const void *message, size_t s
         if (r == 0)
                 r = ssh_append_string(buf, sha512 ? "sha512" : "sha256", 6);
         if (r == 0)
-                r = sha512 ? ssh_append_string(buf, long_hash, SHA512_SIZE) :
-                             ssh_append_string(buf, short_hash.bytes, DIGEST_SIZE);
+                r = sha512 ? ssh_append_string(buf, long_hash, SHA512_SIZE)
+                           : ssh_append_string(buf, short_hash.bytes, DIGEST_SIZE);
         return r;
 }
 
@@ -210,7 +212,8 @@ verify_sk(const struct sshsig *sig, const struct buf *asked)
 }
 
 int
-sshsig_verify(const struct sshsig *sig, const char *name_space, const void *message, size_t size, struct err *err)
+sshsig_verify(
+        const struct sshsig *sig, const char *name_space, const void *message, size_t size, struct err *err)
 {
         bool sk = sig->key.type == SSH_KEY_SK_ED25519;
         if (strcmp(sig->name_space, name_space) != 0)
@@ -219,8 +222,8 @@ sshsig_verify(const struct sshsig *sig, const char *name_space, const void *mess
         _cleanup_buf_ struct buf asked = {0};
         if (append_signed(name_space, sig->sha512, message, size, &asked) < 0)
                 return err_oom(err);
-        if (!(sk ? verify_sk(sig, &asked) :
-                   crypto_verify(sig->signature, asked.data, asked.size, sig->key.public_key)))
+        if (!(sk ? verify_sk(sig, &asked)
+                 : crypto_verify(sig->signature, asked.data, asked.size, sig->key.public_key)))
                 return err_set(err, SSHSIG_FORGED, "the signature does not hold for this text");
         if (sk && !(sig->sk_flags & SK_USER_PRESENT)) {
                 err_set(err, SSHSIG_FORGED, "the signature was made without anyone touching the token");

@@ -11,7 +11,8 @@
 #define ARMOR_LINE 70 /* characters */
 
 static int
-append_sshsig(const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size, struct buf *buf)
+append_sshsig(
+        const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size, struct buf *buf)
 {
         _cleanup_buf_ struct buf blob = {0};
         int r = ssh_key_append_blob(key, &blob);
@@ -33,7 +34,8 @@ append_sshsig(const struct ssh_key *key, const char *name_space, const void *sig
 }
 
 int
-sshsig_append_armor(const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size, struct buf *buf)
+sshsig_append_armor(
+        const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size, struct buf *buf)
 {
         _cleanup_buf_ struct buf blob = {0}, base64 = {0}, armor = {0};
         int r = append_sshsig(key, name_space, sig_blob, size, &blob);

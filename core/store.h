@@ -22,6 +22,7 @@
 #define STORE_SCHEMA 1             /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u      /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20) /* bytes of a record's detail */
+#define STORE_CONTENT_MAX (1u << 20) /* bytes of one kept content */
 #define STORE_CONTENT_TOTAL_MAX ((int64_t)64 << 20) /* bytes of kept content; past it the oldest unreferenced goes first */
 
 enum store_result {

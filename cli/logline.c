@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines of the history. A table says which members of the detail are shown for each kind, and in which order; all of
+ * them are in the JSON anyway. A kind that is not in the table is shown with its bare name, never left out.
+ */
+#include "cli/logline.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+
+const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless", "reject",
+        "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount", "clock_jump", "reload",
+        "trust", "adopted", "storage", "tamper", NULL};
+
+#define SHOWN_MAX 7
+
+static const struct {
+        const char *kind;
+        const char *members[SHOWN_MAX]; /* a name ending in '=' is shown with it, a bare one by its value alone */
+        enum color color;
+} kinds[] = {
+        {"start", {"version=", "clean="}, COLOR_PLAIN},
+        {"stop", {"reason"}, COLOR_PLAIN},
+        {"heartbeat", {"open=", "expected="}, COLOR_DIM},
+        {"gap", {"from=", "to=", "cause"}, COLOR_YELLOW},
+        {"scan", {"pass", "files=", "bytes=", "drifts=", "ms=", "complete="}, COLOR_PLAIN},
+        {"drift", {"change", "attributes", "severity", "baseline", "unobserved="}, COLOR_RED},
+        {"resolved", {"as", "change=", "baseline"}, COLOR_GREEN},
+        {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="}, COLOR_CYAN},
+        {"reject", {"name", "generation=", "by=", "reason"}, COLOR_RED},
+        {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
+        {"watch_lost", {"where", "error"}, COLOR_YELLOW},
+        {"unreadable", {"error"}, COLOR_YELLOW},
+        {"mount", {"change", "where"}, COLOR_YELLOW},
+        {"clock_jump", {"by_ms="}, COLOR_YELLOW},
+        {"reload", {"ok=", "error"}, COLOR_PLAIN},
+        {"trust", {"generation=", "state", "reason"}, COLOR_CYAN},
+        {"adopted", {"baseline", "generation="}, COLOR_YELLOW},
+        {"storage", {"error"}, COLOR_RED},
+        {"tamper", {"what"}, COLOR_RED},
+        {"overflow", {0}, COLOR_YELLOW},
+        {"unstable", {0}, COLOR_YELLOW},
+};
+
+/* The names of a drift's attributes: the values are for show and for JSON. */
+static int
+append_attributes(const struct json *list, struct buf *ret)
+{
+        int r = 0;
+        json_each(list, i, attribute)
+        {
+                const char *name = json_text(attribute, "name");
+                r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", name ? name : "?");
+        }
+        return r;
+}
+
+static int
+append_list(const struct json *list, struct buf *ret)
+{
+        int r = 0;
+        json_each(list, i, value)
+        {
+                const char *text = json_string_of(value);
+                r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", text ? text : "?");
+        }
+        return r;
+}
+
+static int
+append_value(const struct json *value, struct buf *ret)
+{
+        const char *text = json_string_of(value);
+        if (text)
+                return print_words(ret, text);
+        if (json_length(value))
+                return json_string_of(json_at(value, 0)) ? append_list(value, ret) : append_attributes(value, ret);
+        return json_write(value, ret);
+}
+
+static int
+append_member(const struct json *detail, const char *shown, struct buf *ret)
+{
+        char name[32];
+        size_t size = strcspn(shown, "=");
+        snprintf(name, sizeof name, "%.*s", (int)size, shown);
+        const struct json *value = json_member(detail, name);
+        _cleanup_buf_ struct buf text = {0};
+        if (json_is_null(value))
+                return 0;
+        int r = append_value(value, &text);
+        if (r || !text.size || strcmp(text.data, "[]") == 0 || strcmp(text.data, "\"\"") == 0)
+                return r;
+        if (strcmp(name, "unobserved") == 0) /* said only where it is so */
+                return json_flag(detail, name) ? buf_text(ret, ret->size ? " while unobserved" : "while unobserved") : 0;
+        return buf_printf(ret, "%s%s%s", ret->size ? " " : "", shown[size] ? shown : "", text.data);
+}
+
+static size_t
+kind_find(const char *kind)
+{
+        size_t i = 0;
+        while (i < ARRAY_SIZE(kinds) && (!kind || strcmp(kinds[i].kind, kind) != 0))
+                i++;
+        return i;
+}
+
+int
+log_detail(const struct json *record, struct buf *ret)
+{
+        size_t kind = kind_find(json_text(record, "kind"));
+        int r = 0;
+        for (size_t i = 0; kind < ARRAY_SIZE(kinds) && i < SHOWN_MAX && kinds[kind].members[i] && r == 0; i++)
+                r = append_member(json_member(record, "detail"), kinds[kind].members[i], ret);
+        return r;
+}
+
+void
+log_table(struct cli *cli, const struct json *records, int item_width)
+{
+        _cleanup_table_ struct table table = table_make(5);
+        json_each(records, i, record)
+        {
+                _cleanup_buf_ struct buf detail = {0};
+                const char *kind = json_text(record, "kind"), *item = json_text(record, "item");
+                size_t row = kind_find(kind);
+                char when[WORDS_MAX] = "?";
+                int64_t time_ms;
+                if (json_time(record, "time", &time_ms) == 0)
+                        time_text(time_ms, 0, when); /* whole dates: a log may be long */
+                log_detail(record, &detail);
+                table_cell(&table, COLOR_DIM, "%6lld", json_number(record, "seq"));
+                table_cell(&table, COLOR_PLAIN, "%s", when);
+                table_cell(&table, row < ARRAY_SIZE(kinds) ? kinds[row].color : COLOR_PLAIN, "%-10s", kind ? kind : "?");
+                table_cell(&table, COLOR_PLAIN, "%-*s", item_width, item_width && item ? item : "");
+                table_cell(&table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
+        }
+        table_print(&table, &cli->out);
+}

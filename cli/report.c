@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Documents in words. The lines that people know from diff and status are made here, once; exit codes come from
+ * the document and never from what was printed.
+ */
+#include "cli/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/clock.h"
+
+static const struct {
+        const char *verdict;
+        int code;
+        enum color color;
+} verdicts[] = {
+        {"clean", EXIT_CLEAN, COLOR_GREEN},
+        {"drift", EXIT_DRIFT, COLOR_RED},
+        {"incomplete", EXIT_INCOMPLETE, COLOR_YELLOW},
+        {"untrusted", EXIT_UNTRUSTED, COLOR_RED},
+};
+
+int
+verdict_exit(const char *verdict)
+{
+        for (size_t i = 0; verdict && i < ARRAY_SIZE(verdicts); i++)
+                if (strcmp(verdicts[i].verdict, verdict) == 0)
+                        return verdicts[i].code;
+        return EXIT_INCOMPLETE;
+}
+
+enum color
+verdict_color(const char *verdict)
+{
+        for (size_t i = 0; verdict && i < ARRAY_SIZE(verdicts); i++)
+                if (strcmp(verdicts[i].verdict, verdict) == 0)
+                        return verdicts[i].color;
+        return COLOR_PLAIN;
+}
+
+static int
+state_exit(const char *state)
+{
+        static const struct {
+                const char *state;
+                int code;
+        } states[] = {{"trusted", EXIT_CLEAN}, {"stale", EXIT_INCOMPLETE}, {"untrusted", EXIT_UNTRUSTED}};
+        for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)
+                if (strcmp(states[i].state, state) == 0)
+                        return states[i].code;
+        return EXIT_INCOMPLETE;
+}
+
+int
+document_exit(const struct json *document)
+{
+        int code = verdict_exit(json_text(document, "verdict"));
+        if (!json_flag(json_member(document, "coverage"), "complete"))
+                code = exit_worst(code, EXIT_INCOMPLETE);
+        json_each(json_member(document, "baselines"), i, baseline)
+                code = exit_worst(code, state_exit(json_text(baseline, "state")));
+        return code;
+}
+
+static int
+append_signers(const struct json *signers, struct buf *ret)
+{
+        int r = 0;
+        json_each(signers, i, signer)
+        {
+                const char *name = json_string_of(signer);
+                const char *between = i == 0 ? " signed by " : i + 1 == json_length(signers) ? " and " : ", ";
+                r = r ? r : buf_printf(ret, "%s%s", between, name ? name : "?");
+        }
+        return r;
+}
+
+static int
+append_baselines(const struct json *baselines, struct buf *ret)
+{
+        int r = json_length(baselines) ? 0 : buf_text(ret, "no baseline");
+        json_each(baselines, i, baseline)
+        {
+                const char *name = json_text(baseline, "name"), *state = json_text(baseline, "state");
+                r = r ? r
+                      : buf_printf(ret, "%s%s@%lld", i ? ", " : "", name ? name : "?", json_number(baseline, "generation"));
+                r = r ? r : append_signers(json_member(baseline, "signers"), ret);
+                if (state && strcmp(state, "trusted") != 0)
+                        r = r ? r : buf_printf(ret, " (%s)", state);
+        }
+        return r;
+}
+
+int
+report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
+{
+        const struct json *coverage = json_member(document, "coverage");
+        char age[WORDS_MAX];
+        int64_t oldest_ms;
+        int r = append_baselines(json_member(document, "baselines"), ret);
+        if (r)
+                return r;
+        if (json_time(coverage, "oldest_content_check", &oldest_ms) == 0)
+                return buf_printf(ret, " · content verified within %s", age_text(oldest_ms, now_ms, age));
+        return json_number(coverage, "expected") ? buf_text(ret, " · content not yet verified") : 0;
+}
+
+void
+report_problems(struct cli *cli, const struct json *problems)
+{
+        _cleanup_table_ struct table table = table_make(3);
+        json_each(problems, i, problem)
+        {
+                const char *kind = json_text(problem, "kind"), *where = json_text(problem, "where");
+                const char *hint = json_text(problem, "hint");
+                json_int count = json_number(problem, "count");
+                char number[WORDS_MAX] = "";
+                if (count > 1)
+                        snprintf(number, sizeof number, " (%lld)", count);
+                table_cell(&table, COLOR_YELLOW, "%s%s", kind ? kind : "?", number);
+                table_cell(&table, COLOR_PLAIN, "%s", where ? where : "");
+                table_cell(&table, COLOR_PLAIN, "%s", hint ? hint : "");
+        }
+        table_print(&table, &cli->out);
+}
+
+/* ---- drifts ---- */
+
+static const char *
+value_of(const struct json *attribute, const char *side)
+{
+        const char *value = json_text(attribute, side);
+        return value ? value : "(absent)";
+}
+
+int
+drift_detail(const struct json *drift, struct buf *ret)
+{
+        const char *change = json_text(drift, "change"), *reason = json_text(drift, "reason");
+        if (reason)
+                return print_words(ret, reason);
+        if (!change || strcmp(change, "changed") != 0)
+                return 0;
+        int r = 0;
+        json_each(json_member(drift, "attributes"), i, attribute)
+        {
+                const char *name = json_text(attribute, "name");
+                const char *blank = i ? " " : "";
+                if (name && strcmp(name, "value") == 0)
+                        r = r ? r
+                              : buf_printf(ret, "%s%s → %s", blank, value_of(attribute, "expected"),
+                                        value_of(attribute, "actual"));
+                else
+                        r = r ? r : buf_printf(ret, "%s%s", blank, name ? name : "?");
+        }
+        return r;
+}
+
+static const char *
+base_name(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        return slash ? slash + 1 : path;
+}
+
+/* "reverts at reboot (99-hardening.conf:12 says 0)": what is running is not what the next start would bring. */
+static int
+append_views(const struct json *views, struct buf *ret)
+{
+        const char *running = json_text(views, "running"), *after = json_text(views, "after_restart");
+        const struct json *configured = json_member(views, "configured");
+        const char *source = json_text(configured, "source"), *value = json_text(configured, "value");
+        if (!after || (running && strcmp(running, after) == 0))
+                return 0;
+        int r = buf_text(ret, "reverts at reboot");
+        return r || !source ? r : buf_printf(ret, " (%s says %s)", base_name(source), value ? value : after);
+}
+
+static int
+append_state(const struct json *drift, struct buf *ret)
+{
+        const char *state = json_text(drift, "state");
+        const struct json *waiver = json_member(drift, "waiver");
+        const char *by = json_text(waiver, "by"), *until = json_text(waiver, "until");
+        int r = 0;
+        if (state && strcmp(state, "waived") == 0 && by)
+                r = buf_printf(ret, "  waived by %s until %s", by, until ? until : "?");
+        else if (state && strcmp(state, "open") != 0)
+                r = buf_printf(ret, "  %s", state);
+        return r || !json_flag(drift, "unobserved") ? r : buf_text(ret, "  while unobserved");
+}
+
+/* When; how long ago that is, where it is not the same as in the line before; and what else is to be said. */
+static int
+append_when(const struct json *drift, int64_t now_ms, char last_age[static WORDS_MAX], struct buf *ret)
+{
+        int64_t first_ms;
+        char when[WORDS_MAX], age[WORDS_MAX];
+        int r = append_views(json_member(drift, "views"), ret);
+        if (r || ret->size || json_time(drift, "first_seen", &first_ms) < 0)
+                return r ? r : append_state(drift, ret);
+        r = buf_printf(ret, "since %s", time_text(first_ms, now_ms, when));
+        if (r == 0 && strcmp(age_text(first_ms, now_ms, age), last_age) != 0)
+                r = buf_printf(ret, " (%s)", age);
+        memcpy(last_age, age, sizeof age);
+        return r ? r : append_state(drift, ret);
+}
+
+void
+report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms)
+{
+        _cleanup_table_ struct table table = table_make(4);
+        char last_age[WORDS_MAX] = "";
+        json_each(drifts, i, drift)
+        {
+                _cleanup_buf_ struct buf detail = {0}, when = {0};
+                const char *change = json_text(drift, "change"), *item = json_text(drift, "item");
+                const char *state = json_text(drift, "state");
+                bool open = !state || strcmp(state, "open") == 0;
+                enum color color = open ? severity_color(json_text(drift, "severity")) : COLOR_DIM;
+                if (drift_detail(drift, &detail) < 0 || append_when(drift, now_ms, last_age, &when) < 0)
+                        break;
+                table_cell(&table, color, "%s", change ? change : "?");
+                table_cell(&table, COLOR_PLAIN, "%s", item ? item : "?");
+                table_cell(&table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
+                table_cell(&table, COLOR_PLAIN, "%s", when.data ? when.data : "");
+        }
+        table_print(&table, &cli->out);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What the documents of status, diff, scan and show have in common, in words and as an exit code. */
+#pragma once
+
+#include "cli/cli.h"
+
+/* clean 0, drift 1, incomplete 2, untrusted 3; unknown words: 2, for what is not understood is not clean. */
+int verdict_exit(const char *verdict);
+/* The verdict, worsened by incomplete coverage and by stale or untrusted baselines. */
+int document_exit(const struct json *document);
+
+enum color verdict_color(const char *verdict);
+
+/* "host@12 signed by alice · content verified within 5 h 12 min", appended. 0 or -ENOMEM. */
+int report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret);
+/* One line each: what lowers coverage or trust. */
+void report_problems(struct cli *cli, const struct json *problems);
+
+/* Drifts, aligned. A drift is an element of `drifts` of driftd.diff/1. */
+void report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms);
+/* "content size", or "0 → 1" for a setting; appended. */
+int drift_detail(const struct json *drift, struct buf *ret);

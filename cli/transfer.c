@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Texts over the wire and from files. Each baseline is opened (form, sorting, its id) before it is used or sent, so
+ * that a damaged file is refused here with its line, and not by the daemon with less.
+ */
+#include "cli/transfer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/progress.h"
+#include "core/file.h"
+#include "core/quote.h"
+
+void
+signed_text_done(struct signed_text *text)
+{
+        text->baseline = baseline_free(text->baseline);
+        buf_done(&text->approvals);
+}
+
+char *
+approval_path(const char *file)
+{
+        char *path;
+        return asprintf(&path, "%s.approval", file) < 0 ? NULL : path;
+}
+
+/* Puts the file's name before the words. */
+static int
+in_file(const char *file, const struct err *why, struct err *err)
+{
+        err_set(err, EXIT_FAILED, "%s: %.700s", quote(file), why->text);
+        return err_hint(err, EXIT_FAILED, "%s", why->hint);
+}
+
+static int
+baseline_read(const char *file, struct baseline **ret, struct err *err)
+{
+        _cleanup_buf_ struct buf text = {0};
+        struct err why = {0};
+        if (file_read(file, FILE_FOLLOW, BASELINE_SIZE_MAX, &text, err) < 0)
+                return EXIT_FAILED;
+        size_t size = text.size;
+        char *bytes = buf_steal(&text);
+        if (!bytes)
+                return failed_oom(err);
+        return baseline_open(bytes, size, ret, &why) ? in_file(file, &why, err) : 0;
+}
+
+int
+signed_text_read(const char *file, struct signed_text *ret, struct err *err)
+{
+        _cleanup_signed_ struct signed_text text = {0};
+        _cleanup_free_ char *beside = approval_path(file);
+        if (!beside)
+                return failed_oom(err);
+        int r = baseline_read(file, &text.baseline, err);
+        if (r)
+                return r;
+        r = file_read(beside, FILE_FOLLOW, APPROVAL_FILE_MAX, &text.approvals, err);
+        if (r < 0 && r != -ENOENT)
+                return EXIT_FAILED;
+        *ret = text;
+        text = (struct signed_text){0};
+        return 0;
+}
+
+/* ---- pieces ---- */
+
+struct pieces {
+        struct buf text, approvals;
+        struct progress progress;
+};
+
+static void
+pieces_done(struct pieces *pieces)
+{
+        progress_clear(&pieces->progress);
+        buf_done(&pieces->text);
+        buf_done(&pieces->approvals);
+}
+
+static int
+take_piece(void *userdata, const struct json *parameters, bool continues)
+{
+        struct pieces *pieces = userdata;
+        const char *text = json_text(parameters, "text"), *approvals = json_text(parameters, "approvals");
+        (void)continues;
+        progress_show(&pieces->progress, json_member(parameters, "progress"));
+        if ((text && buf_text(&pieces->text, text) < 0) || (approvals && buf_text(&pieces->approvals, approvals) < 0))
+                return EXIT_FAILED;
+        return 0;
+}
+
+static int
+open_pieces(struct pieces *pieces, struct baseline **ret, struct err *err)
+{
+        struct err why = {0};
+        size_t size = pieces->text.size;
+        char *bytes = buf_steal(&pieces->text);
+        if (!bytes)
+                return failed_oom(err);
+        if (baseline_open(bytes, size, ret, &why) == 0)
+                return 0;
+        return err_set(err, EXIT_FAILED, "what came from the store is no baseline: %.700s", why.text);
+}
+
+int
+signed_text_fetch(struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err)
+{
+        _cleanup_(pieces_done) struct pieces pieces = {0};
+        int r = cli_client(cli, err);
+        r = r ? r
+              : client_call(cli->client, "GetBaseline",
+                        json_make("{s:s, s:I}", "name", name, "generation", (json_int)generation), take_piece,
+                        &pieces, err);
+        r = r ? r : open_pieces(&pieces, &ret->baseline, err);
+        if (r)
+                return r;
+        ret->approvals = pieces.approvals;
+        pieces.approvals = (struct buf){0};
+        return 0;
+}
+
+/* Cuts a text where a UTF-8 character ends, so that each piece is a JSON string by itself. */
+static size_t
+piece_size(const char *text, size_t size)
+{
+        size_t n = min_size(size, SERVICE_CHUNK_MAX);
+        while (n < size && n > SERVICE_CHUNK_MAX - 4 && ((unsigned char)text[n] & 0xc0) == 0x80)
+                n--;
+        return n;
+}
+
+static int
+upload(struct cli *cli, const char *kind, const char *text, size_t size, struct err *err)
+{
+        bool reset = true;
+        do {
+                size_t n = piece_size(text, size);
+                _cleanup_free_ char *piece = strndup(text, n);
+                if (!piece)
+                        return failed_oom(err);
+                struct json *parameters =
+                        json_make("{s:s, s:s, s:b}", "kind", kind, "text", piece, "reset", reset);
+                if (!parameters)
+                        return err_set(err, EXIT_FAILED, "%s: the text is not UTF-8", kind);
+                int r = client_call(cli->client, "Upload", parameters, NULL, NULL, err);
+                if (r)
+                        return r;
+                text += n;
+                size -= n;
+                reset = false;
+        } while (size);
+        return 0;
+}
+
+int
+signed_text_upload(struct cli *cli, const struct signed_text *signed_text, struct err *err)
+{
+        size_t size;
+        const char *text = baseline_text(signed_text->baseline, &size);
+        int r = cli_client(cli, err);
+        r = r ? r : upload(cli, "baseline", text, size, err);
+        const struct buf *approvals = &signed_text->approvals;
+        return r ? r : upload(cli, "approvals", approvals->data ? approvals->data : "", approvals->size, err);
+}
+
+/* ---- proposals ---- */
+
+int
+proposal_wish_options(struct cli *cli, struct proposal_wish *ret, struct err *err)
+{
+        ret->ticket = args_value(&cli->args, "ticket");
+        ret->class = args_value(&cli->args, "class");
+        int r = cli_text("--ticket", ret->ticket, err);
+        return r ? r : cli_time(cli, "expires", 0, &ret->expires_ms, err);
+}
+
+static struct json *
+wish_json(const struct proposal_wish *wish)
+{
+        struct json *items = wish->items ? text_list_json(wish->items) : json_array_make();
+        struct json *waivers = wish->waivers ? wish->waivers : json_array_make();
+        return json_make("{s:s, s:o, s:s?, s:s, s:I, s:s, s:o, s:b}", "name", wish->name, "items", items, "ticket",
+                wish->ticket, "class", wish->class ? wish->class : class_names[CLASS_NORMAL], "expires_ms",
+                (json_int)wish->expires_ms, "author", wish->author, "waivers", waivers, "retire", wish->retire);
+}
+
+int
+proposal_fetch(struct cli *cli, const struct proposal_wish *wish, struct baseline **ret, struct err *err)
+{
+        struct json *parameters = wish_json(wish);
+        _cleanup_(pieces_done) struct pieces pieces = {.progress = progress_start(cli->quiet)};
+        int r = cli_client(cli, err);
+        if (r) {
+                json_free(parameters);
+                return r;
+        }
+        r = client_call(cli->client, "Propose", parameters, take_piece, &pieces, err);
+        progress_clear(&pieces.progress);
+        return r ? r : open_pieces(&pieces, ret, err);
+}
+
+/* ---- trust ---- */
+
+int
+trust_fetch(struct client *client, struct trust **ret, struct err *err)
+{
+        _cleanup_json_ struct json *reply = NULL;
+        int r = client_call_one(client, "GetTrust", json_make("{}"), &reply, err);
+        if (r)
+                return r;
+        const char *text = json_text(reply, "text");
+        return failed(trust_parse("trust file in force", text ? text : "", text ? strlen(text) : 0, ret, err));
+}
+
+int
+trust_read(const char *path, struct trust **ret, struct err *err)
+{
+        _cleanup_buf_ struct buf text = {0};
+        int r = file_read(path, FILE_FOLLOW, TRUST_FILE_MAX, &text, err);
+        return failed(r ? r : trust_parse(path, text.data ? text.data : "", text.size, ret, err));
+}
+
+/* ---- output ---- */
+
+int
+output_write(const char *file, const void *data, size_t size, struct err *err)
+{
+        if (file)
+                return failed(file_write(file, 0644, data, size, err));
+        if (fwrite(data, 1, size, stdout) != size)
+                return err_set(err, EXIT_FAILED, "standard output: %s", strerrordesc_np(errno));
+        return 0;
+}
+
+const char *
+baseline_label(const struct baseline_header *header, char text[static 96])
+{
+        snprintf(text, 96, "%s@%" PRIu64, header->name, header->generation);
+        return text;
+}

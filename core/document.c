@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Documents: what an instance says of itself, in the shapes that scripts rely on. Reads the instance and
+ * changes nothing but its derived problems.
+ */
+#include "core/document.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "core/instance_internal.h"
+#include "core/item.h"
+#include "core/line_diff.h"
+
+#define SHOW_HISTORY_MAX 100u /* records */
+
+static struct json *
+time_json(int64_t time_ms)
+{
+        char text[CLOCK_TEXT_MAX];
+        if (!time_ms)
+                return json_null_new();
+        clock_format(time_ms, text);
+        return json_string_new(text);
+}
+
+static struct json *
+seconds_json(int64_t time_ms)
+{
+        char text[CLOCK_TEXT_MAX];
+        if (time_ms == INT64_MAX)
+                return json_null_new();
+        clock_format_seconds(time_ms, text);
+        return json_string_new(text);
+}
+
+static struct json *
+digest_json(const struct digest *digest)
+{
+        char hex[DIGEST_HEX_SIZE];
+        digest_hex(digest, hex);
+        return json_string_new(hex);
+}
+
+static struct json *
+trust_id_json(const struct instance *instance)
+{
+        return instance->trust ? digest_json(trust_id(instance->trust)) : json_null_new();
+}
+
+static struct json *
+words_json(const char *words)
+{
+        struct json *list = json_array_make();
+        while (list && words && *words) {
+                size_t size = strcspn(words, " ");
+                _cleanup_free_ char *word = strndup(words, size);
+                json_push(list, word ? json_string_new(word) : NULL);
+                words += size + (words[size] == ' ');
+        }
+        return list;
+}
+
+static const char *
+baseline_state(const struct instance *instance, size_t index)
+{
+        const struct baseline_header *header = baseline_header(judge_baseline(instance->judge, index));
+        if (!instance->baseline_trusted[index])
+                return "untrusted";
+        return header->expires_ms <= instance_expiry_now(instance) ? "stale" : "trusted";
+}
+
+static struct json *
+baselines_json(const struct instance *instance)
+{
+        struct json *list = json_array_make();
+        for (size_t i = 0; list && i < judge_baselines(instance->judge); i++) {
+                const struct baseline *b = judge_baseline(instance->judge, i);
+                const struct baseline_header *header = baseline_header(b);
+                json_push(list,
+                        json_make("{s:s, s:I, s:o, s:o, s:s, s:o}", "name", header->name, "generation",
+                                (json_int)header->generation, "id", digest_json(baseline_id(b)), "signers",
+                                words_json(instance->signers[i].data), "state", baseline_state(instance, i),
+                                "expires", seconds_json(header->expires_ms)));
+        }
+        return list;
+}
+
+static struct json *
+problems_json(const struct instance *instance)
+{
+        struct json *list = json_array_make();
+        for (enum problem_kind kind = 0; list && kind < PROBLEM_COUNT; kind++) {
+                const struct problem *problem = &instance->problems[kind];
+                if (!problem->count)
+                        continue;
+                json_push(list,
+                        json_make("{s:s, s:I, s:s, s:s, s:b}", "kind", problem_name(kind), "count",
+                                (json_int)problem->count, "where", problem->where, "hint", problem->hint,
+                                "lowers_coverage", problem_lowers_coverage(kind)));
+        }
+        return list;
+}
+
+static struct json *
+coverage_json(struct instance *instance)
+{
+        struct coverage coverage;
+        bool complete = true;
+        judge_coverage(instance->judge, clock_now_ms(), &coverage);
+        for (enum problem_kind kind = PROBLEM_NO_BASELINE; kind < PROBLEM_COUNT; kind++)
+                if (problem_lowers_coverage(kind) && kind != PROBLEM_STALE && instance->problems[kind].count)
+                        complete = false;
+        return json_make("{s:b, s:I, s:I, s:o, s:o}", "complete", complete, "expected",
+                (json_int)coverage.expected, "verified", (json_int)coverage.verified, "oldest_content_check",
+                time_json(coverage.oldest_content_check_ms), "problems", problems_json(instance));
+}
+
+struct json *
+document_status(struct instance *instance)
+{
+        struct drift_counts counts;
+        const char *verdict = instance_verdict(instance);
+        struct tree_head head = {0};
+        instance_count(instance, &counts);
+        store_head(instance->store, &head, NULL);
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", "driftd.status/1",
+                "daemon",
+                json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION, "since",
+                        instance->offline ? json_null_new() : time_json(instance->started_ms)),
+                "verdict", verdict, "trust_id", trust_id_json(instance), "baselines", baselines_json(instance),
+                "coverage", coverage_json(instance), "open",
+                json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",
+                        (json_int)counts.by_severity[SEVERITY_MEDIUM], "low",
+                        (json_int)counts.by_severity[SEVERITY_LOW]),
+                "problems", problems_json(instance), "history",
+                json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)), "host",
+                instance->host);
+}
+
+/* ---- diff ---- */
+
+struct selecting {
+        struct instance *instance;
+        char *const *items;
+        size_t n_items;
+        int64_t now_ms;
+        uint64_t count, drift, unknown;
+        struct json *batch;
+        int (*visit)(void *userdata, struct json *drifts);
+        void *userdata;
+};
+
+static int
+count_selected(void *userdata, struct drift *drift)
+{
+        struct selecting *s = userdata;
+        if (!item_selected(drift->item, s->items, s->n_items))
+                return 0;
+        s->count++;
+        if (judge_waiver(s->instance->judge, drift, s->now_ms))
+                return 0;
+        if (drift->change == CHANGE_UNKNOWN)
+                s->unknown++;
+        else
+                s->drift++;
+        return 0;
+}
+
+/* The verdict on what was asked for: other items' drift does not count, the instance's own problems do. */
+static const char *
+verdict_for(struct instance *instance, const struct selecting *s)
+{
+        const char *verdict = instance_verdict(instance);
+        if (strcmp(verdict, "untrusted") == 0)
+                return verdict;
+        if (s->drift)
+                return "drift";
+        for (enum problem_kind kind = 0; kind < PROBLEM_COUNT; kind++) {
+                bool lowers = problem_lowers_coverage(kind) && instance->problems[kind].count;
+                if (lowers && (kind != PROBLEM_UNKNOWN || s->unknown || !s->n_items))
+                        return "incomplete";
+        }
+        return "clean";
+}
+
+struct json *
+document_diff(struct instance *instance, char *const *items, size_t n_items, uint64_t *ret_count)
+{
+        struct selecting s = {.instance = instance, .items = items, .n_items = n_items};
+        s.now_ms = instance_expiry_now(instance);
+        judge_each(instance->judge, count_selected, &s);
+        *ret_count = s.count;
+        const char *verdict = verdict_for(instance, &s);
+        return json_make("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "schema", "driftd.diff/1", "host",
+                instance->host, "taken_at", time_json(clock_now_ms()), "verdict", verdict, "trust_id",
+                trust_id_json(instance), "baselines", baselines_json(instance), "coverage",
+                coverage_json(instance), "drifts", json_array_make());
+}
+
+static int
+batch_drift(void *userdata, struct drift *drift)
+{
+        struct selecting *s = userdata;
+        if (!item_selected(drift->item, s->items, s->n_items))
+                return 0;
+        if (!s->batch)
+                s->batch = json_array_make();
+        if (json_push(s->batch, judge_drift_json(s->instance->judge, drift, s->now_ms)) < 0)
+                return -ENOMEM;
+        if (json_length(s->batch) < DRIFTS_PER_REPLY)
+                return 0;
+        return s->visit(s->userdata, steal_pointer(&s->batch));
+}
+
+int
+document_drifts(struct instance *instance, char *const *items, size_t n_items,
+        int (*visit)(void *userdata, struct json *drifts), void *userdata, struct err *err)
+{
+        struct selecting s = {
+                .instance = instance, .items = items, .n_items = n_items, .visit = visit, .userdata = userdata};
+        s.now_ms = instance_expiry_now(instance);
+        int r = judge_each(instance->judge, batch_drift, &s);
+        if (r == 0 && s.batch)
+                r = visit(userdata, steal_pointer(&s.batch));
+        json_free(s.batch);
+        return r == -ENOMEM ? err_oom(err) : r;
+}
+
+/* ---- show ---- */
+
+struct showing {
+        struct instance *instance;
+        const char *item;
+        struct json *drift;
+        struct digest observed;
+        bool has_observed;
+};
+
+static int
+keep_drift(void *userdata, struct drift *drift)
+{
+        struct showing *showing = userdata;
+        showing->drift = judge_drift_json(showing->instance->judge, drift, instance_expiry_now(showing->instance));
+        return showing->drift ? 0 : -ENOMEM;
+}
+
+static struct json *
+attributes_object(uint32_t mask, const struct attributes *attributes)
+{
+        struct json *object = json_make("{}");
+        mask = attribute_applicable(mask & attributes->known, attributes->type);
+        for (unsigned i = 0; object && i < ATTRIBUTE_COUNT; i++) {
+                _cleanup_buf_ struct buf text = {0};
+                if (!(mask & 1u << i) || attribute_append_value(i, attributes, &text) < 0)
+                        continue;
+                json_put(object, attribute_name(i), json_string_new(text.data ? text.data : ""));
+        }
+        return object;
+}
+
+/* What is live, looked at now. The result and snapshot stay with the caller. */
+static int
+look_now(struct instance *instance, const char *item, struct snapshot *snapshot, struct err *err)
+{
+        _cleanup_free_ char *path = NULL;
+        struct snapshot_wish wish = {
+                .content = true, .body = true, .prefix = UINT64_MAX, .own = instance->own, .n_own = instance->n_own};
+        if (unescape_new(item + 5, &path) < 0)
+                return err_set(err, -EINVAL, "%s is not an item", item);
+        return snapshot_path("", path, &wish, snapshot, err);
+}
+
+static struct json *
+show_baseline(struct showing *showing, size_t index, int result, const struct snapshot *snapshot,
+        struct attributes *expected)
+{
+        struct instance *instance = showing->instance;
+        const struct baseline *b = judge_baseline(instance->judge, index);
+        const struct baseline_header *header = baseline_header(b);
+        const char *path = showing->item + 5;
+        size_t n_scopes, entry;
+        const struct scope *scopes = baseline_scopes(b, &n_scopes);
+        const struct scope *scope = scope_for_path(scopes, n_scopes, path);
+        _cleanup_buf_ struct buf rule = {0};
+        int r = 0;
+        if (scope && scope_append(scope, &rule) == 0)
+                rule.data[rule.size - 1] = '\0';
+        bool found = baseline_file_find(b, path, strlen(path), &entry) &&
+                baseline_file_attributes(b, entry, expected) == 0;
+        judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r);
+        uint32_t mask = scope ? scope->attributes : 0;
+        return json_make("{s:s, s:I, s:s, s:s?, s:s?, s:o, s:o, s:o}", "name", header->name, "generation",
+                (json_int)header->generation, "state", baseline_state(instance, index), "scope",
+                scope ? scope->name : NULL, "rule", scope ? rule.data : NULL, "expected",
+                found ? attributes_object(mask, expected) : json_null_new(), "actual",
+                result == 0 ? attributes_object(mask, &snapshot->attributes) : json_null_new(), "drift",
+                showing->drift ? steal_pointer(&showing->drift) : json_null_new());
+}
+
+static int
+push_record(void *userdata, const struct record *record)
+{
+        struct json *value = NULL;
+        if (json_parse(record->body, strlen(record->body), &value, NULL) < 0)
+                return 0;
+        return json_push(userdata, value);
+}
+
+static struct json *
+history_of(struct instance *instance, const char *item)
+{
+        char *items[] = {(char *)(uintptr_t)item};
+        struct record_query query = {
+                .until_ms = INT64_MAX, .items = items, .n_items = 1, .limit = SHOW_HISTORY_MAX};
+        struct json *list = json_array_make();
+        if (list)
+                store_records(instance->store, &query, push_record, list, NULL);
+        return list;
+}
+
+/* Why there is no line diff, or NULL with the diff appended. */
+static const char *
+show_lines(struct instance *instance, const struct attributes *expected, int result,
+        const struct snapshot *snapshot, struct buf *ret)
+{
+        _cleanup_buf_ struct buf kept = {0};
+        const uint32_t content = ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+        if (!(expected->known & content))
+                return "nothing with content is expected here";
+        if (result != 0 || !(snapshot->attributes.known & content))
+                return "there is no content to compare with";
+        if (digest_equal(&expected->content, &snapshot->attributes.content))
+                return "the content is as expected";
+        if (!(expected->mode & 04) || !snapshot->world_readable)
+                return "its content is not kept: not readable by everybody";
+        if (!snapshot->body)
+                return "its content is not kept: larger than 64 KiB, or not text";
+        if (store_content_get(instance->store, &expected->content, &kept, NULL) != 0)
+                return "the expected content was not kept (keep_content = never, or no room)";
+        if (line_diff("expected", kept.data ? kept.data : "", kept.size, "actual", snapshot->body,
+                    snapshot->body_size, ret) < 0)
+                return "out of memory";
+        return NULL;
+}
+
+/* Lines are text of the host: control bytes but the newline are escaped, UTF-8 stays. */
+static struct json *
+lines_json(const struct buf *lines)
+{
+        _cleanup_buf_ struct buf safe = {0};
+        for (size_t i = 0; i < lines->size; i++) {
+                unsigned char byte = (unsigned char)lines->data[i];
+                bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f ||
+                        (byte == 0xc2 && i + 1 < lines->size && (unsigned char)lines->data[i + 1] < 0xa0);
+                int r = control ? buf_printf(&safe, "\\x%02x", byte) : buf_append(&safe, &byte, 1);
+                if (r == 0 && control && byte == 0xc2) /* a C1 control is two bytes of UTF-8 */
+                        r = buf_printf(&safe, "\\x%02x", (unsigned char)lines->data[++i]);
+                if (r < 0)
+                        return NULL;
+        }
+        return json_string_new(safe.data ? safe.data : "");
+}
+
+int
+document_show(struct instance *instance, const char *item, struct json **ret, struct err *err)
+{
+        struct showing showing = {.instance = instance, .item = item};
+        _cleanup_snapshot_ struct snapshot snapshot = {0};
+        _cleanup_attributes_ struct attributes expected = {0};
+        _cleanup_buf_ struct buf lines = {0};
+        if (strncmp(item, "file:", 5) != 0) {
+                err_set(err, -EINVAL, "%.200s: this version probes no settings", item);
+                return err_hint(err, -EINVAL, "show a file: driftctl show /etc/passwd");
+        }
+        int result = look_now(instance, item, &snapshot, err);
+        if (result < 0)
+                return result;
+        struct json *baselines = json_array_make();
+        bool covered = false;
+        for (size_t i = 0; baselines && i < judge_baselines(instance->judge); i++) {
+                struct attributes mine = {0};
+                struct json *one = show_baseline(&showing, i, result, &snapshot, &mine);
+                covered = covered || (one && !json_is_null(json_member(one, "scope")));
+                json_push(baselines, one);
+                if (mine.known) {
+                        attributes_done(&expected);
+                        expected = mine;
+                }
+        }
+        const char *reason = show_lines(instance, &expected, result, &snapshot, &lines);
+        static const char *const states[] = {"present", "gone", "unreadable", "unstable", "own"};
+        *ret = json_make("{s:s, s:s, s:o, s:o, s:o, s:s?, s:b, s:I}", "item", item, "state", states[result],
+                "baselines", baselines, "history", history_of(instance, item), "line_diff",
+                reason ? json_null_new() : lines_json(&lines), "line_diff_reason", reason, "covered", covered,
+                "nlink", (json_int)snapshot.attributes.nlink);
+        return *ret ? 0 : err_oom(err);
+}
+
+/* ---- baselines ---- */
+
+/* A value of the kept header lines: "author alice" -> alice. To be freed. */
+static char *
+header_value(const char *header, const char *word)
+{
+        size_t size = strlen(word);
+        for (const char *line = header; line && *line; line = strchr(line, '\n'), line += line != NULL)
+                if (strncmp(line, word, size) == 0 && line[size] == ' ')
+                        return strndup(line + size + 1, strcspn(line + size + 1, "\n"));
+        return NULL;
+}
+
+struct json *
+document_baseline_info(struct instance *instance, const struct baseline_row *row)
+{
+        static const char *const words[] = {"author", "ticket", "class", "created", "expires"};
+        char *values[ARRAY_SIZE(words)];
+        const char *state = row->active ? "active" : "superseded";
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                values[i] = header_value(row->header, words[i]);
+        for (size_t i = 0; row->active && i < judge_baselines(instance->judge); i++)
+                if (strcmp(baseline_header(judge_baseline(instance->judge, i))->name, row->name) == 0)
+                        state = baseline_state(instance, i);
+        bool no_ticket = !values[1] || strcmp(values[1], "none") == 0;
+        bool never = !values[4] || strcmp(values[4], "never") == 0;
+        struct json *info = json_make("{s:s, s:I, s:o, s:o, s:b, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:b}",
+                "name", row->name, "generation", (json_int)row->generation, "id", digest_json(&row->id), "applied",
+                time_json(row->applied_ms), "active", row->active, "signers", words_json(row->signers), "state",
+                state, "author", values[0], "ticket", no_ticket ? NULL : values[1], "class", values[2], "created",
+                values[3], "expires", never ? NULL : values[4], "has_text", row->has_text);
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                free(values[i]);
+        return info;
+}

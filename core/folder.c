@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way down to a path. Each step is one openat2(2) that refuses every link, from a descriptor that the step
+ * before opened, so that nobody can lead us elsewhere by swapping a folder for a link while we walk, and so that no
+ * path is too long. Where the caller wants to know whether the world may enter, the steps are single components and each is
+ * stat'ed; otherwise a step is as much of the path as the kernel takes.
+ *
+ * Owns nothing that outlives a call. Knows nothing of what is at the end of the path.
+ */
+#include "core/folder.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+#include "core/escape.h"
+#include "core/snapshot.h"
+
+int
+entry_open(int folder_fd, const char *name, int flags)
+{
+        struct open_how how = {
+                .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        };
+        for (;;) {
+                long fd = syscall(SYS_openat2, folder_fd, name, &how, sizeof how);
+                if (fd >= 0)
+                        return (int)fd;
+                if (errno != EINTR)
+                        return -errno;
+        }
+}
+
+int
+entry_open_folder(int folder_fd, const char *name)
+{
+        int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
+        int fd = entry_open(folder_fd, name, flags | O_NOATIME);
+        return fd == -EPERM ? entry_open(folder_fd, name, flags) : fd; /* O_NOATIME is for the owner and CAP_FOWNER */
+}
+
+int
+entry_stat(int folder_fd, const char *name, struct statx *ret)
+{
+        int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH;
+        return statx(folder_fd, name, flags, STATX_BASIC_STATS | STATX_MNT_ID, ret) < 0 ? -errno : 0;
+}
+
+dev_t
+statx_dev(const struct statx *stx)
+{
+        return makedev(stx->stx_dev_major, stx->stx_dev_minor);
+}
+
+bool
+errno_is_gone(int error)
+{
+        return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENAMETOOLONG;
+}
+
+bool
+errno_is_ours(int error)
+{
+        return error == ENOMEM || error == EMFILE || error == ENFILE;
+}
+
+static bool
+path_is_plain(const char *path)
+{
+        if (strcmp(path, "/") == 0)
+                return true;
+        if (path[0] != '/')
+                return false;
+        for (const char *p = path; *p;) {
+                size_t size = strcspn(++p, "/");
+                if (size == 0 || (size == 1 && p[0] == '.') || (size == 2 && p[0] == '.' && p[1] == '.'))
+                        return false;
+                p += size;
+        }
+        return true;
+}
+
+/* How much of the path one step takes: a component, or as many as fit. 0: not even one fits. */
+static size_t
+step_size(const char *path, size_t size, bool single)
+{
+        if (!single && size < PATH_MAX)
+                return size;
+        const char *slash = single ? memchr(path, '/', size) : memrchr(path, '/', PATH_MAX);
+        size_t step = slash ? (size_t)(slash - path) : size;
+        return step < PATH_MAX ? step : 0;
+}
+
+static int
+world_update(int fd, bool *world)
+{
+        struct statx stx;
+        if (!world || !*world)
+                return 0;
+        int r = entry_stat(fd, "", &stx);
+        if (r == 0)
+                *world = stx.stx_mode & S_IXOTH;
+        return r;
+}
+
+/* Goes down `size` bytes of path (no slash leads them) from fd, which is consumed. */
+static int
+walk_down(int from_fd, const char *path, size_t size, bool *world)
+{
+        _cleanup_fd_ int fd = from_fd;
+        char step[PATH_MAX];
+        int r = world_update(fd, world);
+        while (r == 0 && size) {
+                size_t length = step_size(path, size, world != NULL);
+                if (!length)
+                        return -ENAMETOOLONG;
+                memcpy(step, path, length);
+                step[length] = '\0';
+                int next = entry_open(fd, step, O_PATH | O_DIRECTORY);
+                if (next < 0)
+                        return next;
+                fd_close(fd);
+                fd = next;
+                r = world_update(fd, world);
+                length += length < size; /* the slash after it */
+                path += length;
+                size -= length;
+        }
+        return r < 0 ? r : steal_fd(&fd);
+}
+
+/* An image's folder is named by the caller and trusted: links in it are followed. */
+static int
+root_open(const char *root)
+{
+        int fd = open(root && *root ? root : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int
+folder_open_parent(const char *root, const char *path, const char **ret_name, bool *ret_world)
+{
+        bool world = true;
+        if (!path_is_plain(path))
+                return -EINVAL;
+        int fd = root_open(root);
+        if (fd < 0)
+                return fd;
+        const char *slash = strrchr(path, '/');
+        size_t size = slash == path ? 0 : (size_t)(slash - path - 1);
+        fd = walk_down(fd, path + 1, size, ret_world ? &world : NULL);
+        if (fd < 0)
+                return fd;
+        *ret_name = slash[1] ? slash + 1 : ".";
+        if (ret_world)
+                *ret_world = world;
+        return fd;
+}
+
+int
+folder_reach(const char *root, const char *path)
+{
+        if (!path_is_plain(path))
+                return -EINVAL;
+        int fd = root_open(root);
+        return fd < 0 ? fd : walk_down(fd, path + 1, strlen(path + 1), NULL);
+}
+
+static int
+open_failed(int error, const char *path, struct err *err)
+{
+        _cleanup_free_ char *escaped = err ? escape_new(path, strlen(path)) : NULL;
+        errno = error;
+        err_set(err, -error, "cannot open the folder %.700s: %m", escaped ? escaped : "");
+        if (error == EINVAL)
+                err_hint(err, -error, "a path starts with / and has no empty, \".\" or \"..\" part");
+        if (error == ELOOP)
+                err_hint(err, -error, "a part of the path is a link; name the folder it leads to");
+        return -error;
+}
+
+int
+folder_open(const char *root, const char *path, bool *ret_world, struct err *err)
+{
+        const char *name;
+        bool world = true;
+        struct statx stx;
+        _cleanup_fd_ int parent = folder_open_parent(root, path, &name, ret_world ? &world : NULL);
+        if (parent < 0)
+                return open_failed(-parent, path, err);
+        _cleanup_fd_ int fd = entry_open_folder(parent, name);
+        if (fd < 0)
+                return open_failed(-fd, path, err);
+        int r = ret_world ? entry_stat(fd, "", &stx) : 0;
+        if (r < 0)
+                return open_failed(-r, path, err);
+        if (ret_world)
+                *ret_world = world && stx.stx_mode & S_IXOTH;
+        return steal_fd(&fd);
+}

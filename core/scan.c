@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The scan as a whole: where it starts, its threads, and the list of work between them.
+ *
+ * Work is, in this order: a batch of names; the next subfolder of the folder on top of the stack; a start. Who finds
+ * none waits, and when nobody is busy any more the scan is done. Both the number of batches and what is kept of a folder are
+ * bounded; at the bound a worker does the work itself, or pauses its reading, so memory grows with the depth of the tree only.
+ *
+ * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
+ *
+ * Invariants: each path belongs to one start, hence to one scope; whatever ends a scan early is kept once, with words.
+ */
+#include "core/scan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "core/escape.h"
+#include "core/scan_internal.h"
+
+/* ---- how it ends ---- */
+
+/* L */
+static int
+fail_locked(struct scan *scan, int code, const char *what)
+{
+        if (!scan->error) {
+                scan->error = code;
+                errno = -code;
+                if (code == -ECANCELED)
+                        err_set(scan->err, code, "the scan was cancelled");
+                else
+                        err_set(scan->err, code, "the scan was stopped: could not %s: %m", what);
+        }
+        atomic_store(&scan->stopped, true);
+        pthread_cond_broadcast(&scan->wake);
+        return code;
+}
+
+int
+scan_fail(struct scan *scan, int code, const char *what)
+{
+        pthread_mutex_lock(&scan->lock);
+        fail_locked(scan, code, what);
+        pthread_mutex_unlock(&scan->lock);
+        return code;
+}
+
+bool
+scan_is_stopped(struct scan *scan)
+{
+        const atomic_bool *cancel = scan->options->wish.cancel;
+        if (atomic_load_explicit(&scan->stopped, memory_order_relaxed))
+                return true;
+        if (!cancel || !atomic_load_explicit(cancel, memory_order_relaxed))
+                return false;
+        scan_fail(scan, -ECANCELED, "");
+        return true;
+}
+
+/* ---- the list of work ---- */
+
+/* L: one more piece of work is there. */
+static void
+wake_one(struct scan *scan)
+{
+        if (atomic_load_explicit(&scan->n_idle, memory_order_relaxed))
+                pthread_cond_signal(&scan->wake);
+}
+
+bool
+scan_offer(struct scan *scan, struct scan_batch *batch, struct scan_folder *folder)
+{
+        pthread_mutex_lock(&scan->lock);
+        bool room = scan->n_batches < SCAN_BATCHES_MAX;
+        if (room) {
+                folder->users++;
+                folder->refs++;
+                batch->folder = folder;
+                batch->next = scan->batches;
+                scan->batches = batch;
+                scan->n_batches++;
+                wake_one(scan);
+        }
+        pthread_mutex_unlock(&scan->lock);
+        return room;
+}
+
+void
+scan_push(struct scan *scan, struct scan_folder *folder)
+{
+        pthread_mutex_lock(&scan->lock);
+        folder->users++;
+        folder->refs++;
+        folder->next = scan->stack;
+        scan->stack = folder;
+        wake_one(scan);
+        pthread_mutex_unlock(&scan->lock);
+}
+
+/* L: takes the last subfolder's name off the folder on top; a folder with none left leaves the stack, and its use goes with it. */
+static int
+take_from_stack(struct scan_worker *worker, struct scan_work *ret)
+{
+        struct scan *scan = worker->scan;
+        struct scan_folder *folder = scan->stack;
+        struct buf *names = &folder->names;
+        ret->folder = folder;
+        ret->resume = names->size == 0;
+        if (!ret->resume) {
+                const char *nul = memrchr(names->data, '\0', names->size - 1);
+                size_t start = nul ? (size_t)(nul + 1 - names->data) : 0;
+                buf_clear(&worker->name);
+                if (buf_append(&worker->name, names->data + start, names->size - 1 - start) < 0)
+                        return fail_locked(scan, -ENOMEM, "keep a name");
+                names->size = start;
+        }
+        if (names->size || (folder->unread && !ret->resume)) {
+                folder->users++;
+                folder->refs++;
+                wake_one(scan);
+                return 0;
+        }
+        scan->stack = folder->next;
+        folder->next = NULL;
+        return 0;
+}
+
+static void
+take_batch(struct scan *scan, struct scan_work *ret)
+{
+        ret->batch = scan->batches;
+        scan->batches = ret->batch->next;
+        scan->n_batches--;
+}
+
+/* L: whether there is work; it is put into *ret. */
+static bool
+take_work(struct scan_worker *worker, struct scan_work *ret)
+{
+        struct scan *scan = worker->scan;
+        if (scan->batches) {
+                take_batch(scan, ret);
+                return true;
+        }
+        if (scan->stack)
+                return take_from_stack(worker, ret) == 0;
+        if (scan->next_start == scan->n_starts)
+                return false;
+        ret->start = &scan->starts[scan->next_start++];
+        return true;
+}
+
+/* Waits for a piece of work. false: the scan is over. */
+static bool
+next_work(struct scan_worker *worker, struct scan_work *ret)
+{
+        struct scan *scan = worker->scan;
+        *ret = (struct scan_work){0};
+        bool found = false;
+        pthread_mutex_lock(&scan->lock);
+        while (!atomic_load(&scan->stopped) && !(found = take_work(worker, ret)) && scan->n_busy) {
+                scan->n_idle++;
+                pthread_cond_wait(&scan->wake, &scan->lock);
+                scan->n_idle--;
+        }
+        if (found)
+                scan->n_busy++;
+        else
+                pthread_cond_broadcast(&scan->wake);
+        pthread_mutex_unlock(&scan->lock);
+        return found;
+}
+
+static void
+work_is_done(struct scan *scan)
+{
+        pthread_mutex_lock(&scan->lock);
+        scan->n_busy--;
+        pthread_mutex_unlock(&scan->lock);
+}
+
+/* What was not done when the scan was stopped. */
+static void
+drop_work(struct scan *scan)
+{
+        while (scan->batches) {
+                struct scan_work work = {0};
+                take_batch(scan, &work);
+                scan_folder_leave(scan, work.batch->folder, 0);
+                free(work.batch);
+        }
+        while (scan->stack) {
+                struct scan_folder *folder = scan->stack;
+                scan->stack = folder->next;
+                scan_folder_leave(scan, folder, 0);
+        }
+}
+
+/* ---- threads ---- */
+
+static int
+pay(void *userdata, size_t bytes)
+{
+        return scan_rate_pay(userdata, bytes);
+}
+
+static void *
+worker_main(void *userdata)
+{
+        struct scan_worker *worker = userdata;
+        struct scan_work work;
+        if (worker->scan->options->background)
+                scan_thread_background();
+        while (next_work(worker, &work)) {
+                (void)scan_work_do(worker, &work); /* a failure stops the scan: scan.error has it */
+                work_is_done(worker->scan);
+        }
+        return NULL;
+}
+
+static struct scan_worker *
+worker_free(struct scan_worker *worker)
+{
+        if (!worker)
+                return NULL;
+        snapshot_reader_free(worker->reader);
+        free(worker->batch);
+        buf_done(&worker->path);
+        buf_done(&worker->escaped);
+        buf_done(&worker->name);
+        free(worker);
+        return NULL;
+}
+CLEANUP_DEFINE(struct scan_worker *, worker_free)
+
+static struct scan_worker *
+worker_new(struct scan *scan)
+{
+        struct scan_worker *worker = malloc(sizeof *worker);
+        if (!worker)
+                return NULL;
+        memset(worker, 0, offsetof(struct scan_worker, dirents));
+        worker->scan = scan;
+        worker->reader = snapshot_reader_new();
+        if (!worker->reader || buf_reserve(&worker->path, PATH_MAX) < 0)
+                return worker_free(worker);
+        if (scan->options->max_rate)
+                snapshot_reader_pace(worker->reader, pay, scan);
+        return worker;
+}
+
+static unsigned
+workers_wanted(const struct scan_options *options)
+{
+        cpu_set_t cpus;
+        unsigned wanted = options->workers;
+        if (!wanted && sched_getaffinity(0, sizeof cpus, &cpus) == 0)
+                wanted = (unsigned)CPU_COUNT(&cpus);
+        if (!wanted)
+                wanted = 1;
+        return wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
+}
+
+/* Signals are the caller's: workers take none. Fewer threads than wished are slower, not wrong. */
+static int
+run_workers(struct scan *scan)
+{
+        struct scan_worker *workers[SCAN_WORKERS_MAX] = {0};
+        unsigned wanted = workers_wanted(scan->options), started = 0;
+        sigset_t all, before;
+        int r = 0;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        for (; started < wanted && r == 0; started++) {
+                struct scan_worker *worker = worker_new(scan);
+                r = worker ? -pthread_create(&worker->thread, NULL, worker_main, worker) : -ENOMEM;
+                if (r == 0)
+                        workers[started] = worker;
+                else
+                        worker_free(worker);
+        }
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        started -= r < 0;
+        for (unsigned i = 0; i < started; i++) {
+                pthread_join(workers[i]->thread, NULL);
+                worker_free(workers[i]);
+        }
+        return started ? 0 : scan_fail(scan, r, "start a thread");
+}
+
+/* ---- starts ---- */
+
+static int
+add_start(struct scan *scan, char *path, const struct scope *scope, char *named)
+{
+        struct scan_start *grown = reallocarray(scan->starts, scan->n_starts + 1, sizeof *grown);
+        if (!grown) {
+                free(path);
+                free(named);
+                return -ENOMEM;
+        }
+        scan->starts = grown;
+        grown[scan->n_starts++] = (struct scan_start){.path = path, .scope = scope, .named = named};
+        return 0;
+}
+
+static bool
+has_start(const struct scan *scan, const char *path)
+{
+        for (size_t i = 0; i < scan->n_starts; i++)
+                if (strcmp(scan->starts[i].path, path) == 0)
+                        return true;
+        return false;
+}
+
+static bool
+is_under(const char *path, const char *folder)
+{
+        return strcmp(path, folder) == 0 || path_is_below(path, folder);
+}
+
+static int
+add_path(struct scan *scan, const char *escaped)
+{
+        const struct scan_options *options = scan->options;
+        char *path;
+        int r = unescape_new(escaped, &path);
+        if (r < 0)
+                return r;
+        if (has_start(scan, path) || (options->below && !is_under(path, options->below))) {
+                free(path);
+                return 0;
+        }
+        return add_start(scan, path, scope_for_path(options->scopes, options->n_scopes, escaped), NULL);
+}
+
+/* The longest path of the scope that holds `below`; raw, new. */
+static int
+named_above(const struct scope *scope, const char *below, char **ret)
+{
+        _cleanup_free_ char *longest = NULL;
+        for (size_t i = 0; i < scope->paths.count; i++) {
+                _cleanup_free_ char *path = NULL;
+                int r = unescape_new(scope->paths.items[i], &path);
+                if (r < 0)
+                        return r;
+                if (!is_under(below, path) || (longest && strlen(path) <= strlen(longest)))
+                        continue;
+                free(longest);
+                longest = steal_pointer(&path);
+        }
+        *ret = steal_pointer(&longest);
+        return *ret ? 0 : -EINVAL;
+}
+
+/* `below` lies inside a scope and is none of its paths. */
+static int
+add_below(struct scan *scan)
+{
+        const struct scan_options *options = scan->options;
+        const char *below = options->below;
+        char *named = NULL;
+        if (!below || has_start(scan, below))
+                return 0;
+        _cleanup_free_ char *escaped = escape_new(below, strlen(below));
+        if (!escaped)
+                return -ENOMEM;
+        const struct scope *scope = scope_for_path(options->scopes, options->n_scopes, escaped);
+        if (!scope)
+                return 0;
+        int r = named_above(scope, below, &named);
+        if (r < 0)
+                return r;
+        char *path = strdup(below);
+        if (!path) {
+                free(named);
+                return -ENOMEM;
+        }
+        return add_start(scan, path, scope, named);
+}
+
+static int
+add_starts(struct scan *scan)
+{
+        const struct scan_options *options = scan->options;
+        int r = 0;
+        for (size_t i = 0; i < options->n_scopes && r == 0; i++)
+                for (size_t k = 0; k < options->scopes[i].paths.count && r == 0; k++)
+                        if (options->scopes[i].domain == SCOPE_FILES)
+                                r = add_path(scan, options->scopes[i].paths.items[k]);
+        r = r ? r : add_below(scan);
+        return r < 0 ? scan_fail(scan, r, "read the scopes' paths") : 0;
+}
+
+/* ---- the whole ---- */
+
+/* A quarter of what we may open, so that files, callers and libraries have theirs. */
+static unsigned
+open_budget(void)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > SCAN_OPEN_MAX)
+                return SCAN_OPEN_MAX;
+        return (unsigned)(limit.rlim_cur / 4);
+}
+
+static void
+scan_done(struct scan *scan)
+{
+        drop_work(scan);
+        assert(scan->n_open == 0);
+        for (size_t i = 0; i < scan->n_starts; i++) {
+                free(scan->starts[i].path);
+                free(scan->starts[i].named);
+        }
+        free(scan->starts);
+        pthread_mutex_destroy(&scan->rate.lock);
+        pthread_cond_destroy(&scan->wake);
+        pthread_mutex_destroy(&scan->announce);
+        pthread_mutex_destroy(&scan->lock);
+}
+
+int
+scan_run(const struct scan_options *options, struct err *err)
+{
+        struct scan scan = {
+                .options = options,
+                .err = err,
+                .open_max = open_budget(),
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .announce = PTHREAD_MUTEX_INITIALIZER,
+                .wake = PTHREAD_COND_INITIALIZER,
+                .rate = {.bytes_per_s = options->max_rate, .lock = PTHREAD_MUTEX_INITIALIZER},
+        };
+        int r = add_starts(&scan);
+        if (r == 0)
+                r = run_workers(&scan);
+        r = scan.error;
+        scan_done(&scan);
+        return r;
+}

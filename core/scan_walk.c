@@ -1,0 +1,604 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a worker does with a piece of work: goes into a folder, looks at a batch of names, or sets out from a start.
+ *
+ * A folder is opened, announced, looked at through its own descriptor, and read to its end. Subfolders are only noted; the folder goes
+ * on the stack with them, and any worker takes the last one from the folder on top. So the walk goes deep first, its
+ * depth is in memory that folders own and not on the C stack, and what waits is a handful of folders. Everything else is looked at
+ * in batches, which other workers may take, whole or the half that is left.
+ *
+ * Owns nothing but the worker's buffers. Must not know what is judged: it hands over what it saw.
+ *
+ * Invariants: visit() never leads to visit() again; every name that is not left out by a rule ends in `seen` or `problem`.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/scan_internal.h"
+
+#define SHARE_AFTER_MS 1 /* a batch that takes longer than this is shared with those who have nothing to do */
+
+/* ---- telling ---- */
+
+static const char *
+shown_path(const struct scan_worker *worker)
+{
+        return worker->path.size ? worker->path.data : "/";
+}
+
+static void
+tell_problem(struct scan_worker *worker, int error)
+{
+        const struct scan_options *options = worker->scan->options;
+        if (options->calls.problem)
+                options->calls.problem(options->userdata, shown_path(worker), error);
+}
+
+static void
+tell_seen(struct scan_worker *worker, const struct scan_start *start, int result, struct snapshot *snapshot)
+{
+        const struct scan_options *options = worker->scan->options;
+        if (options->calls.seen && !options->folders_only)
+                options->calls.seen(options->userdata, shown_path(worker), start->scope, result, snapshot);
+        if (snapshot)
+                snapshot_done(snapshot);
+}
+
+/* What can be told of a name whose stat failed. */
+static void
+tell_unknown(struct scan_worker *worker, const struct scan_start *start, int result, int error)
+{
+        struct snapshot snapshot = {.failed_errno = error, .taken_ms = clock_now_ms()};
+        tell_seen(worker, start, result, &snapshot);
+}
+
+/* ---- the path of what is looked at ---- */
+
+/* Cuts the last name off. */
+static void
+back_to_folder(struct scan_worker *worker)
+{
+        worker->path.size = worker->prefix_size;
+        worker->path.data[worker->prefix_size] = '\0';
+}
+
+/* Makes the worker's path that of the folder. Mostly it is there already, or all but the last name. */
+static int
+worker_at(struct scan_worker *worker, const struct scan_folder *folder)
+{
+        const struct scan_folder *parent = folder->parent;
+        struct buf *path = &worker->path;
+        int r = 0;
+        back_to_folder(worker);
+        if (worker->serial == folder->serial)
+                return 0;
+        if (parent && (worker->serial == parent->serial || worker->parent_serial == parent->serial)) {
+                path->size = parent->path_size;
+                r = buf_append(path, "/", 1);
+                r = r ? r : buf_text(path, folder->name);
+        } else {
+                path->size = 0;
+                r = buf_reserve(path, folder->path_size);
+                if (r == 0)
+                        scan_folder_path(folder, path->data);
+        }
+        if (r < 0) {
+                worker->serial = worker->parent_serial = 0;
+                return scan_fail(worker->scan, r, "keep a path");
+        }
+        path->size = worker->prefix_size = folder->path_size;
+        path->data[path->size] = '\0';
+        worker->serial = folder->serial;
+        worker->parent_serial = parent ? parent->serial : 0;
+        return 0;
+}
+
+/* Sets the path to a name in the folder that the worker is at. */
+static int
+worker_at_name(struct scan_worker *worker, const char *name, size_t size)
+{
+        struct buf *path = &worker->path;
+        path->size = worker->prefix_size;
+        if (buf_append(path, "/", 1) < 0 || buf_append(path, name, size) < 0)
+                return scan_fail(worker->scan, -ENOMEM, "keep a path");
+        return 0;
+}
+
+/* Whether an exclusion, or another start, takes this name out of the folder's walk. 1, 0 or -ENOMEM. */
+static int
+is_left_out(struct scan_worker *worker, const struct scan_folder *folder, const char *name, size_t size)
+{
+        const struct scan *scan = worker->scan;
+        struct buf *escaped = &worker->escaped;
+        int r = worker_at_name(worker, name, size);
+        for (size_t i = 0; r == 0 && folder->may_start && i < scan->n_starts; i++)
+                if (strcmp(scan->starts[i].path, worker->path.data) == 0)
+                        return 1;
+        if (r < 0 || !folder->may_exclude)
+                return r;
+        buf_clear(escaped);
+        if (buf_escape(escaped, worker->path.data, worker->path.size) < 0)
+                return scan_fail(worker->scan, -ENOMEM, "escape a path");
+        return scan_excludes(folder->start->scope, escaped->data);
+}
+
+/* Which rules can matter below a folder: asked once, so that most names need not be asked about. The worker is at it. */
+static int
+rules_narrow(struct scan_worker *worker, struct scan_folder *folder)
+{
+        const struct scan *scan = worker->scan;
+        const struct scope *scope = folder->start->scope;
+        const char *path = shown_path(worker);
+        bool may_exclude = folder->parent ? folder->parent->may_exclude : scope->excludes.count > 0;
+        bool may_start = folder->parent ? folder->parent->may_start : scan->n_starts > 1;
+        for (size_t i = 0; may_start && i < scan->n_starts && !folder->may_start; i++)
+                folder->may_start = path_is_below(scan->starts[i].path, path);
+        if (!may_exclude)
+                return 0;
+        buf_clear(&worker->escaped);
+        if (buf_escape(&worker->escaped, path, strlen(path)) < 0)
+                return scan_fail(worker->scan, -ENOMEM, "escape a path");
+        folder->may_exclude = scan_may_exclude(scope, worker->escaped.data);
+        return 0;
+}
+
+/* ---- looking at one thing ---- */
+
+/* Asks the plan; SCAN_SKIP is told at once. */
+static enum scan_look
+ask_plan(struct scan_worker *worker, const struct scan_start *start, const struct statx *stx, struct snapshot_wish *ret)
+{
+        const struct scan_options *options = worker->scan->options;
+        *ret = options->wish;
+        if (ret->prefix == 0)
+                ret->prefix = UINT64_MAX;
+        enum scan_look look = SCAN_READ;
+        if (options->calls.plan)
+                look = options->calls.plan(options->userdata, shown_path(worker), start->scope, stx, ret);
+        ret->content = look == SCAN_READ;
+        if (look == SCAN_SKIP)
+                tell_seen(worker, start, 0, NULL);
+        return look;
+}
+
+/* A mount that is not gone into: it is there, and what is below is not known. */
+static int
+tell_mount(struct scan_worker *worker, const struct scan_place *place, const struct scan_start *start,
+        const struct statx *stx, int error)
+{
+        struct snapshot_wish wish;
+        if (!worker->scan->options->folders_only && ask_plan(worker, start, stx, &wish) != SCAN_SKIP) {
+                struct snapshot snapshot = {0};
+                snapshot_from_stat(stx, place->world, &snapshot);
+                tell_seen(worker, start, 0, &snapshot);
+        }
+        tell_problem(worker, error);
+        return 0;
+}
+
+/* Takes a snapshot as planned. open_fd: of the folder itself, or -1 for a name in the place. */
+static int
+look(struct scan_worker *worker, const struct scan_place *place, const char *name, int open_fd,
+        const struct scan_start *start, const struct statx *stx)
+{
+        struct snapshot_wish wish;
+        struct snapshot snapshot = {0};
+        if (worker->scan->options->folders_only || ask_plan(worker, start, stx, &wish) == SCAN_SKIP)
+                return 0;
+        int r = snapshot_look(worker->reader, place->fd, name, open_fd, place->world, &wish, &snapshot);
+        if (r == -EMFILE || r == -ENFILE) {
+                scan_folders_shed(worker->scan);
+                r = snapshot_look(worker->reader, place->fd, name, open_fd, place->world, &wish, &snapshot);
+        }
+        if (r == -EMFILE || r == -ENFILE)
+                tell_problem(worker, -r);
+        else if (r < 0)
+                return scan_fail(worker->scan, r, "look at a file");
+        else
+                tell_seen(worker, start, r, &snapshot);
+        return 0;
+}
+
+static int
+visit_file(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        const struct scan_start *start, const struct statx *stx)
+{
+        int r = scan_mount_check(place, start->scope, name, stx);
+        if (r < 0)
+                return tell_mount(worker, place, start, stx, -r);
+        return look(worker, place, name, -1, start, stx);
+}
+
+/* ---- batches ---- */
+
+static int visit(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        struct scan_folder *parent, const struct scan_start *start, bool go_in);
+
+static struct scan_place
+place_of(const struct scan_folder *folder)
+{
+        return (struct scan_place){
+                .fd = folder->fd,
+                .world = folder->world,
+                .dev = folder->dev,
+                .mount_id = folder->mount_id,
+        };
+}
+
+static bool
+others_are_idle(struct scan *scan)
+{
+        return atomic_load_explicit(&scan->n_idle, memory_order_relaxed) > 0 &&
+                atomic_load_explicit(&scan->n_batches, memory_order_relaxed) == 0;
+}
+
+/* Hands the second half of what is left over. Returns how many names are still ours. */
+static unsigned
+share_half(struct scan *scan, struct scan_folder *folder, const struct scan_batch *batch, size_t offset, unsigned left)
+{
+        unsigned ours = (left + 1) / 2;
+        struct scan_batch *half = malloc(sizeof *half);
+        if (!half)
+                return left;
+        for (unsigned i = 0; i < ours; i++)
+                offset += strlen(batch->names + offset) + 1;
+        half->count = left - ours;
+        half->size = batch->size - offset;
+        memcpy(half->names, batch->names + offset, half->size);
+        if (scan_offer(scan, half, folder))
+                return ours;
+        free(half);
+        return left;
+}
+
+static int
+batch_look(struct scan_worker *worker, struct scan_folder *folder, const struct scan_batch *batch)
+{
+        struct scan_place place = place_of(folder);
+        int64_t started_ms = clock_monotonic_ms();
+        size_t offset = 0;
+        int r = worker_at(worker, folder);
+        for (unsigned left = batch->count; left && r == 0; left--) {
+                if (left > 1 && others_are_idle(worker->scan) &&
+                        clock_monotonic_ms() - started_ms >= SHARE_AFTER_MS)
+                        left = share_half(worker->scan, folder, batch, offset, left);
+                if (scan_is_stopped(worker->scan))
+                        return -ECANCELED;
+                const char *name = batch->names + offset;
+                size_t size = strlen(name);
+                r = worker_at_name(worker, name, size);
+                r = r ? r : visit(worker, &place, name, folder, folder->start, false);
+                offset += size + 1;
+        }
+        return r;
+}
+
+/* Empties the worker's batch: into the list, or, where that is full or at the end of the folder, by doing it. */
+static int
+batch_flush(struct scan_worker *worker, struct scan_folder *folder, bool last)
+{
+        struct scan_batch *batch = worker->batch;
+        if (!batch || !batch->count)
+                return 0;
+        if (!last && scan_offer(worker->scan, batch, folder)) {
+                worker->batch = NULL;
+                return 0;
+        }
+        int r = batch_look(worker, folder, batch);
+        batch->count = 0;
+        batch->size = 0;
+        return r;
+}
+
+static int
+batch_add(struct scan_worker *worker, struct scan_folder *folder, const char *name, size_t size)
+{
+        struct scan_batch *batch = worker->batch;
+        int r = 0;
+        if (batch && (batch->count == SCAN_BATCH_NAMES || SCAN_BATCH_SIZE - batch->size <= size))
+                r = batch_flush(worker, folder, false);
+        if (r < 0)
+                return r;
+        if (!worker->batch) {
+                worker->batch = malloc(sizeof *worker->batch);
+                if (!worker->batch)
+                        return scan_fail(worker->scan, -ENOMEM, "keep names");
+                worker->batch->count = 0;
+                worker->batch->size = 0;
+        }
+        batch = worker->batch;
+        memcpy(batch->names + batch->size, name, size + 1);
+        batch->size += size + 1;
+        batch->count++;
+        return 0;
+}
+
+/* ---- folders ---- */
+
+static bool
+is_folder(const struct scan_folder *folder, const struct dirent64 *entry)
+{
+        struct statx stx;
+        if (entry->d_type != DT_UNKNOWN)
+                return entry->d_type == DT_DIR;
+        return entry_stat(folder->fd, entry->d_name, &stx) == 0 && S_ISDIR(stx.stx_mode);
+}
+
+static int
+take_entry(struct scan_worker *worker, struct scan_folder *folder, const struct dirent64 *entry)
+{
+        const char *name = entry->d_name;
+        size_t size = strlen(name);
+        if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
+                return 0;
+        int r = folder->may_exclude || folder->may_start ? is_left_out(worker, folder, name, size) : 0;
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (is_folder(folder, entry))
+                return buf_append(&folder->names, name, size + 1) < 0
+                        ? scan_fail(worker->scan, -ENOMEM, "keep names")
+                        : 0;
+        if (worker->scan->options->folders_only)
+                return 0;
+        if (size >= SCAN_BATCH_SIZE) { /* longer than any name that can be looked up */
+                back_to_folder(worker);
+                tell_problem(worker, ENAMETOOLONG);
+                return 0;
+        }
+        return batch_add(worker, folder, name, size);
+}
+
+/* One getdents64(2). 1: there may be more. 0: the end. */
+static int
+read_some(struct scan_worker *worker, struct scan_folder *folder)
+{
+        ssize_t size = getdents64(folder->fd, worker->dirents, sizeof worker->dirents);
+        if (size < 0 && errno != ENOENT) { /* ENOENT: it was removed while we read it */
+                int error = errno;
+                back_to_folder(worker);
+                tell_problem(worker, error);
+        }
+        for (ssize_t at = 0; at < size;) {
+                const void *raw = worker->dirents + at;
+                const struct dirent64 *entry = raw;
+                int r = take_entry(worker, folder, entry);
+                if (r < 0)
+                        return r;
+                folder->position = entry->d_off;
+                at += entry->d_reclen;
+        }
+        return size > 0;
+}
+
+/*
+ * Reads a folder to its end, or until it has named as many subfolders as we keep of one. The last files are
+ * looked at here, after the subfolders were put where others can take them.
+ */
+static int
+read_folder(struct scan_worker *worker, struct scan_folder *folder, bool resume)
+{
+        int r = worker_at(worker, folder);
+        folder->unread = false;
+        if (r == 0 && resume && lseek(folder->fd, folder->position, SEEK_SET) < 0) {
+                tell_problem(worker, errno);
+                return 0;
+        }
+        int more = r ? r : 1;
+        while (more > 0 && !folder->unread) {
+                if (scan_is_stopped(worker->scan))
+                        return -ECANCELED;
+                more = read_some(worker, folder);
+                folder->unread = more > 0 && folder->names.size >= SCAN_NAMES_SIZE;
+        }
+        if (more < 0)
+                return more;
+        if (folder->names.size || folder->unread)
+                scan_push(worker->scan, folder);
+        return batch_flush(worker, folder, true);
+}
+
+static int
+open_folder(struct scan *scan, int folder_fd, const char *name)
+{
+        int fd = entry_open_folder(folder_fd, name);
+        if (fd != -EMFILE && fd != -ENFILE)
+                return fd;
+        scan_folders_shed(scan);
+        return entry_open_folder(folder_fd, name);
+}
+
+static int
+announce(struct scan_worker *worker, const struct scan_folder *folder, const struct statx *stx)
+{
+        struct scan *scan = worker->scan;
+        const struct scan_options *options = scan->options;
+        if (!options->calls.folder)
+                return 0;
+        pthread_mutex_lock(&scan->announce);
+        int r = options->calls.folder(options->userdata, folder->fd, shown_path(worker), stx);
+        pthread_mutex_unlock(&scan->announce);
+        return r < 0 ? scan_fail(scan, r, "take note of a folder") : 0;
+}
+
+/* A folder that is open and known: announce, look, read. */
+static int
+walk_folder(struct scan_worker *worker, const struct scan_place *place, struct scan_folder *folder,
+        const struct statx *stx)
+{
+        int r = worker_at(worker, folder);
+        r = r ? r : rules_narrow(worker, folder);
+        r = r ? r : announce(worker, folder, stx);
+        r = r ? r : look(worker, place, NULL, folder->fd, folder->start, stx);
+        return r ? r : read_folder(worker, folder, false);
+}
+
+/* It could not be opened: what is known of it is told, and that what is below is not. */
+static int
+folder_refused(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        const struct scan_start *start, const struct statx *stx, int error)
+{
+        if (error == ENOMEM)
+                return scan_fail(worker->scan, -ENOMEM, "open a folder");
+        if (!errno_is_gone(error))
+                tell_problem(worker, error);
+        return errno_is_ours(error) ? 0 : look(worker, place, name, -1, start, stx);
+}
+
+static int
+visit_folder(struct scan_worker *worker, const struct scan_place *place, const char *name, struct scan_folder *parent,
+        const struct scan_start *start, struct statx *stx)
+{
+        struct scan *scan = worker->scan;
+        int r = scan_mount_check(place, start->scope, name, stx);
+        if (r < 0)
+                return tell_mount(worker, place, start, stx, -r);
+        _cleanup_fd_ int fd = open_folder(scan, place->fd, name);
+        r = fd < 0 ? fd : entry_stat(fd, "", stx);
+        if (r < 0)
+                return folder_refused(worker, place, name, start, stx, -r);
+        struct scan_folder *folder =
+                scan_folder_new(scan, parent, start, parent ? name : start->path, fd, stx, place->world);
+        if (!folder)
+                return scan_fail(scan, -ENOMEM, "keep a folder");
+        (void)steal_fd(&fd);
+        r = walk_folder(worker, place, folder, stx);
+        scan_folder_leave(scan, folder, SCAN_LEAVE_PINNED);
+        return r;
+}
+
+/* ---- pieces of work ---- */
+
+/* Looks at a name, the worker's path being set to it. go_in: a folder is walked (names from batches were no folders). */
+static int
+visit(struct scan_worker *worker, const struct scan_place *place, const char *name, struct scan_folder *parent,
+        const struct scan_start *start, bool go_in)
+{
+        struct statx stx;
+        int r = entry_stat(place->fd, name, &stx);
+        if (r == -ENOMEM)
+                return scan_fail(worker->scan, r, "look at a file");
+        if (r < 0 && place->named && errno_is_gone(-r)) {
+                tell_problem(worker, ENOENT);
+                return 0;
+        }
+        if (r < 0) {
+                bool gone = errno_is_gone(-r);
+                tell_unknown(worker, start, gone ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE, -r);
+                if (go_in && !gone)
+                        tell_problem(worker, -r);
+                return 0;
+        }
+        if (!S_ISDIR(stx.stx_mode))
+                return visit_file(worker, place, name, start, &stx);
+        if (go_in)
+                return visit_folder(worker, place, name, parent, start, &stx);
+        tell_problem(worker, ESTALE); /* it was no folder when its name was read */
+        return look(worker, place, name, -1, start, &stx);
+}
+
+static int
+do_batch(struct scan_worker *worker, struct scan_batch *batch)
+{
+        struct scan_folder *folder = batch->folder;
+        int pinned = scan_folder_pin(worker->scan, folder);
+        int r = pinned == 0 ? batch_look(worker, folder, batch) : worker_at(worker, folder);
+        if (pinned < 0 && r == 0)
+                tell_problem(worker, -pinned);
+        scan_folder_leave(worker->scan, folder, SCAN_LEAVE_SHED | (pinned == 0 ? SCAN_LEAVE_PINNED : 0));
+        free(batch);
+        return r;
+}
+
+static int
+do_folder(struct scan_worker *worker, struct scan_folder *folder, bool resume)
+{
+        int r = scan_is_stopped(worker->scan) ? -ECANCELED : worker_at(worker, folder);
+        int pinned = r ? r : scan_folder_pin(worker->scan, folder);
+        if (pinned < 0 && r == 0)
+                tell_problem(worker, -pinned);
+        if (pinned == 0 && resume)
+                r = read_folder(worker, folder, true);
+        if (pinned == 0 && !resume) {
+                struct scan_place place = place_of(folder);
+                r = worker_at_name(worker, worker->name.data, worker->name.size);
+                r = r ? r : visit(worker, &place, worker->name.data, folder, folder->start, true);
+        }
+        scan_folder_leave(worker->scan, folder, SCAN_LEAVE_SHED | (pinned == 0 ? SCAN_LEAVE_PINNED : 0));
+        return r;
+}
+
+/* The way from the path that a scope names down to the start: does it lead over a mount that is not gone into? */
+static int
+way_check(const struct scan *scan, const struct scan_start *start)
+{
+        char name[NAME_MAX + 1];
+        struct statx stx;
+        _cleanup_fd_ int fd = folder_reach(scan->options->root, start->named);
+        int r = fd < 0 ? fd : entry_stat(fd, "", &stx);
+        const char *rest = start->path + (strcmp(start->named, "/") == 0 ? 0 : strlen(start->named)) + 1;
+        for (const char *slash; r == 0 && (slash = strchr(rest, '/')); rest = slash + 1) {
+                struct scan_place place = {.fd = fd, .dev = statx_dev(&stx), .mount_id = stx.stx_mnt_id};
+                size_t size = (size_t)(slash - rest);
+                if (size > NAME_MAX)
+                        return -ENAMETOOLONG;
+                memcpy(name, rest, size);
+                name[size] = '\0';
+                r = entry_stat(fd, name, &stx);
+                r = r ? r : scan_mount_check(&place, start->scope, name, &stx);
+                int next = r ? r : entry_open(fd, name, O_PATH | O_DIRECTORY);
+                if (next < 0)
+                        return next;
+                fd_close(fd);
+                fd = next;
+        }
+        return r;
+}
+
+static int
+do_start(struct scan_worker *worker, const struct scan_start *start)
+{
+        struct scan *scan = worker->scan;
+        const char *name;
+        struct statx stx;
+        bool world;
+        worker->path.size = worker->prefix_size = 0;
+        worker->serial = worker->parent_serial = 0;
+        if (!start->scope)
+                return 0;
+        if (buf_text(&worker->path, start->path) < 0)
+                return scan_fail(scan, -ENOMEM, "keep a path");
+        _cleanup_fd_ int fd = folder_open_parent(scan->options->root, start->path, &name, &world);
+        int r = fd < 0 ? fd : entry_stat(fd, "", &stx);
+        r = r == 0 && start->named ? way_check(scan, start) : r;
+        if (r < 0 && start->named && errno_is_gone(-r)) {
+                tell_unknown(worker, start, SNAPSHOT_GONE, -r);
+                return 0;
+        }
+        if (r < 0) {
+                tell_problem(worker, -r == ENOTDIR ? ENOENT : -r);
+                return r == -ENOMEM ? scan_fail(scan, r, "open a folder") : 0;
+        }
+        struct scan_place place = {
+                .fd = fd,
+                .world = world,
+                .named = !start->named,
+                .dev = statx_dev(&stx),
+                .mount_id = stx.stx_mnt_id,
+        };
+        return visit(worker, &place, name, NULL, start, true);
+}
+
+int
+scan_work_do(struct scan_worker *worker, struct scan_work *work)
+{
+        if (work->batch)
+                return do_batch(worker, work->batch);
+        if (work->folder)
+                return do_folder(worker, work->folder, work->resume);
+        return do_start(worker, work->start);
+}

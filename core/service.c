@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The methods: one table row and one function each. They read parameters, ask the instance, and reply.
+ * Nothing here knows a socket. The long ones (Propose, Compare) are in service_job.c.
+ */
+#include "core/service.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/clock.h"
+#include "core/document.h"
+#include "core/item.h"
+
+struct call {
+        struct instance *instance;
+        const struct service_peer *peer;
+        struct service_session *session;
+        const struct json *parameters;
+        service_reply reply;
+        void *userdata;
+        struct err *err;
+};
+
+int
+exit_worst(int a, int b)
+{
+        static const int rank[] = {
+                [EXIT_CLEAN] = 0, [EXIT_INCOMPLETE] = 1, [EXIT_DRIFT] = 2, [EXIT_FAILED] = 3, [EXIT_UNTRUSTED] = 4};
+        return rank[a] >= rank[b] ? a : b;
+}
+
+void
+service_session_done(struct service_session *session)
+{
+        buf_done(&session->baseline);
+        buf_done(&session->approvals);
+}
+
+static int
+failed(struct call *call, int r)
+{
+        if (r == -ENOMEM && call->err && !call->err->text[0])
+                err_oom(call->err);
+        return EXIT_FAILED;
+}
+
+static int
+say(struct call *call, struct json *parameters, bool continues)
+{
+        if (!parameters) {
+                err_oom(call->err);
+                return EXIT_FAILED;
+        }
+        return call->reply(call->userdata, parameters, continues) ? -1 : 0;
+}
+
+int
+service_items(const struct json *parameters, struct text_list *ret, struct err *err)
+{
+        const struct json *items = json_member(parameters, "items");
+        if (json_length(items) > SERVICE_ITEMS_MAX)
+                return err_set(err, -E2BIG, "more than %u items in one call", SERVICE_ITEMS_MAX);
+        json_each(items, i, value)
+        {
+                const char *text = json_string_of(value);
+                _cleanup_free_ char *item = NULL;
+                if (!text)
+                        return err_set(err, -EINVAL, "items are strings");
+                int r = item_parse(text, &item, err);
+                r = r ? r : text_list_add(ret, item, strlen(item));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+struct json *
+service_progress(uint64_t files, uint64_t files_expected, uint64_t bytes)
+{
+        return json_make("{s:{s:I, s:I, s:I}}", "progress", "files", (json_int)files, "files_expected",
+                (json_int)files_expected, "bytes", (json_int)bytes);
+}
+
+/* ---- looking ---- */
+
+static int
+get_status(struct call *call)
+{
+        return say(call, json_make("{s:o}", "status", document_status(call->instance)), false);
+}
+
+/* Offline there is nobody who looked before: look at everything. */
+static int
+look_offline(struct call *call)
+{
+        if (!call->instance->offline || json_flag(call->parameters, "cached"))
+                return 0;
+        return instance_look(call->instance, json_flag(call->parameters, "full"), NULL, NULL, call->err);
+}
+
+static int
+say_drifts(void *userdata, struct json *drifts)
+{
+        return say(userdata, json_make("{s:o}", "drifts", drifts), true);
+}
+
+static int
+diff(struct call *call)
+{
+        struct text_list items = {0};
+        uint64_t count;
+        int r = service_items(call->parameters, &items, call->err);
+        r = r ? r : look_offline(call);
+        if (r == 0) {
+                struct json *document = document_diff(call->instance, items.items, items.count, &count);
+                r = document_drifts(call->instance, items.items, items.count, say_drifts, call, call->err);
+                if (r == 0)
+                        r = say(call, json_make("{s:o}", "document", document), false);
+                else
+                        json_free(document);
+        } else {
+                r = failed(call, r);
+        }
+        text_list_done(&items);
+        return r;
+}
+
+static int
+scan(struct call *call)
+{
+        uint64_t count;
+        int r = look_offline(call);
+        if (r < 0)
+                return failed(call, r);
+        struct json *document = document_diff(call->instance, NULL, 0, &count);
+        return say(call, json_make("{s:o, s:I}", "document", document, "count", (json_int)count), false);
+}
+
+static int
+show(struct call *call)
+{
+        const char *text = json_text(call->parameters, "item");
+        _cleanup_free_ char *item = NULL;
+        struct json *document = NULL;
+        if (!text) {
+                err_set(call->err, EXIT_FAILED, "Show needs an item");
+                return EXIT_FAILED;
+        }
+        int r = item_parse(text, &item, call->err);
+        r = r ? r : document_show(call->instance, item, &document, call->err);
+        return r ? failed(call, r) : say(call, json_make("{s:o}", "show", document), false);
+}
+
+/* ---- history ---- */
+
+struct log_reply {
+        struct call *call;
+        struct json *batch;
+};
+
+static int
+log_flush(struct log_reply *log, bool continues)
+{
+        struct json *batch = log->batch ? steal_pointer(&log->batch) : json_array_make();
+        return say(log->call, json_make("{s:o}", "records", batch), continues);
+}
+
+static int
+log_record(void *userdata, const struct record *record)
+{
+        struct log_reply *log = userdata;
+        struct json *value = NULL;
+        if (!log->batch)
+                log->batch = json_array_make();
+        if (json_parse(record->body, strlen(record->body), &value, NULL) < 0)
+                value = json_make("{s:I, s:s, s:n, s:{}}", "seq", (json_int)record->seq, "kind", "damaged", "item",
+                        "detail");
+        if (json_push(log->batch, value) < 0)
+                return -ENOMEM;
+        return json_length(log->batch) < SERVICE_RECORDS_PER_REPLY ? 0 : log_flush(log, true);
+}
+
+static int
+show_log(struct call *call)
+{
+        struct text_list items = {0};
+        struct log_reply log = {.call = call};
+        int r = service_items(call->parameters, &items, call->err);
+        if (r < 0) {
+                text_list_done(&items);
+                return failed(call, r);
+        }
+        json_int until = json_number(call->parameters, "until_ms");
+        struct record_query query = {
+                .since_ms = json_number(call->parameters, "since_ms"),
+                .until_ms = until ? until : INT64_MAX,
+                .after_seq = (uint64_t)json_number(call->parameters, "after_seq"),
+                .kind = json_text(call->parameters, "kind"),
+                .items = items.items,
+                .n_items = items.count,
+        };
+        r = store_records(call->instance->store, &query, log_record, &log, call->err);
+        text_list_done(&items);
+        if (r == 0)
+                r = log_flush(&log, false);
+        else if (r != -1 && r != EXIT_FAILED)
+                r = failed(call, r);
+        json_free(log.batch);
+        return r;
+}
+
+/* ---- baselines ---- */
+
+static int
+upload(struct call *call)
+{
+        const char *kind = json_text(call->parameters, "kind"), *text = json_text(call->parameters, "text");
+        struct buf *to = kind && strcmp(kind, "baseline") == 0 ? &call->session->baseline
+                : kind && strcmp(kind, "approvals") == 0       ? &call->session->approvals
+                                                               : NULL;
+        if (!to || !text) {
+                err_set(call->err, EXIT_FAILED, "Upload takes kind (baseline or approvals) and text");
+                return EXIT_FAILED;
+        }
+        if (json_flag(call->parameters, "reset"))
+                buf_clear(to);
+        if (to->size + strlen(text) > SERVICE_UPLOAD_MAX) {
+                err_set(call->err, EXIT_FAILED, "the upload is larger than 512 MiB");
+                return EXIT_FAILED;
+        }
+        int r = buf_text(to, text);
+        return r < 0 ? failed(call, err_oom(call->err)) : say(call, json_make("{}"), false);
+}
+
+static struct json *
+split_words(const char *words)
+{
+        struct json *list = json_array_make();
+        while (list && words && *words) {
+                size_t size = strcspn(words, " ");
+                _cleanup_free_ char *word = strndup(words, size);
+                json_push(list, word ? json_string_new(word) : NULL);
+                words += size + (words[size] == ' ');
+        }
+        return list;
+}
+
+static int
+apply(struct call *call)
+{
+        _cleanup_buf_ struct buf approvals = call->session->approvals;
+        struct apply_result result = {0};
+        char id[DIGEST_HEX_SIZE];
+        size_t size = call->session->baseline.size;
+        char *text = buf_steal(&call->session->baseline);
+        call->session->approvals = (struct buf){0};
+        if (!text || !size) {
+                free(text);
+                err_set(call->err, EXIT_FAILED, "nothing was uploaded to be applied");
+                return EXIT_FAILED;
+        }
+        int r = instance_apply(call->instance, text, size, approvals.data ? approvals.data : "", approvals.size,
+                &result, call->err);
+        if (r) {
+                buf_done(&result.signers);
+                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
+        }
+        /* Offline nobody else takes the first look, which also keeps content for line diffs. */
+        if (call->instance->offline && instance_look(call->instance, true, NULL, NULL, call->err) < 0) {
+                buf_done(&result.signers);
+                return failed(call, -EIO);
+        }
+        digest_hex(&result.id, id);
+        r = say(call,
+                json_make("{s:s, s:I, s:s, s:o, s:b, s:b}", "name", result.name, "generation",
+                        (json_int)result.generation, "id", id, "signers", split_words(result.signers.data),
+                        "adopted", result.adopted, "review_due", result.review_due),
+                false);
+        buf_done(&result.signers);
+        return r;
+}
+
+struct listing {
+        struct instance *instance;
+        struct json *list;
+};
+
+static int
+list_row(void *userdata, const struct baseline_row *row)
+{
+        struct listing *listing = userdata;
+        return json_push(listing->list, document_baseline_info(listing->instance, row));
+}
+
+static int
+list_baselines(struct call *call)
+{
+        const char *name = json_text(call->parameters, "name");
+        struct listing listing = {call->instance, json_array_make()};
+        int r = listing.list ? store_baselines(call->instance->store, name && *name ? name : NULL, list_row,
+                                       &listing, call->err)
+                             : -ENOMEM;
+        if (r) {
+                json_free(listing.list);
+                return failed(call, r);
+        }
+        return say(call, json_make("{s:o}", "baselines", listing.list), false);
+}
+
+/* A text in pieces, under a member's name. */
+static int
+say_pieces(struct call *call, const char *member, const char *text, size_t size)
+{
+        int r = 0;
+        for (size_t at = 0; at < size && r == 0; at += SERVICE_CHUNK_MAX) {
+                _cleanup_free_ char *piece = strndup(text + at, min_size(SERVICE_CHUNK_MAX, size - at));
+                r = say(call, piece ? json_make("{s:s, s:b}", member, piece, "done", false) : NULL, true);
+        }
+        return r;
+}
+
+static int
+get_baseline(struct call *call)
+{
+        const char *name = json_text(call->parameters, "name");
+        _cleanup_free_ char *text = NULL;
+        _cleanup_buf_ struct buf approvals = {0};
+        size_t size = 0;
+        if (!name || !*name)
+                name = "host";
+        uint64_t generation = (uint64_t)json_number(call->parameters, "generation");
+        int r = store_baseline_get(call->instance->store, name, generation, &text, &size, &approvals, call->err);
+        if (r) {
+                if (r == STORE_NONE && call->err && !call->err->hint[0])
+                        err_hint(call->err, r, "driftctl baseline list shows what there is");
+                return failed(call, r);
+        }
+        r = say_pieces(call, "text", text, size);
+        r = r ? r : say_pieces(call, "approvals", approvals.data, approvals.size);
+        return r ? r : say(call, json_make("{s:b}", "done", true), false);
+}
+
+/* ---- the rest ---- */
+
+static int
+ack(struct call *call)
+{
+        const char *text = json_text(call->parameters, "item"), *reason = json_text(call->parameters, "reason");
+        _cleanup_free_ char *item = NULL;
+        uint64_t count = 0;
+        if (!text || !reason || !*reason) {
+                err_set(call->err, EXIT_FAILED, "Ack needs an item and a reason");
+                return EXIT_FAILED;
+        }
+        if (item_parse(text, &item, call->err) < 0)
+                return EXIT_FAILED;
+        int r = instance_ack(
+                call->instance, (char *[]){item}, 1, call->peer->user, reason, &count, call->err);
+        if (r < 0)
+                return failed(call, r);
+        if (!count) {
+                err_set(call->err, EXIT_FAILED, "no drift is open for %.300s", item);
+                err_hint(call->err, EXIT_FAILED, "driftctl diff lists what is open");
+                return EXIT_FAILED;
+        }
+        return say(call, json_make("{s:I}", "acknowledged", (json_int)count), false);
+}
+
+static int
+verify(struct call *call)
+{
+        uint64_t records = 0, baselines = 0;
+        struct tree_head head = {0};
+        char root[DIGEST_HEX_SIZE];
+        int r = instance_verify(call->instance, &records, &baselines, call->err);
+        if (r < 0)
+                return failed(call, r);
+        store_head(call->instance->store, &head, NULL);
+        digest_hex(&head.root, root);
+        return say(call,
+                json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root", root,
+                        "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
+                false);
+}
+
+static int
+backup(struct call *call)
+{
+        const char *path = json_text(call->parameters, "path");
+        struct stat st = {0};
+        if (call->peer->uid != 0) {
+                err_set(call->err, EXIT_FAILED, "a backup is for root");
+                err_hint(call->err, EXIT_FAILED, "sudo driftctl backup FILE");
+                return EXIT_FAILED;
+        }
+        if (!path || path[0] != '/') {
+                err_set(call->err, EXIT_FAILED, "Backup needs an absolute path");
+                return EXIT_FAILED;
+        }
+        int r = store_backup(call->instance->store, path, call->err);
+        if (r)
+                return failed(call, r);
+        stat(path, &st);
+        return say(call, json_make("{s:I}", "bytes", (json_int)st.st_size), false);
+}
+
+static int
+get_trust(struct call *call)
+{
+        struct instance *instance = call->instance;
+        _cleanup_buf_ struct buf text = {0};
+        uint64_t generation;
+        struct digest id;
+        char hex[DIGEST_HEX_SIZE];
+        bool first_use;
+        int r = store_trust_get(instance->store, &generation, &id, &text, &first_use, call->err);
+        if (r == STORE_NONE) {
+                err_set(call->err, EXIT_FAILED, "there is no trust file in force");
+                err_hint(call->err, EXIT_FAILED, "driftctl init --trust KEY.pub writes one");
+                return EXIT_FAILED;
+        }
+        if (r)
+                return failed(call, r);
+        digest_hex(&id, hex);
+        return say(call,
+                json_make("{s:s, s:s, s:I, s:s, s:b}", "text", text.data, "id", hex, "generation",
+                        (json_int)generation, "state", instance->trust_ok ? "trusted" : "untrusted", "first_use",
+                        first_use),
+                false);
+}
+
+/* ---- calling ---- */
+
+static int
+run_job(struct call *call, const char *method)
+{
+        _cleanup_(service_job_freep) struct service_job *job = NULL;
+        int r = service_job_new(
+                call->instance, call->peer, call->session, method, call->parameters, &job, call->err);
+        if (r)
+                return r;
+        service_job_run(job);
+        return service_job_finish(job, call->reply, call->userdata, call->err);
+}
+
+static const struct {
+        const char *name;
+        int (*function)(struct call *call); /* NULL: a job */
+} methods[] = {
+        {"GetStatus", get_status},
+        {"Diff", diff},
+        {"Scan", scan},
+        {"Compare", NULL},
+        {"Show", show},
+        {"Log", show_log},
+        {"Propose", NULL},
+        {"Upload", upload},
+        {"Apply", apply},
+        {"ListBaselines", list_baselines},
+        {"GetBaseline", get_baseline},
+        {"Ack", ack},
+        {"Verify", verify},
+        {"Backup", backup},
+        {"GetTrust", get_trust},
+};
+
+bool
+service_knows(const char *method)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                if (strcmp(methods[i].name, method) == 0)
+                        return true;
+        return false;
+}
+
+bool
+service_is_job(const char *method)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                if (strcmp(methods[i].name, method) == 0)
+                        return !methods[i].function;
+        return false;
+}
+
+int
+service_call(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        const char *method, const struct json *parameters, service_reply reply, void *userdata, struct err *err)
+{
+        struct call call = {instance, peer, session, parameters, reply, userdata, err};
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                if (strcmp(methods[i].name, method) == 0)
+                        return methods[i].function ? methods[i].function(&call) : run_job(&call, method);
+        err_set(err, EXIT_FAILED, "there is no method %.80s", method);
+        return EXIT_FAILED;
+}

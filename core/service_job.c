@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The long methods. A job owns or holds all that its running needs (the baselines by reference, copies of
+ * the rest), so that the instance can go on, and even take other baselines, while it runs.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/audit.h"
+#include "core/clock.h"
+#include "core/escape.h"
+#include "core/item.h"
+#include "core/proposal.h"
+#include "core/service.h"
+
+struct service_job {
+        bool compare; /* else propose */
+        struct err err;
+        int result;
+        atomic_bool cancel;
+        atomic_ullong files, bytes;
+        struct text_list items;
+        struct standings *held;
+        /* propose */
+        struct proposal_request request;
+        struct scope *scopes;
+        size_t n_scopes;
+        char *name, *author, *ticket;
+        char host[HOST_ID_MAX];
+        char *never[2];
+        struct waiver *waivers;
+        size_t n_waivers;
+        struct json *parameters; /* keeps the waivers' strings */
+        struct text_list words;  /* escaped copies for the waivers */
+        struct buf text;
+        struct inode_id own[4];
+        /* compare */
+        struct audit_request audit;
+        struct buf approvals;
+        struct trust *trust;
+        struct json *document;
+};
+
+struct service_job *
+service_job_free(struct service_job *job)
+{
+        if (!job)
+                return NULL;
+        text_list_done(&job->items);
+        text_list_done(&job->words);
+        judge_release(job->held);
+        scopes_free(job->scopes, job->n_scopes);
+        free(job->name);
+        free(job->author);
+        free(job->ticket);
+        free(job->never[0]);
+        free(job->never[1]);
+        free(job->waivers);
+        json_free(job->parameters);
+        buf_done(&job->text);
+        baseline_free(job->audit.baseline);
+        buf_done(&job->approvals);
+        trust_free(job->trust);
+        json_free(job->document);
+        free(job);
+        return NULL;
+}
+
+static int
+fail(struct err *err, const char *text, const char *hint)
+{
+        err_set(err, EXIT_FAILED, "%s", text);
+        return err_hint(err, EXIT_FAILED, "%s", hint);
+}
+
+/* ---- propose ---- */
+
+static int
+add_word(struct service_job *job, const char *text, const char **ret)
+{
+        _cleanup_free_ char *escaped = escape_new(text, strlen(text));
+        if (!escaped || text_list_add(&job->words, escaped, strlen(escaped)) < 0)
+                return -ENOMEM;
+        *ret = job->words.items[job->words.count - 1];
+        return 0;
+}
+
+static int
+take_waiver(struct service_job *job, const struct json *value, struct waiver *ret, struct err *err)
+{
+        const char *item = json_text(value, "item"), *reason = json_text(value, "reason");
+        const char *baseline = json_text(value, "baseline");
+        _cleanup_free_ char *parsed = NULL;
+        if (!item || !reason || !*reason)
+                return fail(err, "a waiver needs an item and a reason", "driftctl waive ITEM --until T --reason R");
+        if (item_parse(item, &parsed, err) < 0)
+                return EXIT_FAILED;
+        ret->baseline = baseline && *baseline ? baseline : "host";
+        if (!name_is_valid(ret->baseline, strlen(ret->baseline)))
+                return fail(err, "a waiver names a baseline", "letters, digits, '.', '_' and '-'");
+        ret->until_ms = json_number(value, "until_ms") / 1000 * 1000;
+        if (ret->until_ms <= clock_now_ms())
+                return fail(err, "a waiver ends in the future", "--until +30d, or a date to come");
+        ret->by = job->author;
+        if (text_list_add(&job->words, parsed, strlen(parsed)) < 0 || add_word(job, reason, &ret->reason) < 0) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        ret->item = job->words.items[job->words.count - 2];
+        return 0;
+}
+
+static int
+take_waivers(struct service_job *job, struct err *err)
+{
+        const struct json *list = json_member(job->parameters, "waivers");
+        job->waivers = calloc(json_length(list) + 1, sizeof *job->waivers);
+        if (!job->waivers) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        json_each(list, i, value)
+        {
+                int r = take_waiver(job, value, &job->waivers[i], err);
+                if (r)
+                        return r;
+                job->n_waivers++;
+        }
+        return 0;
+}
+
+static int
+take_class(const struct json *parameters, enum baseline_class *ret, struct err *err)
+{
+        const char *class = json_text(parameters, "class");
+        int index = class && *class ? name_index(class_names, CLASS_COUNT, class, strlen(class)) : CLASS_NORMAL;
+        if (index < 0)
+                return fail(err, "the class is not one of ours", "standard, normal or urgent");
+        *ret = (enum baseline_class)index;
+        return 0;
+}
+
+/* The newest generation known, so that a name whose store was emptied goes on above its mark. */
+static int
+set_parent(struct instance *instance, struct service_job *job)
+{
+        job->held = judge_hold(instance->judge);
+        job->request.parent = judge_held(job->held, job->name);
+        job->request.generation =
+                job->request.parent ? baseline_header(job->request.parent)->generation + 1 : 1;
+        return 0;
+}
+
+static int
+take_names(struct service_job *job, const struct service_peer *peer, struct err *err)
+{
+        const char *name = json_text(job->parameters, "name"), *author = json_text(job->parameters, "author");
+        const char *ticket = json_text(job->parameters, "ticket");
+        job->name = strdup(name && *name ? name : "host");
+        job->author = strdup(author && *author ? author : peer->user);
+        job->ticket = ticket && *ticket ? escape_new(ticket, strlen(ticket)) : NULL;
+        if (!job->name || !job->author || (ticket && *ticket && !job->ticket)) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        if (!name_is_valid(job->name, strlen(job->name)) || !name_is_valid(job->author, strlen(job->author)))
+                return fail(err, "a baseline and its author are named by letters, digits, '.', '_' and '-'",
+                        "at most 63 of them");
+        if (job->ticket && strcmp(job->ticket, "none") == 0) {
+                free(job->ticket);
+                job->ticket = NULL;
+        }
+        return 0;
+}
+
+static int
+prepare_propose(struct instance *instance, const struct service_peer *peer, struct service_job *job,
+        struct err *err)
+{
+        int r = take_names(job, peer, err);
+        r = r ? r : take_class(job->parameters, &job->request.class, err);
+        r = r ? r : take_waivers(job, err);
+        if (r)
+                return r;
+        if (config_scopes_resolved(instance->config, &job->scopes, &job->n_scopes, err) < 0)
+                return EXIT_FAILED;
+        set_parent(instance, job);
+        bool retire = json_flag(job->parameters, "retire");
+        if ((retire || job->n_waivers) && !job->request.parent)
+                return fail(err, "there is no active baseline of that name", "driftctl baseline list");
+        job->never[0] = realpath(instance->config->state_dir, NULL);
+        job->never[1] = realpath(instance->config->runtime_dir, NULL);
+        memcpy(job->host, instance->host, sizeof job->host);
+        memcpy(job->own, instance->own, sizeof job->own);
+        job->request.name = job->name;
+        job->request.host = job->host;
+        job->request.scopes = job->scopes;
+        job->request.n_scopes = job->n_scopes;
+        job->request.never = (const char *const *)job->never;
+        job->request.n_never = job->never[0] ? (job->never[1] ? 2 : 1) : 0;
+        job->request.items = job->items.items;
+        job->request.n_items = job->items.count;
+        job->request.waivers = job->waivers;
+        job->request.n_waivers = job->n_waivers;
+        job->request.retire = retire;
+        job->request.author = job->author;
+        job->request.ticket = job->ticket;
+        job->request.now_ms = clock_now_ms() / 1000 * 1000;
+        job->request.expires_ms = json_number(job->parameters, "expires_ms") / 1000 * 1000;
+        job->request.workers = instance->config->workers;
+        job->request.own = job->own;
+        job->request.n_own = instance->n_own;
+        if (job->request.expires_ms && job->request.expires_ms <= job->request.now_ms)
+                return fail(err, "a baseline expires in the future", "--expires +90d, or a date to come");
+        return 0;
+}
+
+/* ---- compare ---- */
+
+static int
+prepare_compare(struct instance *instance, struct service_session *session, struct service_job *job,
+        struct err *err)
+{
+        const char *name = json_text(job->parameters, "name");
+        uint64_t generation = (uint64_t)json_number(job->parameters, "generation");
+        _cleanup_buf_ struct buf trust_text = {0};
+        char *text = NULL;
+        size_t size = 0;
+        bool first_use;
+        struct digest id;
+        uint64_t trust_at;
+        if (name && *name) {
+                int r = store_baseline_get(instance->store, name, generation, &text, &size, &job->approvals, err);
+                if (r)
+                        return EXIT_FAILED;
+        } else {
+                size = session->baseline.size;
+                text = buf_steal(&session->baseline);
+                job->approvals = session->approvals;
+                session->approvals = (struct buf){0};
+        }
+        if (!text || baseline_open(text, size, &job->audit.baseline, err))
+                return EXIT_FAILED;
+        if (store_trust_get(instance->store, &trust_at, &id, &trust_text, &first_use, NULL) == 0)
+                trust_parse("the trust file", trust_text.data, trust_text.size, &job->trust, NULL);
+        memcpy(job->host, instance->host, sizeof job->host);
+        memcpy(job->own, instance->own, sizeof job->own);
+        job->audit.root = "";
+        job->audit.trust = job->trust;
+        job->audit.approvals = job->approvals.data;
+        job->audit.approvals_size = job->approvals.size;
+        job->audit.host = job->host;
+        job->audit.items = job->items.items;
+        job->audit.n_items = job->items.count;
+        job->audit.workers = instance->config->workers;
+        job->audit.own = job->own;
+        job->audit.n_own = instance->n_own;
+        return 0;
+}
+
+/* ---- the life of a job ---- */
+
+int
+service_job_new(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        const char *method, const struct json *parameters, struct service_job **ret, struct err *err)
+{
+        _cleanup_(service_job_freep) struct service_job *job = calloc(1, sizeof *job);
+        if (!job) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        job->compare = strcmp(method, "Compare") == 0;
+        job->parameters = json_keep((struct json *)(uintptr_t)parameters);
+        if (service_items(parameters, &job->items, err) < 0)
+                return EXIT_FAILED;
+        int r = job->compare ? prepare_compare(instance, session, job, err)
+                             : prepare_propose(instance, peer, job, err);
+        if (r)
+                return r;
+        job->request.files = job->audit.files = &job->files;
+        job->request.bytes = job->audit.bytes = &job->bytes;
+        job->request.cancel = job->audit.cancel = &job->cancel;
+        *ret = steal_pointer(&job);
+        return 0;
+}
+
+void
+service_job_run(struct service_job *job)
+{
+        if (!job->compare) {
+                job->result = proposal_make(&job->request, &job->text, &job->err);
+                return;
+        }
+        struct audit_request request = job->audit;
+        job->audit.baseline = NULL; /* taken over */
+        job->result = audit_run(&request, &job->document, &job->err);
+}
+
+void
+service_job_cancel(struct service_job *job)
+{
+        atomic_store(&job->cancel, true);
+}
+
+void
+service_job_progress(const struct service_job *job, uint64_t *ret_files, uint64_t *ret_bytes)
+{
+        *ret_files = atomic_load(&job->files);
+        *ret_bytes = atomic_load(&job->bytes);
+}
+
+static int
+reply_text(const struct service_job *job, service_reply reply, void *userdata)
+{
+        for (size_t at = 0; at < job->text.size; at += SERVICE_CHUNK_MAX) {
+                size_t size = min_size(SERVICE_CHUNK_MAX, job->text.size - at);
+                _cleanup_free_ char *piece = strndup(job->text.data + at, size);
+                struct json *value = piece ? json_make("{s:s, s:b}", "text", piece, "done", false) : NULL;
+                if (!value || reply(userdata, value, true))
+                        return -1;
+        }
+        return reply(userdata, json_make("{s:b}", "done", true), false) ? -1 : 0;
+}
+
+static int
+reply_document(struct service_job *job, service_reply reply, void *userdata)
+{
+        const struct json *drifts = json_member(job->document, "drifts");
+        struct json *batch = NULL;
+        int r = 0;
+        json_each(drifts, i, drift)
+        {
+                batch = batch ? batch : json_array_make();
+                json_push(batch, json_keep((struct json *)(uintptr_t)drift));
+                bool full = json_length(batch) == 256 || i + 1 == json_length(drifts);
+                if (r == 0 && full)
+                        r = reply(userdata, json_make("{s:o}", "drifts", steal_pointer(&batch)), true);
+        }
+        json_free(batch);
+        json_put(job->document, "drifts", json_array_make());
+        if (r == 0)
+                r = reply(userdata, json_make("{s:o}", "document", steal_pointer(&job->document)), false);
+        return r ? -1 : 0;
+}
+
+int
+service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err)
+{
+        if (job->result) {
+                if (err)
+                        *err = job->err;
+                return EXIT_FAILED;
+        }
+        return job->compare ? reply_document(job, reply, userdata) : reply_text(job, reply, userdata);
+}

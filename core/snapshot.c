@@ -1,0 +1,679 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One look at one path. The name is opened once, with O_PATH, which opens nothing in the sense of a driver or a pipe;
+ * what it is, is asked of that descriptor; and only if it is a regular file or a folder is the very same inode opened for reading,
+ * through /proc/self/fd. So no race can make us open a FIFO, a device or what a link points to. After the content is read the
+ * inode is stat'ed again: if it moved, all that was learnt is thrown away and the name is looked up anew.
+ *
+ * Owns the reader's buffers. Must not know of scopes, baselines or the walk.
+ *
+ * Invariants: (1) `known` names only what comes from the attempt that held still; (2) our own database files are never
+ * opened: closing any descriptor of one would drop SQLite's locks (O_PATH descriptors do not); (3) what could not be read is
+ * left out of `known`, and failed_errno says why.
+ */
+#include "core/snapshot.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "core/folder.h"
+#include "core/snapshot_reader.h"
+
+#define CHUNK_SIZE ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
+#define RACY_MS 100                    /* a change within one tick of the clock leaves ctime as it was */
+#define ATTEMPT_AGAIN (-1000)          /* internal: it moved under our eyes; no errno is this large */
+
+static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
+        "bodies, extended attributes and link targets are read into one chunk");
+
+struct snapshot_reader {
+        int proc_fd;       /* /proc/self/fd, or -errno */
+        struct digester *digester;
+        int (*pace)(void *userdata, size_t bytes);
+        void *pace_userdata;
+        char names[XATTR_LIST_MAX];
+        char chunk[CHUNK_SIZE];
+};
+
+/* One try: what it opened and what it saw first. */
+struct attempt {
+        struct snapshot_reader *reader;
+        const struct snapshot_wish *wish;
+        struct snapshot *snapshot;
+        struct statx before;
+        int path_fd; /* O_PATH */
+        int fd;      /* the same inode, open for reading; -1: not a file or folder, or not readable */
+};
+
+/* ---- the reader ---- */
+
+/* -errno unless /proc is the kernel's own: its links are what the defence rests on. */
+static int
+proc_open(void)
+{
+        struct statfs fs;
+        int fd = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+                return fd;
+        fd_close(fd);
+        return -ENOSYS;
+}
+
+struct snapshot_reader *
+snapshot_reader_new(void)
+{
+        struct snapshot_reader *reader = malloc(sizeof *reader);
+        if (!reader)
+                return NULL;
+        reader->proc_fd = proc_open();
+        reader->pace = NULL;
+        reader->digester = digester_new();
+        return reader->digester ? reader : snapshot_reader_free(reader);
+}
+
+struct snapshot_reader *
+snapshot_reader_free(struct snapshot_reader *reader)
+{
+        if (!reader)
+                return NULL;
+        digester_free(reader->digester);
+        fd_close(reader->proc_fd);
+        free(reader);
+        return NULL;
+}
+
+void
+snapshot_reader_pace(struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata)
+{
+        reader->pace = pace;
+        reader->pace_userdata = userdata;
+}
+
+/* ---- the stat ---- */
+
+static const enum file_type types_by_format[] = {
+        [S_IFREG >> 12] = FILE_REGULAR,
+        [S_IFDIR >> 12] = FILE_FOLDER,
+        [S_IFLNK >> 12] = FILE_LINK,
+        [S_IFIFO >> 12] = FILE_FIFO,
+        [S_IFSOCK >> 12] = FILE_SOCKET,
+        [S_IFCHR >> 12] = FILE_CHAR,
+        [S_IFBLK >> 12] = FILE_BLOCK,
+};
+
+static int64_t
+time_ns(const struct statx_timestamp *time)
+{
+        return time->tv_sec * 1000000000 + time->tv_nsec;
+}
+
+static uint64_t
+rotate(uint64_t value, unsigned bits)
+{
+        return value << bits | value >> (64 - bits);
+}
+
+/*
+ * Two lanes, each multiplied and shifted (the constants are odd fractions of the golden ratio and of the square root of
+ * two), crossed at each word so that no single field can be chosen to undo a change of another.
+ */
+stat_mark
+stat_mark_of(const struct statx *stx)
+{
+        const uint64_t words[] = {
+                (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor,
+                stx->stx_ino,
+                (uint64_t)stx->stx_mode,
+                (uint64_t)stx->stx_uid << 32 | stx->stx_gid,
+                stx->stx_size,
+                (uint64_t)stx->stx_mtime.tv_sec,
+                (uint64_t)stx->stx_mtime.tv_nsec << 32 | stx->stx_ctime.tv_nsec,
+                (uint64_t)stx->stx_ctime.tv_sec,
+                (uint64_t)stx->stx_rdev_major << 32 | stx->stx_rdev_minor,
+        };
+        uint64_t a = 0x9e3779b97f4a7c15, b = 0xb504f333f9de6485;
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+                a = (a ^ words[i]) * 0x9e3779b97f4a7c15;
+                b = (b + rotate(words[i], 23)) * 0xb504f333f9de6485;
+                a ^= b >> 31;
+                b ^= a >> 29;
+        }
+        a = (a ^ rotate(b, 32)) * 0x9e3779b97f4a7c15;
+        a ^= a >> 32;
+        return a ? a : 1;
+}
+
+static void
+attributes_from_stat(const struct statx *stx, struct attributes *ret)
+{
+        const uint32_t told = ATTRIBUTES_ALL &
+                ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
+                        ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
+        enum file_type type = types_by_format[(stx->stx_mode & S_IFMT) >> 12];
+        *ret = (struct attributes){
+                .known = attribute_applicable(told, type),
+                .type = type,
+                .mode = stx->stx_mode & 07777,
+                .uid = stx->stx_uid,
+                .gid = stx->stx_gid,
+                .size = stx->stx_size,
+                .rdev_major = stx->stx_rdev_major,
+                .rdev_minor = stx->stx_rdev_minor,
+                .mtime_ns = time_ns(&stx->stx_mtime),
+                .ctime_ns = time_ns(&stx->stx_ctime),
+                .inode = stx->stx_ino,
+                .nlink = stx->stx_nlink,
+        };
+}
+
+void
+snapshot_from_stat(const struct statx *stx, bool world, struct snapshot *ret)
+{
+        int64_t taken_ms = ret->taken_ms ? ret->taken_ms : clock_now_ms();
+        *ret = (struct snapshot){
+                .dev = statx_dev(stx),
+                .world_readable = world && stx->stx_mode & S_IROTH,
+                .taken_ms = taken_ms,
+        };
+        attributes_from_stat(stx, &ret->attributes);
+        if (taken_ms - ret->attributes.ctime_ns / 1000000 >= RACY_MS)
+                ret->mark = stat_mark_of(stx);
+}
+
+static bool
+times_equal(const struct statx_timestamp *a, const struct statx_timestamp *b)
+{
+        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+static bool
+same_inode(const struct statx *a, const struct statx *b)
+{
+        return a->stx_ino == b->stx_ino && statx_dev(a) == statx_dev(b) && a->stx_mode == b->stx_mode &&
+                a->stx_uid == b->stx_uid && a->stx_gid == b->stx_gid && a->stx_rdev_major == b->stx_rdev_major &&
+                a->stx_rdev_minor == b->stx_rdev_minor;
+}
+
+/*
+ * Whether what was read between the two stats is of one piece. Times and size count only where content was read: folders and
+ * pipes in use move all the time, and what is said of them comes from one stat. A growing file may grow.
+ */
+static bool
+held_still(const struct statx *before, const struct statx *after, const struct snapshot_wish *wish)
+{
+        if (!same_inode(before, after))
+                return false;
+        if (!S_ISREG(before->stx_mode) || !wish->content)
+                return true;
+        if (wish->prefix != UINT64_MAX && after->stx_size > before->stx_size)
+                return true;
+        return before->stx_size == after->stx_size && times_equal(&before->stx_mtime, &after->stx_mtime) &&
+                times_equal(&before->stx_ctime, &after->stx_ctime);
+}
+
+/* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED: all) ---- */
+
+/* Opens the inode of path_fd again, for reading. Only ever called for regular files and folders. */
+static int
+reopen(const struct attempt *try, int flags)
+{
+        char number[16];
+        if (try->reader->proc_fd < 0)
+                return try->reader->proc_fd;
+        snprintf(number, sizeof number, "%d", try->path_fd);
+        flags |= O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+        int fd = openat(try->reader->proc_fd, number, flags | O_NOATIME);
+        if (fd < 0 && errno == EPERM) /* O_NOATIME is for the owner and CAP_FOWNER */
+                fd = openat(try->reader->proc_fd, number, flags);
+        return fd < 0 ? -errno : fd;
+}
+
+static bool
+xattr_is_wanted(const char *name)
+{
+        return strncmp(name, "trusted.", 8) != 0; /* only some callers see it */
+}
+
+static int
+xattr_errno(void)
+{
+        return errno == ENODATA || errno == ERANGE ? ATTEMPT_AGAIN : -errno; /* taken away or grown since it was listed */
+}
+
+static int
+compare_xattrs(const void *a, const void *b)
+{
+        return strcmp(((const struct xattr *)a)->name, ((const struct xattr *)b)->name);
+}
+
+static int
+xattr_read(const struct attempt *try, const char *link, const char *name, struct xattr *ret)
+{
+        struct snapshot_reader *reader = try->reader;
+        ssize_t size = try->fd >= 0 ? fgetxattr(try->fd, name, reader->chunk, XATTR_SIZE_MAX)
+                                    : getxattr(link, name, reader->chunk, XATTR_SIZE_MAX);
+        if (size < 0)
+                return xattr_errno();
+        ret->name = escape_new(name, strlen(name));
+        if (!ret->name)
+                return -ENOMEM;
+        digester_start(reader->digester);
+        digester_update(reader->digester, reader->chunk, (size_t)size);
+        digester_final(reader->digester, &ret->digest);
+        return 0;
+}
+
+static void
+xattrs_drop(struct attributes *attributes)
+{
+        for (size_t i = 0; i < attributes->n_xattrs; i++)
+                free(attributes->xattrs[i].name);
+        free(attributes->xattrs);
+        attributes->xattrs = NULL;
+        attributes->n_xattrs = 0;
+}
+
+static int
+xattrs_read_list(const struct attempt *try, const char *link, size_t list_size)
+{
+        struct attributes *attributes = &try->snapshot->attributes;
+        const char *names = try->reader->names;
+        size_t count = 0;
+        for (size_t i = 0; i < list_size; i += strlen(names + i) + 1)
+                count += xattr_is_wanted(names + i);
+        if (count > XATTRS_MAX)
+                return -E2BIG;
+        attributes->xattrs = count ? calloc(count, sizeof *attributes->xattrs) : NULL;
+        if (count && !attributes->xattrs)
+                return -ENOMEM;
+        int r = 0;
+        for (size_t i = 0; i < list_size && r == 0; i += strlen(names + i) + 1) {
+                if (!xattr_is_wanted(names + i))
+                        continue;
+                r = xattr_read(try, link, names + i, &attributes->xattrs[attributes->n_xattrs]);
+                attributes->n_xattrs += r == 0;
+        }
+        if (r == 0 && count > 1)
+                qsort(attributes->xattrs, count, sizeof *attributes->xattrs, compare_xattrs);
+        return r;
+}
+
+/* The kernel bounds a list and a value at 64 KiB each, so that one buffer of that size holds any. */
+static int
+xattrs_look(const struct attempt *try)
+{
+        struct snapshot_reader *reader = try->reader;
+        char link[64] = "";
+        if (try->fd < 0)
+                snprintf(link, sizeof link, "/proc/self/fd/%d", try->path_fd);
+        ssize_t size = try->fd >= 0 ? flistxattr(try->fd, reader->names, sizeof reader->names)
+                                    : listxattr(link, reader->names, sizeof reader->names);
+        if (size < 0 && errno != ENOTSUP)
+                return xattr_errno();
+        int r = size > 0 ? xattrs_read_list(try, link, (size_t)size) : 0;
+        if (r < 0)
+                xattrs_drop(&try->snapshot->attributes);
+        else
+                try->snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_XATTRS);
+        return r;
+}
+
+static int
+flags_look(const struct attempt *try)
+{
+        unsigned flags[2] = {0}; /* the kernel writes an int, while the request's number says long */
+        if (try->fd < 0)
+                return 0;
+        if (ioctl(try->fd, FS_IOC_GETFLAGS, flags) < 0) {
+                if (errno != ENOTTY && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+                        return -errno;
+                flags[0] = 0; /* this file system has none */
+        }
+        try->snapshot->attributes.flags = attribute_flags_from_kernel(flags[0]);
+        try->snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_FLAGS);
+        return 0;
+}
+
+static int
+target_look(const struct attempt *try)
+{
+        struct snapshot_reader *reader = try->reader;
+        if (!S_ISLNK(try->before.stx_mode))
+                return 0;
+        ssize_t size = readlinkat(try->path_fd, "", reader->chunk, sizeof reader->chunk);
+        if (size < 0)
+                return -errno;
+        if ((size_t)size == sizeof reader->chunk)
+                return -ENAMETOOLONG;
+        char *target = escape_new(reader->chunk, (size_t)size);
+        if (!target)
+                return -ENOMEM;
+        try->snapshot->attributes.target = target;
+        try->snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_TARGET);
+        return 0;
+}
+
+static ssize_t
+chunk_read(const struct attempt *try, size_t offset, uint64_t left)
+{
+        const struct snapshot_wish *wish = try->wish;
+        size_t room = CHUNK_SIZE - offset;
+        if (wish->cancel && atomic_load_explicit(wish->cancel, memory_order_relaxed))
+                return -ECANCELED;
+        ssize_t n;
+        do
+                n = read(try->fd, try->reader->chunk + offset, left < room ? (size_t)left : room);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        if (n > 0 && wish->bytes_read)
+                atomic_fetch_add_explicit(wish->bytes_read, (unsigned long long)n, memory_order_relaxed);
+        int r = n > 0 && try->reader->pace ? try->reader->pace(try->reader->pace_userdata, (size_t)n) : 0;
+        return r < 0 ? r : n;
+}
+
+/* Hashes to the end, or wish.prefix bytes. A body that may be kept stays whole in the chunk: *ret_kept. */
+static int
+content_look(const struct attempt *try, bool *ret_kept)
+{
+        struct snapshot_reader *reader = try->reader;
+        struct snapshot *snapshot = try->snapshot;
+        uint64_t total = 0;
+        bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
+        if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
+                return 0;
+        digester_start(reader->digester);
+        while (total < try->wish->prefix) {
+                size_t offset = keep ? (size_t)total : 0;
+                ssize_t n = chunk_read(try, offset, try->wish->prefix - total);
+                if (n < 0)
+                        return (int)n;
+                if (n == 0)
+                        break;
+                digester_update(reader->digester, reader->chunk + offset, (size_t)n);
+                total += (uint64_t)n;
+                keep = keep && total <= SNAPSHOT_BODY_MAX;
+        }
+        digester_final(reader->digester, &snapshot->attributes.content);
+        snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+        snapshot->content_size = total;
+        *ret_kept = keep;
+        return 0;
+}
+
+/* ---- bodies ---- */
+
+/* Bytes of the UTF-8 sequence at text (RFC 3629: shortest form, no surrogates, up to U+10FFFF); 0: none. */
+static size_t
+utf8_sequence(const unsigned char *text, size_t size)
+{
+        static const struct {
+                unsigned char first, last, low, high; /* of the first byte; of the second */
+                size_t size;
+        } forms[] = {
+                {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+                if (text[0] < forms[i].first || text[0] > forms[i].last)
+                        continue;
+                if (size < forms[i].size)
+                        return 0;
+                if (forms[i].size > 1 && (text[1] < forms[i].low || text[1] > forms[i].high))
+                        return 0;
+                for (size_t k = 2; k < forms[i].size; k++)
+                        if ((text[k] & 0xc0) != 0x80)
+                                return 0;
+                return forms[i].size;
+        }
+        return 0;
+}
+
+static bool
+is_text(const char *data, size_t size)
+{
+        const unsigned char *bytes = (const unsigned char *)data;
+        for (size_t i = 0; i < size;) {
+                size_t step = utf8_sequence(bytes + i, size - i);
+                if (!step)
+                        return false;
+                i += step;
+        }
+        return true;
+}
+
+static int
+body_keep(const struct attempt *try)
+{
+        struct snapshot *snapshot = try->snapshot;
+        size_t size = (size_t)snapshot->content_size;
+        if (!is_text(try->reader->chunk, size))
+                return 0;
+        snapshot->body = malloc(size + 1);
+        if (!snapshot->body)
+                return -ENOMEM;
+        memcpy(snapshot->body, try->reader->chunk, size);
+        snapshot->body[size] = '\0';
+        snapshot->body_size = size;
+        return 0;
+}
+
+/* ---- one look ---- */
+
+static bool
+is_own(const struct snapshot_wish *wish, const struct statx *stx)
+{
+        for (size_t i = 0; i < wish->n_own; i++)
+                if (wish->own[i].ino == stx->stx_ino && wish->own[i].dev == statx_dev(stx))
+                        return true;
+        return false;
+}
+
+/* Opens for reading what may be: *fd stays -1 for the rest, and where it is not readable (failed_errno). */
+static int
+attempt_open(struct attempt *try)
+{
+        bool folder = S_ISDIR(try->before.stx_mode);
+        if (try->fd >= 0 || (!folder && !S_ISREG(try->before.stx_mode)))
+                return 0;
+        int fd = reopen(try, folder ? O_DIRECTORY : 0);
+        if (fd < 0)
+                return fd;
+        try->fd = fd;
+        return 0;
+}
+
+static int
+note(struct attempt *try, int r)
+{
+        if (r >= 0 || r == ATTEMPT_AGAIN || r == -ECANCELED || errno_is_ours(-r))
+                return r;
+        if (!try->snapshot->failed_errno)
+                try->snapshot->failed_errno = -r;
+        return 0;
+}
+
+/* What is left when it never held still: the last stat, and nothing that was read. */
+static void
+keep_stat_only(struct snapshot *snapshot)
+{
+        struct attributes *attributes = &snapshot->attributes;
+        free(attributes->target);
+        attributes->target = NULL;
+        xattrs_drop(attributes);
+        attributes->known &= ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
+                ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
+        snapshot->content_size = 0;
+        snapshot->mark = 0;
+}
+
+/* All that is asked between the two stats. */
+static int
+attempt_read(struct attempt *try)
+{
+        struct statx after;
+        bool kept = false;
+        int r = note(try, attempt_open(try));
+        r = r ? r : note(try, xattrs_look(try));
+        r = r ? r : note(try, flags_look(try));
+        r = r ? r : note(try, target_look(try));
+        r = r ? r : note(try, content_look(try, &kept));
+        if (r < 0)
+                return r;
+        r = entry_stat(try->fd >= 0 ? try->fd : try->path_fd, "", &after);
+        if (r < 0) { /* nothing vouches for what was read */
+                keep_stat_only(try->snapshot);
+                try->snapshot->failed_errno = -r;
+                return errno_is_ours(-r) ? r : SNAPSHOT_UNREADABLE;
+        }
+        if (!held_still(&try->before, &after, try->wish))
+                return ATTEMPT_AGAIN;
+        r = kept ? body_keep(try) : 0;
+        return r < 0 ? r : try->snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;
+}
+
+static int
+attempt_run(struct attempt *try, bool world)
+{
+        struct snapshot *snapshot = try->snapshot;
+        int r = entry_stat(try->path_fd, "", &try->before);
+        if (r < 0) {
+                snapshot->failed_errno = -r;
+                return errno_is_ours(-r) ? r : SNAPSHOT_UNREADABLE;
+        }
+        snapshot_from_stat(&try->before, world, snapshot);
+        if (is_own(try->wish, &try->before))
+                return SNAPSHOT_OWN;
+        return attempt_read(try);
+}
+
+static int
+look_once(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
+        const struct snapshot_wish *wish, struct snapshot *ret)
+{
+        _cleanup_fd_ int path_fd = -1;
+        ret->taken_ms = clock_now_ms();
+        if (open_fd < 0) {
+                path_fd = entry_open(folder_fd, name, O_PATH | O_NOFOLLOW);
+                if (path_fd < 0) {
+                        ret->failed_errno = -path_fd;
+                        return errno_is_ours(-path_fd) ? path_fd
+                                : errno_is_gone(-path_fd) ? SNAPSHOT_GONE
+                                                          : SNAPSHOT_UNREADABLE;
+                }
+        }
+        struct attempt try = {
+                .reader = reader,
+                .wish = wish,
+                .snapshot = ret,
+                .path_fd = open_fd < 0 ? path_fd : open_fd,
+                .fd = open_fd,
+        };
+        int r = attempt_run(&try, world);
+        if (try.fd != open_fd)
+                fd_close(try.fd);
+        return r;
+}
+
+int
+snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
+        const struct snapshot_wish *wish, struct snapshot *ret)
+{
+        struct snapshot seen = {0};
+        int r = ATTEMPT_AGAIN;
+        for (unsigned i = 0; i < SNAPSHOT_TRIES && r == ATTEMPT_AGAIN; i++) {
+                snapshot_done(&seen);
+                r = look_once(reader, folder_fd, name, open_fd, world, wish, &seen);
+        }
+        if (r == ATTEMPT_AGAIN) {
+                keep_stat_only(&seen);
+                r = SNAPSHOT_UNSTABLE;
+        }
+        if (r < 0) {
+                snapshot_done(&seen);
+                return r;
+        }
+        *ret = seen;
+        return r;
+}
+
+void
+snapshot_done(struct snapshot *snapshot)
+{
+        attributes_done(&snapshot->attributes);
+        free(snapshot->body);
+        *snapshot = (struct snapshot){0};
+}
+
+/* ---- for those who look once ---- */
+
+static const char *const result_words[] = {
+        [SNAPSHOT_GONE] = "is not there",
+        [SNAPSHOT_UNREADABLE] = "could not be read",
+        [SNAPSHOT_UNSTABLE] = "changed each time it was read",
+        [SNAPSHOT_OWN] = "is our own database, which is never opened",
+};
+
+static int
+result_say(int result, int error, const char *path, struct err *err)
+{
+        if (result == 0 || !err)
+                return result;
+        if (result == -ENOMEM)
+                return err_oom(err);
+        _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        const char *words = result < 0 ? "could not be looked at" : result_words[result];
+        errno = result < 0 ? -result : error;
+        err_set(err, result, errno ? "%.700s %s: %m" : "%.700s %s", escaped ? escaped : "a file", words);
+        if (result == -EMFILE)
+                err_hint(err, result, "raise the limit on open files (LimitNOFILE= in the unit)");
+        return result;
+}
+
+int
+snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_wish *wish, struct snapshot *ret,
+        struct err *err)
+{
+        _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
+        if (!reader)
+                return err_oom(err);
+        int r = snapshot_look(reader, folder_fd, name, -1, world, wish, ret);
+        return result_say(r, r > 0 ? ret->failed_errno : 0, name, err);
+}
+
+int
+snapshot_path(const char *root, const char *path, const struct snapshot_wish *wish, struct snapshot *ret,
+        struct err *err)
+{
+        const char *name;
+        bool world;
+        int64_t taken_ms = clock_now_ms();
+        _cleanup_fd_ int parent = folder_open_parent(root, path, &name, &world);
+        if (parent < 0 && errno_is_ours(-parent))
+                return result_say(parent, 0, path, err);
+        if (parent < 0) {
+                int r = errno_is_gone(-parent) ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE;
+                *ret = (struct snapshot){.failed_errno = -parent, .taken_ms = taken_ms};
+                return result_say(r, -parent, path, err);
+        }
+        _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
+        if (!reader)
+                return err_oom(err);
+        int r = snapshot_look(reader, parent, name, -1, world, wish, ret);
+        return result_say(r, r > 0 ? ret->failed_errno : 0, path, err);
+}

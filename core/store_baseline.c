@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was signed, kept as the bytes that were signed: baselines with their approvals, and trust files. A baseline can be
+ * a hundred megabytes and the daemon must stay small, so its text lies in parts, and one part at a time is in memory.
+ *
+ * Nothing here is believed because it is here: who takes a text out verifies it whole, as if it came from outside.
+ */
+#include "core/store_db.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/quote.h"
+
+#define PART_SIZE ((size_t)1 << 20) /* bytes */
+
+/* ---- putting ---- */
+
+static int
+generation_is_new(struct store *store, const char *name, uint64_t generation, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err, "SELECT 1 FROM baseline WHERE name = ? AND generation = ?", "su", name,
+                generation);
+        if (r == 0)
+                r = query_one(&query, err);
+        if (r == 0)
+                return err_set(err, -EEXIST, "the store has generation %" PRIu64 " of baseline %s already", generation,
+                        quote(name));
+        return r == STORE_NONE ? 0 : r;
+}
+
+static int
+parts_put(struct store *store, const char *name, uint64_t generation, const void *text, size_t size, struct err *err)
+{
+        int64_t number = 0;
+        for (size_t done = 0; done < size; done += PART_SIZE) {
+                int r = db_write(store, err, NULL, "INSERT INTO part VALUES(?, ?, ?, ?)", "suib", name, generation,
+                        number++, (const char *)text + done, min_size(PART_SIZE, size - done));
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+int
+store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size,
+        const void *approvals, size_t approvals_size, struct err *err)
+{
+        int r = db_may_write(store, err);
+        if (r == 0)
+                r = generation_is_new(store, row->name, row->generation, err);
+        if (r == 0)
+                r = db_write(store, err, NULL, "UPDATE baseline SET active = 0 WHERE name = ? AND active = 1", "s", row->name);
+        if (r == 0)
+                r = db_write(store, err, NULL, "INSERT INTO baseline VALUES(?, ?, ?, ?, 1, 0, ?, ?, 1, ?, ?)", "sudissub",
+                        row->name, row->generation, &row->id, row->applied_ms, row->header, row->signers, (uint64_t)size,
+                        approvals, approvals_size);
+        return r == 0 ? parts_put(store, row->name, row->generation, text, size, err) : r;
+}
+
+int
+store_baseline_retire(struct store *store, const char *name, struct err *err)
+{
+        int64_t changed;
+        int r = db_write(store, err, &changed, "UPDATE baseline SET active = 0, retired = 1 WHERE name = ? AND active = 1",
+                "s", name);
+        if (r == 0 && !changed)
+                return err_set(err, STORE_NONE, "no generation of baseline %s is active", quote(name));
+        return r;
+}
+
+/* Never that of an active one: it is what the next start judges by. */
+int
+store_bodies_trim(struct store *store, unsigned keep, struct err *err)
+{
+#define OLD                                                                                                  \
+        "active = 0 AND has_text = 1 AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = baseline.name" \
+        " AND newer.generation > baseline.generation) >= ?"
+        uint64_t kept = keep;
+        int r = db_write(store, err, NULL,
+                "DELETE FROM part WHERE (name, generation) IN (SELECT name, generation FROM baseline WHERE " OLD ")", "u",
+                kept);
+        return r == 0 ? db_write(store, err, NULL, "UPDATE baseline SET has_text = 0 WHERE " OLD, "u", kept) : r;
+#undef OLD
+}
+
+/* ---- getting ---- */
+
+static int
+baselines_visit(struct query *query, int (*visit)(void *userdata, const struct baseline_row *row), void *userdata,
+        struct err *err)
+{
+        for (;;) {
+                bool there = false;
+                struct baseline_row row;
+                int r = query_next(query, &there, err);
+                if (r != 0 || !there)
+                        return r;
+                r = query_read(query, err, "sudiffssf", &row.name, &row.generation, &row.id, &row.applied_ms, &row.active,
+                        &row.retired, &row.header, &row.signers, &row.has_text);
+                if (r == 0)
+                        r = visit(userdata, &row);
+                if (r != 0)
+                        return r;
+        }
+}
+
+int
+store_baselines(struct store *store, const char *name, int (*visit)(void *userdata, const struct baseline_row *row),
+        void *userdata, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT name, generation, id, applied_ms, active, retired, header, signers, has_text FROM baseline"
+                " WHERE ?1 IS NULL OR name = ?1 ORDER BY name, generation",
+                "n", name);
+        if (r != 0)
+                return r;
+        store->visits++;
+        r = baselines_visit(&query, visit, userdata, err);
+        store->visits--;
+        return r;
+}
+
+struct body {
+        uint64_t generation, size;
+        bool has_text;
+        struct buf approvals;
+};
+
+static int
+body_find(struct store *store, const char *name, uint64_t generation, struct body *ret, struct err *err)
+{
+        static const char by_number[] =
+                "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND generation = ?";
+        static const char active[] = "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND"
+                                     " active = 1 ORDER BY generation DESC LIMIT 1";
+        const void *approvals;
+        size_t size;
+        _cleanup_query_ struct query query = {0};
+        int r = generation ? query_open(&query, store, err, by_number, "su", name, generation)
+                           : query_open(&query, store, err, active, "s", name);
+        if (r == 0)
+                r = query_one(&query, err);
+        if (r == STORE_NONE && generation)
+                return err_set(err, r, "the store has no generation %" PRIu64 " of baseline %s", generation, quote(name));
+        if (r == STORE_NONE)
+                return err_set(err, r, "no generation of baseline %s is active", quote(name));
+        if (r == 0)
+                r = query_read(&query, err, "uufb", &ret->generation, &ret->size, &ret->has_text, &approvals, &size);
+        if (r == 0 && buf_append(&ret->approvals, approvals, size) < 0)
+                r = err_oom(err);
+        return r;
+}
+
+/* Puts the parts in a row; they must be exactly as long as the row says. */
+static int
+parts_read(struct store *store, const char *name, uint64_t generation, char *out, size_t room, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err, "SELECT bytes FROM part WHERE name = ? AND generation = ? ORDER BY number",
+                "su", name, generation);
+        while (r == 0) {
+                bool row = false;
+                const void *bytes;
+                size_t size;
+                r = query_next(&query, &row, err);
+                if (r == 0 && !row)
+                        break;
+                if (r == 0)
+                        r = query_read(&query, err, "b", &bytes, &size);
+                if (r == 0 && size > room)
+                        r = db_damaged(store, err, "the text of a baseline is longer than it was");
+                if (r == 0) {
+                        memcpy(out, bytes, size);
+                        out += size;
+                        room -= size;
+                }
+        }
+        return r == 0 && room ? db_damaged(store, err, "the text of a baseline is shorter than it was") : r;
+}
+
+int
+store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text, size_t *ret_size,
+        struct buf *ret_approvals, struct err *err)
+{
+        struct body body = {0};
+        _cleanup_free_ char *text = NULL;
+        int r = body_find(store, name, generation, &body, err);
+        if (r == 0 && ret_text && !body.has_text) {
+                r = err_set(err, STORE_NONE, "the text of generation %" PRIu64 " of baseline %s was dropped", body.generation,
+                        quote(name));
+                err_hint(err, r, "keep_bodies in [store] says how many are kept; its header and approvals are still here");
+        }
+        if (r == 0 && ret_text) {
+                if (body.size > BUF_SIZE_MAX)
+                        r = db_damaged(store, err, "the size of a baseline's text is not possible");
+                else if (!(text = malloc(body.size + 1)))
+                        r = err_oom(err);
+                else
+                        r = parts_read(store, name, body.generation, text, body.size, err);
+        }
+        if (r == 0 && ret_approvals && buf_append(ret_approvals, body.approvals.data, body.approvals.size) < 0)
+                r = err_oom(err);
+        if (r == 0 && ret_text) {
+                text[body.size] = '\0';
+                *ret_text = steal_pointer(&text);
+                *ret_size = body.size;
+        }
+        buf_done(&body.approvals);
+        return r;
+}
+
+/* ---- trust files ---- */
+
+int
+store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms, bool first_use,
+        const void *text, size_t size, const void *approval, size_t approval_size, struct err *err)
+{
+        return db_write(store, err, NULL,
+                "INSERT INTO trust(generation, id, time_ms, first_use, text, approval) VALUES(?, ?, ?, ?, ?, ?)", "udifbb",
+                generation, id, time_ms, first_use, text, size, approval, approval_size);
+}
+
+int
+store_trust_get(struct store *store, uint64_t *ret_generation, struct digest *ret_id, struct buf *ret_text,
+        bool *ret_first_use_only, struct err *err)
+{
+        uint64_t generation;
+        struct digest id;
+        bool first_use;
+        const void *text;
+        size_t size;
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT generation, id, first_use, text FROM trust ORDER BY number DESC LIMIT 1", "");
+        if (r == 0)
+                r = query_one(&query, err);
+        if (r == STORE_NONE)
+                return err_set(err, r, "the store has no trust file");
+        if (r == 0)
+                r = query_read(&query, err, "udfb", &generation, &id, &first_use, &text, &size);
+        if (r == 0 && ret_text && buf_append(ret_text, text, size) < 0)
+                r = err_oom(err);
+        if (r != 0)
+                return r;
+        if (ret_generation)
+                *ret_generation = generation;
+        if (ret_id)
+                *ret_id = id;
+        if (ret_first_use_only)
+                *ret_first_use_only = first_use;
+        return 0;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Verifying the history. The leaves are walked once, in order, and everything else is recomputed from them: columns, roots,
+ * head and frontier; none of these is believed. What is found is named by the seq of the first record that is wrong.
+ *
+ * The indices are checked too: one that lacks an entry would hide a record from those who ask by time, kind or item.
+ * Looking each entry up costs as much as all the rest, so both sides are summed: the sum of a hash of (value, seq) over
+ * all records, and over all entries. The hash has a key drawn for this one verification, so that nobody can have
+ * prepared entries with the right sum; and entries must stand in their order, or a search would pass them by.
+ *
+ * Who can rewrite all of it consistently is found only by a head kept elsewhere.
+ */
+#include "core/store_db.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/crypto.h"
+#include "core/quote.h"
+
+#define KEY_SIZE 16 /* bytes */
+
+enum { BY_TIME, BY_KIND, BY_ITEM, INDEX_COUNT };
+
+static const struct {
+        const char *name, *sql;
+} indices[INDEX_COUNT] = {
+        [BY_TIME] = {"time", "SELECT time_ms, seq FROM record INDEXED BY record_time ORDER BY time_ms, seq"},
+        [BY_KIND] = {"kind", "SELECT kind, seq FROM record INDEXED BY record_kind ORDER BY kind, seq"},
+        [BY_ITEM] = {"item", "SELECT item, seq FROM record INDEXED BY record_item WHERE item IS NOT NULL ORDER BY item, seq"},
+};
+
+struct verifier {
+        struct store *store;
+        struct merkle merkle; /* of what was verified */
+        struct digest root;
+        unsigned char key[KEY_SIZE];
+        uint64_t sums[INDEX_COUNT], entries[INDEX_COUNT]; /* what the indices should hold */
+};
+
+static int tampered(struct store *store, struct err *err, uint64_t seq, const char *format, ...) _printf_(4, 5);
+
+static int
+tampered(struct store *store, struct err *err, uint64_t seq, const char *format, ...)
+{
+        char what[ERR_TEXT_MAX / 2];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(what, sizeof what, format, args);
+        va_end(args);
+        err_set(err, STORE_TAMPERED, "%s: record %" PRIu64 " is the first that is wrong: %s", quote(store->path), seq, what);
+        return err_hint(err, STORE_TAMPERED, "what stands before it holds; compare the rest with copies and heads kept elsewhere");
+}
+
+/* ---- sums ---- */
+
+static uint64_t
+entry_hash(struct verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
+{
+        struct digest digest;
+        unsigned char start[KEY_SIZE + 1 + sizeof seq];
+        memcpy(start, v->key, KEY_SIZE);
+        start[KEY_SIZE] = (unsigned char)index;
+        memcpy(start + KEY_SIZE + 1, &seq, sizeof seq);
+        digester_start(v->store->digester);
+        digester_update(v->store->digester, start, sizeof start);
+        digester_update(v->store->digester, value, size);
+        digester_final(v->store->digester, &digest);
+        uint64_t hash;
+        memcpy(&hash, digest.bytes, sizeof hash);
+        return hash;
+}
+
+static void
+sum_add(struct verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
+{
+        v->sums[index] += entry_hash(v, index, seq, value, size);
+        v->entries[index]++;
+}
+
+static void
+sums_add(struct verifier *v, const struct record_columns *columns)
+{
+        sum_add(v, BY_TIME, columns->seq, &columns->time_ms, sizeof columns->time_ms);
+        sum_add(v, BY_KIND, columns->seq, columns->kind, columns->kind_size);
+        if (columns->item)
+                sum_add(v, BY_ITEM, columns->seq, columns->item, columns->item_size);
+}
+
+/* ---- records ---- */
+
+static bool
+leaf_agrees(const struct buf *start, const struct record_columns *columns, const char *body, size_t size)
+{
+        return size >= start->size + sizeof "{}" && memcmp(body, start->data, start->size) == 0 && body[size - 1] == '}' &&
+                columns->time_ms >= RECORD_TIME_MIN_MS && columns->time_ms <= RECORD_TIME_MAX_MS;
+}
+
+static int
+verifier_take(struct verifier *v, const struct record_columns *columns, const char *body, size_t size, const struct digest *root,
+        struct err *err)
+{
+        struct store *store = v->store;
+        struct digest leaf;
+        uint64_t seq = v->merkle.size + 1;
+        if (columns->seq < (int64_t)seq)
+                return tampered(store, err, seq, "in its place stands number %" PRId64, columns->seq);
+        if (columns->seq > (int64_t)seq)
+                return tampered(store, err, seq, "it is missing (the next one there is %" PRId64 ")", columns->seq);
+
+        buf_clear(&store->leaf);
+        if (history_leaf_start(&store->leaf, columns) < 0)
+                return err_oom(err);
+        if (!leaf_agrees(&store->leaf, columns, body, size))
+                return tampered(store, err, seq, "its text and its columns differ");
+
+        merkle_leaf(store->digester, body, size, &leaf);
+        merkle_append(&v->merkle, store->digester, &leaf);
+        merkle_root(&v->merkle, store->digester, &v->root);
+        if (!digest_equal(&v->root, root))
+                return tampered(store, err, seq, "the tree head beside it is not that of the records up to it");
+        sums_add(v, columns);
+        return 0;
+}
+
+static int
+verify_records(struct verifier *v, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, v->store, err,
+                "SELECT seq, time_ms, kind, item, body, root FROM record NOT INDEXED ORDER BY seq", "");
+        while (r == 0) {
+                bool row = false;
+                struct record_columns columns = {0};
+                const char *body;
+                size_t size;
+                struct digest root;
+                r = query_next(&query, &row, err);
+                if (r != 0 || !row)
+                        return r;
+                r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind, &columns.kind_size,
+                        &columns.item, &columns.item_size, &body, &size, &root);
+                if (r == STORE_DAMAGED)
+                        return tampered(v->store, err, v->merkle.size + 1, "a column of it does not hold what it should");
+                if (r == 0)
+                        r = verifier_take(v, &columns, body, size, &root, err);
+        }
+        return r;
+}
+
+/* The head kept apart is what tells that records were cut off at the end. */
+static int
+verify_head(struct verifier *v, struct err *err)
+{
+        struct merkle head;
+        struct digest root;
+        uint64_t size = v->merkle.size;
+        int r = history_head_read(v->store, &head, &root, err);
+        if (r == STORE_DAMAGED)
+                return tampered(v->store, err, size + 1, "the tree head that tells where the history ends does not hold");
+        if (r != 0)
+                return r;
+        if (head.size > size)
+                return tampered(v->store, err, size + 1, "it is missing (the tree head counts %" PRIu64 " records)", head.size);
+        if (head.size < size)
+                return tampered(v->store, err, head.size + 1, "the tree head counts only %" PRIu64 " records", head.size);
+        if (!digest_equal(&root, &v->root))
+                return tampered(v->store, err, size, "the tree head kept apart is not the one after it");
+        for (unsigned i = 0; i < merkle_peaks(size); i++)
+                if (!digest_equal(&head.peaks[i], &v->merkle.peaks[i]))
+                        return tampered(v->store, err, size, "the frontier kept for the next one does not follow from it");
+        return 0;
+}
+
+/* ---- indices ---- */
+
+/* The entry read last, for the order. */
+struct previous {
+        struct buf value;
+        int64_t seq;
+        bool there;
+};
+
+static int
+value_compare(unsigned index, const void *a, size_t a_size, const void *b, size_t b_size)
+{
+        if (index == BY_TIME) {
+                int64_t x, y;
+                memcpy(&x, a, sizeof x);
+                memcpy(&y, b, sizeof y);
+                return (x > y) - (x < y);
+        }
+        int order = memcmp(a, b, min_size(a_size, b_size));
+        return order ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+static int
+index_refuse(struct verifier *v, unsigned index, struct err *err)
+{
+        err_set(err, STORE_TAMPERED, "%s: the index of the history by %s does not agree with its records", quote(v->store->path),
+                indices[index].name);
+        return err_hint(err, STORE_TAMPERED, "the records themselves hold; a search by %s may miss some", indices[index].name);
+}
+
+/* One entry: its place in the order, and its share of the sum. */
+static int
+entry_take(struct verifier *v, unsigned index, struct previous *previous, int64_t seq, const void *value, size_t size,
+        struct err *err)
+{
+        if (previous->there) {
+                int order = value_compare(index, previous->value.data, previous->value.size, value, size);
+                if (order > 0 || (order == 0 && previous->seq >= seq))
+                        return index_refuse(v, index, err);
+        }
+        v->sums[index] -= entry_hash(v, index, seq, value, size);
+        v->entries[index]--;
+        buf_clear(&previous->value);
+        if (buf_append(&previous->value, value, size) < 0)
+                return err_oom(err);
+        previous->seq = seq;
+        previous->there = true;
+        return 0;
+}
+
+static int
+entry_read(struct query *query, unsigned index, int64_t *ret_time_ms, const void **ret_value, size_t *ret_size,
+        int64_t *ret_seq, struct err *err)
+{
+        if (index != BY_TIME)
+                return query_read(query, err, "ti", ret_value, ret_size, ret_seq);
+        *ret_value = ret_time_ms;
+        *ret_size = sizeof *ret_time_ms;
+        return query_read(query, err, "ii", ret_time_ms, ret_seq);
+}
+
+static int
+index_walk(struct verifier *v, unsigned index, struct previous *previous, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, v->store, err, indices[index].sql, "");
+        while (r == 0) {
+                bool row = false;
+                int64_t time_ms, seq;
+                const void *value;
+                size_t size;
+                r = query_next(&query, &row, err);
+                if (r != 0 || !row)
+                        return r;
+                r = entry_read(&query, index, &time_ms, &value, &size, &seq, err);
+                if (r == 0)
+                        r = entry_take(v, index, previous, seq, value, size, err);
+        }
+        return r;
+}
+
+static int
+verify_indices(struct verifier *v, struct err *err)
+{
+        for (unsigned index = 0; index < INDEX_COUNT; index++) {
+                struct previous previous = {.there = false};
+                int r = index_walk(v, index, &previous, err);
+                buf_done(&previous.value);
+                if (r == 0 && (v->sums[index] || v->entries[index]))
+                        r = index_refuse(v, index, err);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+int
+store_verify(struct store *store, uint64_t *ret_records, struct err *err)
+{
+        struct verifier v = {.store = store};
+        crypto_random(v.key, sizeof v.key);
+        merkle_root(&v.merkle, store->digester, &v.root);
+        int r = verify_records(&v, err);
+        if (r == 0)
+                r = verify_head(&v, err);
+        if (r == 0)
+                r = verify_indices(&v, err);
+        if (r == 0 && ret_records)
+                *ret_records = v.merkle.size;
+        return r;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The set of paths that are to be looked at: bounded, folded, in order. Each path is in it once. A path that
+ * becomes dirty while it is being looked at is looked at again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/util.h"
+
+#define DIRTY_PATHS_MAX 65536u /* paths; past it the caller rescans */
+
+struct dirty_entry;
+struct dirty;
+
+struct dirty *dirty_new(void); /* NULL when out of memory */
+struct dirty *dirty_free(struct dirty *dirty);
+CLEANUP_DEFINE(struct dirty *, dirty_free)
+
+/*
+ * Marks a path. from_pass: only a pass's word, no event. not_before_ms (monotonic): 0 for at once. false: there is
+ * no room (or no memory), and the path was not taken.
+ */
+bool dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_before_ms);
+bool dirty_has_room(const struct dirty *dirty);
+size_t dirty_count(const struct dirty *dirty);
+
+/* The next path to look at now, which then counts as being looked at; NULL: none. */
+struct dirty_entry *dirty_take(struct dirty *dirty, int64_t now_ms);
+const char *dirty_path(const struct dirty_entry *entry);
+bool dirty_from_pass(const struct dirty_entry *entry);
+/* The look is judged: the entry is gone, or queued again if it was marked meanwhile. */
+void dirty_done(struct dirty *dirty, struct dirty_entry *entry);
+
+/* Everything marked until now has a number up to this one. */
+uint64_t dirty_ticket(const struct dirty *dirty);
+bool dirty_settled(const struct dirty *dirty, uint64_t ticket);
+/* Those that wait for their time need not wait any longer. */
+void dirty_hurry(struct dirty *dirty);
+/* When the first of those that wait is due (monotonic ms); -1: none waits. */
+int64_t dirty_next_due(const struct dirty *dirty);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The journal. A table gives each kind of record its MESSAGE_ID and priority; a row's own words are made
+ * from its detail. Called after the record is durable, never before. The fence of sd-journal.
+ */
+#include "daemon/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+
+#define FIELDS_MAX 16u
+
+static const struct {
+        const char *kind, *id;
+} message_ids[] = {
+#define MESSAGE_ID(kind, id) {#kind, id},
+#include "daemon/message_id.h"
+};
+
+static const struct {
+        const char *kind;
+        int priority;
+} priorities[] = {
+        {"drift", LOG_WARNING},     {"gap", LOG_WARNING},        {"reject", LOG_WARNING},
+        {"overflow", LOG_WARNING},  {"watch_lost", LOG_WARNING}, {"unstable", LOG_WARNING},
+        {"unreadable", LOG_WARNING}, {"clock_jump", LOG_WARNING}, {"adopted", LOG_WARNING},
+        {"storage", LOG_ERR},       {"tamper", LOG_CRIT},        {"bless", LOG_NOTICE},
+        {"trust", LOG_NOTICE},      {"resolved", LOG_NOTICE},    {"mount", LOG_NOTICE},
+};
+
+static const char *
+message_id(const char *kind)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(message_ids); i++)
+                if (strcmp(message_ids[i].kind, kind) == 0)
+                        return message_ids[i].id;
+        return NULL;
+}
+
+static int
+priority_of(const struct announcement *a)
+{
+        const char *severity = json_text(a->detail, "severity");
+        if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "high") == 0)
+                return LOG_ERR;
+        if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
+                return LOG_NOTICE;
+        for (size_t i = 0; i < ARRAY_SIZE(priorities); i++)
+                if (strcmp(priorities[i].kind, a->kind) == 0)
+                        return priorities[i].priority;
+        return LOG_INFO;
+}
+
+struct fields {
+        struct iovec list[FIELDS_MAX];
+        size_t count;
+};
+
+static void
+add_field(struct fields *fields, const char *name, const char *value)
+{
+        char *text = NULL;
+        if (!value || fields->count == FIELDS_MAX || asprintf(&text, "%s=%s", name, value) < 0)
+                return;
+        fields->list[fields->count++] = (struct iovec){text, strlen(text)};
+}
+
+static void
+add_json(struct fields *fields, const char *name, const struct json *value)
+{
+        _cleanup_buf_ struct buf text = {0};
+        if (value && !json_is_null(value) && json_write(value, &text) == 0)
+                add_field(fields, name, text.data);
+}
+
+/* DRIFTD_EXPECTED and DRIFTD_ACTUAL: "mode=0644 uid=0", from the list of attributes. */
+static void
+add_side(struct fields *fields, const char *name, const struct json *attributes, const char *side)
+{
+        _cleanup_buf_ struct buf text = {0};
+        json_each(attributes, i, attribute)
+        {
+                const char *key = json_text(attribute, "name"), *value = json_text(attribute, side);
+                if (key && value && buf_printf(&text, "%s%s=%s", text.size ? " " : "", key, value) < 0)
+                        return;
+        }
+        add_field(fields, name, text.data);
+}
+
+static void
+describe(const struct announcement *a, struct buf *text)
+{
+        const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
+        if (strcmp(a->kind, "drift") == 0 && change) {
+                buf_printf(text, "%s %s", change, a->item);
+                json_each(json_member(a->detail, "attributes"), i, attribute)
+                        buf_printf(text, " %s", json_text(attribute, "name"));
+                if (json_flag(a->detail, "unobserved"))
+                        buf_text(text, " (while unobserved)");
+                return;
+        }
+        buf_printf(text, "%s%s%s%s%s", a->kind, a->item ? " " : "", a->item ? a->item : "", as ? " as " : "",
+                as ? as : "");
+        if (!a->item && json_length(a->detail)) {
+                buf_text(text, " ");
+                json_write(a->detail, text);
+        }
+}
+
+/* The journal is told directly where we run under it; the variable names the stream's device and inode. */
+static bool
+under_journal(void)
+{
+        return getenv("JOURNAL_STREAM") != NULL;
+}
+
+void
+report_announcement(const struct instance *instance, const struct announcement *a)
+{
+        (void)instance;
+        _cleanup_buf_ struct buf message = {0};
+        int priority = priority_of(a);
+        describe(a, &message);
+        if (!message.data)
+                return;
+        if (!under_journal()) {
+                report_line(priority, "%s", message.data);
+                return;
+        }
+        struct fields fields = {0};
+        char number[24], level[4];
+        snprintf(number, sizeof number, "%llu", (unsigned long long)a->seq);
+        snprintf(level, sizeof level, "%d", priority);
+        const struct json *attributes = json_member(a->detail, "attributes");
+        add_field(&fields, "MESSAGE", message.data);
+        add_field(&fields, "MESSAGE_ID", message_id(a->kind));
+        add_field(&fields, "PRIORITY", level);
+        add_field(&fields, "SYSLOG_IDENTIFIER", "driftd");
+        add_field(&fields, "DRIFTD_SEQ", number);
+        add_field(&fields, "DRIFTD_KIND", a->kind);
+        add_field(&fields, "DRIFTD_ITEM", a->item);
+        add_field(&fields, "DRIFTD_CHANGE", json_text(a->detail, "change"));
+        add_side(&fields, "DRIFTD_EXPECTED", attributes, "expected");
+        add_side(&fields, "DRIFTD_ACTUAL", attributes, "actual");
+        add_field(&fields, "DRIFTD_BASELINE", json_text(a->detail, "baseline"));
+        add_field(&fields, "DRIFTD_SEVERITY", json_text(a->detail, "severity"));
+        add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
+        add_json(&fields, "DRIFTD_DETAIL", a->detail);
+        sd_journal_sendv(fields.list, (int)fields.count);
+        for (size_t i = 0; i < fields.count; i++)
+                free(fields.list[i].iov_base);
+}
+
+void
+report_line(int priority, const char *format, ...)
+{
+        char text[2048];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        if (under_journal())
+                fprintf(stderr, "<%d>%s\n", priority, text);
+        else
+                fprintf(stderr, "driftd: %s\n", text);
+}
