@@ -112,7 +112,7 @@ print_answer(struct cli *cli, struct answer *answer, bool live, struct err *err)
                 return r ? r : code;
         }
         report_drifts(cli, answer->drifts, clock_now_ms());
-        report_problems(cli, json_member(json_member(answer->document, "coverage"), "problems"));
+        report_problems(cli, json_member(json_member(answer->document, "coverage"), "problems"), true);
         print_summary(cli, answer->document, n);
         print_next(cli, answer->document, n, live);
         return code;
@@ -228,7 +228,7 @@ command_scan(struct cli *cli, struct err *err)
                 r = cli_document(cli, scan_document(answer.document, answer.count), err);
                 return r ? r : code;
         }
-        report_problems(cli, json_member(json_member(answer.document, "coverage"), "problems"));
+        report_problems(cli, json_member(json_member(answer.document, "coverage"), "problems"), true);
         print_summary(cli, answer.document, (size_t)answer.count);
         if (answer.count)
                 cli_next(cli, "driftctl diff --cached lists them");

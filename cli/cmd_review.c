@@ -12,6 +12,7 @@
 #include "cli/revision.h"
 #include "cli/transfer.h"
 #include "core/clock.h"
+#include "core/quote.h"
 
 static const char *
 time_or_never(int64_t time_ms, char text[static CLOCK_TEXT_MAX])
@@ -39,27 +40,6 @@ print_header(struct cli *cli, const struct baseline *baseline)
 
 /* ---- changes ---- */
 
-struct listing {
-        struct cli *cli;
-        struct table *table;
-        bool first;
-        const char *item, *sign;
-        enum color color;
-};
-
-static int
-list_attribute(void *userdata, const char *name, const char *before, const char *after)
-{
-        struct listing *listing = userdata;
-        table_cell(listing->table, listing->color, "%s", listing->first ? listing->sign : "");
-        table_cell(listing->table, listing->color, "%s", listing->first ? listing->item : "");
-        table_cell(listing->table, COLOR_PLAIN, "%s", name);
-        table_cell(listing->table, COLOR_PLAIN, "%s%s%s", before ? before : "", before && after ? " → " : before ? " →" : "",
-                after ? after : "(none)");
-        listing->first = false;
-        return 0;
-}
-
 static const struct {
         const char *sign;
         enum color color;
@@ -69,19 +49,41 @@ static const struct {
         [REVISION_CHANGED] = {"  ~", COLOR_YELLOW},
 };
 
+struct listing {
+        struct table *table;
+        enum revision_what what;
+        const char *item;
+        bool first;
+};
+
+static int
+list_attribute(void *userdata, const char *name, const char *before, const char *after)
+{
+        struct listing *listing = userdata;
+        bool both = listing->what == REVISION_CHANGED;
+        const char *left = before ? before : both ? "(none)" : "", *right = after ? after : both ? "(none)" : "";
+        enum color color = signs[listing->what].color;
+        table_cell(listing->table, color, "%s", listing->first ? signs[listing->what].sign : "");
+        table_cell(listing->table, color, "%s", listing->first ? listing->item : "");
+        table_cell(listing->table, COLOR_PLAIN, "%s", name);
+        table_cell(listing->table, COLOR_PLAIN, "%s%s%s", left, both ? " → " : "", right);
+        listing->first = false;
+        return 0;
+}
+
 /* A changed entry shows each attribute, old → new; a new or gone one is named, and a scope shown whole. */
 static int
-list_revision(struct cli *cli, const struct revisions *revisions, const struct revision *revision, struct table *table)
+list_revision(const struct revisions *revisions, const struct revision *revision, struct table *table)
 {
         _cleanup_buf_ struct buf item = {0};
         if (revision_item(revisions, revision, &item) < 0)
                 return -ENOMEM;
-        struct listing listing = {cli, table, true, item.data, signs[revision->what].sign, signs[revision->what].color};
+        struct listing listing = {table, revision->what, item.data, true};
         bool whole = revision->what == REVISION_CHANGED || revision->kind != REVISION_FILE;
         if (whole)
                 return revision_attributes(revisions, revision, list_attribute, &listing);
-        table_cell(table, listing.color, "%s", listing.sign);
-        table_cell(table, listing.color, "%s", listing.item);
+        table_cell(table, signs[revision->what].color, "%s", signs[revision->what].sign);
+        table_cell(table, signs[revision->what].color, "%s", item.data);
         table_row(table);
         return 0;
 }
@@ -98,7 +100,7 @@ print_group(struct cli *cli, const struct revisions *revisions, enum revision_ki
         print(&cli->out, " %s: %s\n", revision_what_names[what], count_text(revisions->counts[kind][what], number));
         for (size_t i = 0; i < revisions->count; i++)
                 if (revisions->list[i].kind == kind && revisions->list[i].what == what &&
-                        list_revision(cli, revisions, &revisions->list[i], &table) < 0)
+                        list_revision(revisions, &revisions->list[i], &table) < 0)
                         return -ENOMEM;
         table_print(&table, &cli->out);
         return 0;
@@ -201,7 +203,7 @@ review_print(struct cli *cli, const struct review *review, struct err *err)
         if (print_revisions(cli, &review->revisions) < 0)
                 return failed_oom(err);
         if (!review->opinion.enough)
-                cli_next(cli, "driftctl sign %s --key K", cli->args.words[0]);
+                cli_next(cli, "driftctl sign %s --key K", quote(cli->args.words[0]));
         return 0;
 }
 

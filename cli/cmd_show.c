@@ -53,7 +53,7 @@ show_exit(const struct json *show)
 static void
 side_row(struct table *table, const char *name, const char *expected, const char *actual)
 {
-        if (!expected && !actual)
+        if (!(expected && *expected) && !(actual && *actual))
                 return;
         bool same = expected && actual && strcmp(expected, actual) == 0;
         table_cell(table, COLOR_PLAIN, "  %s", name);

@@ -91,7 +91,7 @@ status_problems(struct cli *cli, const struct json *problems)
                 return;
         }
         print(&cli->out, "%zu\n", json_length(problems));
-        report_problems(cli, problems);
+        report_problems(cli, problems, false);
 }
 
 static void

@@ -142,11 +142,12 @@ const struct command commands[] = {
                 NULL, NULL},
         {"status", "", "one screen: daemon, baselines, trust, coverage, problems, open drift", command_status, 0, 0,
                 0, NULL, NULL},
-        {"diff", "[ITEM]... [--cached] [--full] [--against NAME@GEN|FILE] [--format text|json]",
+        {"diff", "[ITEM]... [--cached] [--full] [--against NAME@GEN|FILE] [--format text|json]\n"
+                "       driftctl diff [ITEM]... --root DIR --baseline FILE --trust FILE",
                 "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0, WORDS_ANY,
                 diff_options,
                 "An ITEM is a path, file:PATH, sysctl:KEY, sshd:KEYWORD or openssl:NAME; globs: * within a name, ** across,\n"
-                "? one byte. With --root DIR --baseline FILE --trust FILE a mounted image is judged, without a daemon."},
+                "? one byte. With --root a mounted image is judged, without a daemon; nothing under DIR is trusted."},
         {"show", "ITEM", "all about one item: expected, actual, line diff, history, rule", command_show,
                 COMMAND_ITEMS, 1, 1, NULL, NULL},
         {"log", "[--since T] [--until T] [--kind K] [ITEM]...", "the history", command_log, COMMAND_ITEMS, 0,

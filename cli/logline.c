@@ -92,6 +92,9 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
         int r = append_value(value, &text);
         if (r || !text.size || strcmp(text.data, "[]") == 0 || strcmp(text.data, "\"\"") == 0)
                 return r;
+        const char *change = json_text(detail, "change");
+        if (strcmp(name, "attributes") == 0 && change && strcmp(change, "changed") != 0)
+                return 0; /* all of them: no news */
         if (strcmp(name, "unobserved") == 0) /* said only where it is so */
                 return json_flag(detail, name) ? buf_text(ret, ret->size ? " while unobserved" : "while unobserved") : 0;
         return buf_printf(ret, "%s%s%s", ret->size ? " " : "", shown[size] ? shown : "", text.data);

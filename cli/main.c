@@ -60,32 +60,36 @@ run(struct cli *cli, int argc, char **argv, struct err *err)
         bool help = args_given(&cli->args, "help");
         if (!cli->args.n_words && args_given(&cli->args, "version"))
                 return command_version(cli, err);
-        if (!cli->args.n_words && help) {
-                help_overview(cli);
-                return EXIT_CLEAN;
-        }
+        if (help)
+                return command_help(cli, err);
         cli->command = command_find(commands, cli->args.words, cli->args.n_words, &taken, err);
         if (!cli->command)
                 return EXIT_FAILED;
         args_skip(&cli->args, taken);
         if (args_check(&cli->args, global_options, cli->command, err) < 0)
                 return EXIT_FAILED;
-        if (help) {
-                help_command(cli, cli->command);
-                return EXIT_CLEAN;
-        }
         r = check_words(cli, err);
         return r ? r : cli->command->run(cli, err);
+}
+
+/* On one line: it may follow records that stand one on a line too. */
+static void
+print_error_json(const struct err *err)
+{
+        _cleanup_buf_ struct buf text = {0};
+        _cleanup_json_ struct json *document = json_make("{s:s, s:s, s:s?}", "schema", "driftd.error/1", "error",
+                err->text, "hint", err->hint[0] ? err->hint : NULL);
+        if (document && json_write(document, &text) == 0)
+                printf("%s\n", text.data);
+        else
+                printf("{\"schema\":\"driftd.error/1\",\"error\":\"out of memory\",\"hint\":null}\n");
 }
 
 static void
 print_error(struct cli *cli, const struct err *err)
 {
         if (cli->json) {
-                struct json *hint = err->hint[0] ? json_string_new(err->hint) : json_null_new();
-                struct err again = {0};
-                cli_document(cli, json_make("{s:s, s:s, s:o}", "schema", "driftd.error/1", "error", err->text, "hint", hint),
-                        &again);
+                print_error_json(err);
                 return;
         }
         fflush(stdout);
@@ -115,7 +119,7 @@ main(int argc, char **argv)
                 return EXIT_FAILED;
         }
         int code = run(&cli, argc, argv, &err);
-        if (code && err.text[0])
+        if (code >= EXIT_UNTRUSTED && err.text[0]) /* 1 and 2 are answers, not errors */
                 print_error(&cli, &err);
         cli_done(&cli);
         return flush_output(&cli, code);

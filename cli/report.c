@@ -102,19 +102,24 @@ report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
         if (r)
                 return r;
         if (json_time(coverage, "oldest_content_check", &oldest_ms) == 0)
-                return buf_printf(ret, " · content verified within %s", age_text(oldest_ms, now_ms, age));
+                return now_ms - oldest_ms < 1000
+                        ? buf_text(ret, " · content verified just now")
+                        : buf_printf(ret, " · content verified within %s", age_text(oldest_ms, now_ms, age));
         return json_number(coverage, "expected") ? buf_text(ret, " · content not yet verified") : 0;
 }
 
 void
-report_problems(struct cli *cli, const struct json *problems)
+report_problems(struct cli *cli, const struct json *problems, bool only_lowering)
 {
         _cleanup_table_ struct table table = table_make(3);
         json_each(problems, i, problem)
         {
                 const char *kind = json_text(problem, "kind"), *where = json_text(problem, "where");
                 const char *hint = json_text(problem, "hint");
+                const struct json *lowers = json_member(problem, "lowers_coverage");
                 json_int count = json_number(problem, "count");
+                if (only_lowering && lowers && !json_flag(problem, "lowers_coverage"))
+                        continue;
                 char number[WORDS_MAX] = "";
                 if (count > 1)
                         snprintf(number, sizeof number, " (%lld)", count);

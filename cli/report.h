@@ -13,8 +13,8 @@ enum color verdict_color(const char *verdict);
 
 /* "host@12 signed by alice · content verified within 5 h 12 min", appended. 0 or -ENOMEM. */
 int report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret);
-/* One line each: what lowers coverage or trust. */
-void report_problems(struct cli *cli, const struct json *problems);
+/* One line each. only_lowering: what does not lower coverage is left out (status shows it). */
+void report_problems(struct cli *cli, const struct json *problems, bool only_lowering);
 
 /* Drifts, aligned. A drift is an element of `drifts` of driftd.diff/1. */
 void report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms);

@@ -298,11 +298,14 @@ file_attributes(const struct revisions *r, const struct revision *revision, revi
         int result = 0;
         for (unsigned i = 0; i < ATTRIBUTE_COUNT && result == 0; i++) {
                 _cleanup_buf_ struct buf left = {0}, right = {0};
+                bool has_left = before.known & 1u << i, has_right = after.known & 1u << i;
                 if (!(mask & 1u << i))
                         continue;
-                if (attribute_append_value(i, &before, &left) < 0 || attribute_append_value(i, &after, &right) < 0)
+                if ((has_left && attribute_append_value(i, &before, &left) < 0) ||
+                        (has_right && attribute_append_value(i, &after, &right) < 0))
                         return -ENOMEM;
-                bool has_left = before.known & 1u << i, has_right = after.known & 1u << i;
+                if (!left.size && !right.size) /* no xattrs, no flags: nothing to be seen */
+                        continue;
                 result = visit(userdata, attribute_name(i), has_left ? left.data ? left.data : "" : NULL,
                         has_right ? right.data ? right.data : "" : NULL);
         }
@@ -441,6 +444,44 @@ revision_json(const struct revisions *revisions, const struct revision *revision
                 return NULL;
         return json_make("{s:s, s:s, s:s, s:O}", "what", revision_what_names[revision->what], "kind",
                 revision_kind_names[revision->kind], "item", item.data, "attributes", attributes);
+}
+
+/* An entry of another baseline by what it is about; -ENOENT. */
+static int
+find_entry(const struct baseline *baseline, enum revision_kind kind, const struct buf *item, size_t *ret)
+{
+        if (kind == REVISION_FILE)
+                return baseline_file_find(baseline, item->data + 5, item->size - 5, ret) ? 0 : -ENOENT;
+        for (size_t i = 0; i < kinds[kind].count(baseline); i++) {
+                _cleanup_buf_ struct buf key = {0};
+                if (kinds[kind].key(baseline, i, &key) < 0)
+                        return -ENOMEM;
+                if (compare_bytes(key.data, key.size, item->data, item->size) == 0) {
+                        *ret = i;
+                        return 0;
+                }
+        }
+        return -ENOENT;
+}
+
+int
+revision_holds(const struct revisions *revisions, const struct revision *revision, const struct baseline *again,
+        bool *ret)
+{
+        _cleanup_buf_ struct buf item = {0}, wanted = {0}, found = {0};
+        size_t index;
+        if (revision_item(revisions, revision, &item) < 0 || revision_line(revisions, revision, true, &wanted) < 0)
+                return -ENOMEM;
+        int r = find_entry(again, revision->kind, &item, &index);
+        if (r == -ENOENT) {
+                *ret = revision->what == REVISION_REMOVED;
+                return 0;
+        }
+        if (r < 0 || kinds[revision->kind].line(again, index, &found) < 0)
+                return -ENOMEM;
+        *ret = revision->what != REVISION_REMOVED &&
+                compare_bytes(wanted.data, wanted.size, found.data, found.size) == 0;
+        return 0;
 }
 
 /* ---- composing ---- */

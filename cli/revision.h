@@ -48,6 +48,9 @@ int revision_attributes(const struct revisions *revisions, const struct revision
 /* [{"name", "before", "after"}], null where not there; NULL when out of memory. */
 struct json *revision_json(const struct revisions *revisions, const struct revision *revision);
 
+/* Whether `again` says of it what `after` says: the same line, or none where it was removed. 0 or -ENOMEM. */
+int revision_holds(const struct revisions *revisions, const struct revision *revision, const struct baseline *again, bool *ret);
+
 /*
  * The baseline that results if only the chosen revisions are taken: `header`, and the lines of before with the chosen
  * ones put in place. 0 or -ENOMEM. Whether the result holds together (every file in a scope) is for baseline_open to say.

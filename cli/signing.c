@@ -66,7 +66,7 @@ open_ssh_file(const char *file, struct signing *ret, struct err *err)
         return 0;
 }
 
-/* The keys that would do: those of --as, else of every approver. */
+/* The keys that would do: those of --as, else of every approver. None if --as is not known yet: then any that is the only one. */
 static int
 wanted_keys(const struct trust *trust, const char *as, struct ssh_key **ret, size_t *ret_count, struct err *err)
 {
@@ -98,10 +98,6 @@ open_agent(const struct trust *trust, const char *as, struct signing *ret, struc
         if (!socket || !*socket) {
                 err_set(err, EXIT_FAILED, "there is no ssh-agent: SSH_AUTH_SOCK is not set");
                 return err_hint(err, EXIT_FAILED, "start one (eval $(ssh-agent); ssh-add), or use --key FILE");
-        }
-        if (trust && as && !n) {
-                err_set(err, EXIT_FAILED, "the trust file knows no approver %s", quote(as));
-                return err_hint(err, EXIT_FAILED, "--as names an [approver NAME] of the trust file");
         }
         if (signer_from_agent(socket, keys, n, &ret->signer, err))
                 return EXIT_FAILED;

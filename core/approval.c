@@ -88,10 +88,11 @@ name_is_valid(const char *name, size_t size)
 bool
 approval_host_is_valid(const char *host, size_t size)
 {
+        static const char digits[] = "0123456789abcdef";
         if (size == 1)
                 return host[0] == '*';
         for (size_t i = 0; i < size; i++)
-                if (!memchr("0123456789abcdef", host[i], 16))
+                if (!memchr(digits, host[i], sizeof digits - 1))
                         return false;
         return size == 32;
 }
@@ -180,10 +181,12 @@ is_trust_line(struct span rest)
         return digest_parse(digest.data, digest.size, &id) == 0 && generation_is_valid(rest);
 }
 
-/* Whether b may follow a: greater by memcmp, so sorted and without repetition. */
+/* Whether b may follow a (nothing, for the first): greater by memcmp, so sorted and without repetition. */
 static bool
 span_is_after(struct span a, struct span b)
 {
+        if (!a.data)
+                return true;
         int order = memcmp(a.data, b.data, min_size(a.size, b.size));
         return order < 0 || (order == 0 && a.size < b.size);
 }
@@ -203,7 +206,7 @@ read_subject(struct parser *parser, bool first, struct span *before, struct appr
                         "expected here");
         if (!first && (trust || approval->for_trust))
                 return malformed(parser, "an approval of a trust file names that file alone");
-        if (!first && !span_is_after(*before, line))
+        if (!span_is_after(*before, line))
                 return malformed(parser, "the subjects are not sorted, or one stands twice");
         approval->for_trust = trust;
         *before = line;

@@ -21,23 +21,23 @@
 #include "core/err.h"
 #include "core/sshsig.h"
 
-#define APPROVAL_FILE_MAX (8u << 20)   /* bytes: room for APPROVALS_MAX of the smallest */
-#define APPROVALS_MAX 16384u           /* in one file */
-#define APPROVAL_SUBJECTS_MAX 8192u    /* lines in one approval */
-#define NAME_MAX_SIZE 64               /* of approvers, baselines, scopes; with the NUL */
+#define APPROVAL_FILE_MAX (8u << 20) /* bytes: room for APPROVALS_MAX of the smallest */
+#define APPROVALS_MAX 16384u         /* in one file */
+#define APPROVAL_SUBJECTS_MAX 8192u  /* lines in one approval */
+#define NAME_MAX_SIZE 64             /* of approvers, baselines, scopes; with the NUL */
 
 /* 1 to 63 of [A-Za-z0-9._-], not starting with '-' or '.'. */
 bool name_is_valid(const char *name, size_t size);
 
 struct approval {
-        const char *text;  /* the signed bytes: borrowed from what was parsed */
+        const char *text; /* the signed bytes: borrowed from what was parsed */
         size_t text_size;
         const char *armor; /* borrowed, follows the text */
         size_t armor_size;
         char by[NAME_MAX_SIZE];
         int64_t at_ms;
         bool key_on_host;
-        bool for_trust;    /* subject is a trust file, else baselines */
+        bool for_trust; /* subject is a trust file, else baselines */
 };
 
 enum approval_result {
@@ -45,10 +45,12 @@ enum approval_result {
 };
 
 /* Takes a file apart, without touching a signature. ret_list is freed by the caller; it borrows from text. */
-int approvals_parse(const char *text, size_t size, struct approval **ret_list, size_t *ret_count, struct err *err);
+int approvals_parse(
+        const char *text, size_t size, struct approval **ret_list, size_t *ret_count, struct err *err);
 
 /* Whether this approval names exactly that baseline / trust file. */
-bool approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name, const char *host, uint64_t generation);
+bool approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name,
+        const char *host, uint64_t generation);
 bool approval_names_trust(const struct approval *approval, const struct digest *id, uint64_t generation);
 
 /* The text to be signed. Subjects may come in any order; they are sorted. */
@@ -58,5 +60,5 @@ struct approval_subject {
         const char *host; /* NULL for a trust file */
         uint64_t generation;
 };
-int approval_write(const char *by, int64_t at_ms, bool key_on_host, const struct approval_subject *subjects, size_t n_subjects,
-        struct buf *ret, struct err *err);
+int approval_write(const char *by, int64_t at_ms, bool key_on_host, const struct approval_subject *subjects,
+        size_t n_subjects, struct buf *ret, struct err *err);

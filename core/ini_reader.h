@@ -27,5 +27,6 @@ typedef int (*ini_visit)(void *userdata, unsigned line, const char *section, con
 int ini_read(
         const char *path, const char *text, size_t size, ini_visit visit, void *userdata, struct err *err);
 
-/* The closest of n names within two edits (Damerau-Levenshtein), for "did you mean"; NULL if none is near. */
+/* The closest of n names within two edits (Damerau-Levenshtein), for "did you mean"; NULL if none is near.
+ * Case does not count; at least half of the longer word must stay as it is. */
 const char *nearest_word(const char *word, const char *const *names, size_t n_names);

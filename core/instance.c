@@ -14,8 +14,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/clock.h"
+#include "core/escape.h"
 #include "core/file.h"
 #include "core/item.h"
 
@@ -38,6 +40,7 @@ static const struct {
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
+        [PROBLEM_PATH_MISSING] = {"path_missing", false},
         [PROBLEM_FIRST_USE] = {"first_use", false},
 };
 
@@ -678,6 +681,28 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
 }
 
 static void
+refresh_missing_paths(struct instance *instance)
+{
+        uint64_t count = 0;
+        const char *where = NULL;
+        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
+                size_t n_scopes;
+                const struct scope *scopes = baseline_scopes(judge_baseline(instance->judge, i), &n_scopes);
+                for (size_t j = 0; j < n_scopes; j++)
+                        for (size_t k = 0; scopes[j].domain == SCOPE_FILES && k < scopes[j].paths.count; k++) {
+                                _cleanup_free_ char *raw = NULL;
+                                struct stat st;
+                                if (unescape_new(scopes[j].paths.items[k], &raw) < 0 || lstat(raw, &st) == 0)
+                                        continue;
+                                where = scopes[j].paths.items[k];
+                                count++;
+                        }
+        }
+        instance_problem(instance, PROBLEM_PATH_MISSING, count, where,
+                "a path of a signed scope is not there; what appears there is seen by the quick pass");
+}
+
+static void
 refresh_stale(struct instance *instance)
 {
         const char *name = NULL;
@@ -690,8 +715,19 @@ refresh_stale(struct instance *instance)
                 name = header->name;
         }
         instance_problem(instance, PROBLEM_STALE, stale, name, "it has expired: bless the next generation");
-        instance_problem(instance, PROBLEM_NO_BASELINE, judge_baselines(instance->judge) == 0,
-                "no baseline is active", "driftctl bless --ticket … signs the first one");
+        bool none = judge_baselines(instance->judge) == 0;
+        uint64_t expected = 0;
+        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
+                size_t n_settings;
+                baseline_settings(judge_baseline(instance->judge, i), &n_settings);
+                expected += baseline_files(judge_baseline(instance->judge, i)) + n_settings;
+        }
+        /* Nothing expected is nothing looked at: that is not clean. */
+        instance_problem(instance, PROBLEM_NO_BASELINE, !expected,
+                none ? "no baseline is active" : "the active baseline expects nothing",
+                none ? "driftctl bless --ticket T signs the first one"
+                     : "name paths that exist in [files] sections, then driftctl bless --ticket T");
+        refresh_missing_paths(instance);
 }
 
 const char *

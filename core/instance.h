@@ -33,6 +33,7 @@ enum problem_kind {
         PROBLEM_ADOPTED,      /* taken by an empty store, not yet confirmed by a signed apply. From here on: coverage is not lowered */
         PROBLEM_CLOCK,        /* the clock jumped: not believed for expiry */
         PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
+        PROBLEM_PATH_MISSING, /* a path of a scope is not there: its expectations, if any, are missing */
         PROBLEM_FIRST_USE,    /* the trust file was taken on first use */
         PROBLEM_COUNT,
 };

@@ -52,8 +52,7 @@ size_t json_length(const struct json *array_or_object);                     /* 0
 bool json_is_null(const struct json *value);                                /* also for NULL */
 /* The member's value, or NULL / 0 / false where it is absent or of another type. Borrowed. */
 const char *json_text(const struct json *object, const char *key);
-const char *json_string_of(
-        const struct json *value); /* NULL for anything else (json_string is jansson's own symbol) */
+const char *json_string_of(const struct json *value); /* (json_string is a symbol of jansson's) */
 json_int json_number(const struct json *object, const char *key);
 bool json_flag(const struct json *object, const char *key);
 

@@ -61,6 +61,14 @@ struct scan_batch {
         char names[SCAN_BATCH_SIZE];
 };
 
+/* What a worker has still to do of the batch in work. */
+struct scan_rest {
+        const struct scan_batch *batch;
+        struct scan_folder *folder;
+        size_t offset; /* of the next name */
+        unsigned left;
+};
+
 struct scan_rate {
         uint64_t bytes_per_s; /* 0: no limit */
         pthread_mutex_t lock;
@@ -92,6 +100,7 @@ struct scan_worker {
         pthread_t thread;
         struct snapshot_reader *reader;
         struct scan_batch *batch; /* being filled, or NULL */
+        struct scan_rest rest;
         struct buf path;          /* of what is looked at; its first prefix_size bytes are the folder's */
         size_t prefix_size;
         uint64_t serial, parent_serial; /* of that folder and the one above; 0: none */

@@ -22,6 +22,7 @@
 #include "core/scan_internal.h"
 
 #define SHARE_AFTER_MS 1 /* a batch that takes longer than this is shared with those who have nothing to do */
+#define SHARE_SIZE ((uint64_t)1 << 20) /* bytes: before a larger file is read, what is left of its batch goes to all */
 
 /* ---- telling ---- */
 
@@ -147,6 +148,8 @@ rules_narrow(struct scan_worker *worker, struct scan_folder *folder)
         return 0;
 }
 
+static void share_rest(struct scan_worker *worker, unsigned keep);
+
 /* ---- looking at one thing ---- */
 
 /* Asks the plan; SCAN_SKIP is told at once. */
@@ -190,6 +193,8 @@ look(struct scan_worker *worker, const struct scan_place *place, const char *nam
         struct snapshot snapshot = {0};
         if (worker->scan->options->folders_only || ask_plan(worker, start, stx, &wish) == SCAN_SKIP)
                 return 0;
+        if (wish.content && S_ISREG(stx->stx_mode) && stx->stx_size >= SHARE_SIZE)
+                share_rest(worker, 0);
         int r = snapshot_look(worker->reader, place->fd, name, open_fd, place->world, &wish, &snapshot);
         if (r == -EMFILE || r == -ENFILE) {
                 scan_folders_shed(worker->scan);
@@ -237,44 +242,50 @@ others_are_idle(struct scan *scan)
                 atomic_load_explicit(&scan->n_batches, memory_order_relaxed) == 0;
 }
 
-/* Hands the second half of what is left over. Returns how many names are still ours. */
-static unsigned
-share_half(struct scan *scan, struct scan_folder *folder, const struct scan_batch *batch, size_t offset, unsigned left)
+/* Hands what is left of the batch in work over, but for `keep` names; the list may be too full for it. */
+static void
+share_rest(struct scan_worker *worker, unsigned keep)
 {
-        unsigned ours = (left + 1) / 2;
-        struct scan_batch *half = malloc(sizeof *half);
-        if (!half)
-                return left;
-        for (unsigned i = 0; i < ours; i++)
-                offset += strlen(batch->names + offset) + 1;
-        half->count = left - ours;
-        half->size = batch->size - offset;
-        memcpy(half->names, batch->names + offset, half->size);
-        if (scan_offer(scan, half, folder))
-                return ours;
-        free(half);
-        return left;
+        struct scan_rest *rest = &worker->rest;
+        if (rest->left <= keep)
+                return;
+        struct scan_batch *others = malloc(sizeof *others);
+        if (!others)
+                return;
+        size_t offset = rest->offset;
+        for (unsigned i = 0; i < keep; i++)
+                offset += strlen(rest->batch->names + offset) + 1;
+        others->count = rest->left - keep;
+        others->size = rest->batch->size - offset;
+        memcpy(others->names, rest->batch->names + offset, others->size);
+        if (scan_offer(worker->scan, others, rest->folder))
+                rest->left = keep;
+        else
+                free(others);
 }
 
 static int
 batch_look(struct scan_worker *worker, struct scan_folder *folder, const struct scan_batch *batch)
 {
         struct scan_place place = place_of(folder);
+        struct scan_rest *rest = &worker->rest;
         int64_t started_ms = clock_monotonic_ms();
-        size_t offset = 0;
         int r = worker_at(worker, folder);
-        for (unsigned left = batch->count; left && r == 0; left--) {
-                if (left > 1 && others_are_idle(worker->scan) &&
-                        clock_monotonic_ms() - started_ms >= SHARE_AFTER_MS)
-                        left = share_half(worker->scan, folder, batch, offset, left);
+        *rest = (struct scan_rest){.batch = batch, .folder = folder, .left = batch->count};
+        while (rest->left && r == 0) {
                 if (scan_is_stopped(worker->scan))
                         return -ECANCELED;
-                const char *name = batch->names + offset;
+                if (rest->left > 1 && others_are_idle(worker->scan) &&
+                        clock_monotonic_ms() - started_ms >= SHARE_AFTER_MS)
+                        share_rest(worker, (rest->left + 1) / 2);
+                const char *name = batch->names + rest->offset;
                 size_t size = strlen(name);
+                rest->offset += size + 1;
+                rest->left--;
                 r = worker_at_name(worker, name, size);
                 r = r ? r : visit(worker, &place, name, folder, folder->start, false);
-                offset += size + 1;
         }
+        rest->left = 0;
         return r;
 }
 

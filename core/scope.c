@@ -357,8 +357,8 @@ scope_parse(const char *text, size_t size, struct scope *ret, struct err *err)
         if (r == 0 && (!same || !list_is_sorted(&read.paths) || !list_is_sorted(&read.excludes)))
                 r = err_set(err, -EINVAL,
                         "the scope is not in its one form (every field, in order, lists sorted): "
-                        "\"%.200s\" would be right",
-                        again.data);
+                        "\"%.*s\" would be right",
+                        (int)min_size(again.size - 1, 200), again.data);
         if (r < 0) {
                 scope_done(&read);
                 return r;

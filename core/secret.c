@@ -168,17 +168,17 @@ signer_key(const struct signer *signer)
 int
 signer_from_seed(const unsigned char seed[static SECRET_SEED_SIZE], struct signer **ret, struct err *err)
 {
-        _cleanup_(signer_freep) struct signer *signer = calloc(1, sizeof *signer);
-        if (!signer)
+        struct signer *signer = calloc(1, sizeof *signer);
+        unsigned char *secret = sodium_malloc(crypto_sign_ed25519_SECRETKEYBYTES);
+        if (!signer || !secret) {
+                free(signer);
+                sodium_free(secret);
                 return err_oom(err);
-        signer->agent = -1;
-        signer->key.type = SSH_KEY_ED25519;
-        signer->secret = sodium_malloc(crypto_sign_ed25519_SECRETKEYBYTES);
-        if (!signer->secret)
-                return err_oom(err);
-        crypto_sign_ed25519_seed_keypair(signer->key.public_key, signer->secret, seed);
-        sodium_mprotect_readonly(signer->secret);
-        *ret = steal_pointer(&signer);
+        }
+        *signer = (struct signer){.key.type = SSH_KEY_ED25519, .secret = secret, .agent = -1};
+        crypto_sign_ed25519_seed_keypair(signer->key.public_key, secret, seed);
+        sodium_mprotect_readonly(secret);
+        *ret = signer;
         return 0;
 }
 

@@ -220,8 +220,8 @@ choose_key(int fd, struct choice *choice, struct err *err)
 {
         const unsigned char list = AGENT_LIST;
         _cleanup_buf_ struct buf request = {0}, reply = {0};
-        unsigned char type;
-        struct ssh_cursor body;
+        unsigned char type = 0;
+        struct ssh_cursor body = {0};
         if (buf_append(&request, &list, 1) < 0)
                 return err_oom(err);
         int r = agent_ask(fd, &request, AGENT_LIST_TIMEOUT_S, &reply, &type, &body, err);
@@ -256,8 +256,8 @@ agent_sign(int fd, const struct ssh_key *key, const void *data, size_t size, str
 {
         const unsigned char sign = AGENT_SIGN;
         _cleanup_buf_ struct buf request = {0}, reply = {0}, blob = {0};
-        unsigned char type;
-        struct ssh_cursor body;
+        unsigned char type = 0;
+        struct ssh_cursor body = {0};
         const unsigned char *signature;
         size_t signature_size;
         if (ssh_key_append_blob(key, &blob) < 0 || buf_append(&request, &sign, 1) < 0 ||

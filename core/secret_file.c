@@ -158,7 +158,7 @@ static int
 signer_from_native(
         const char *text, size_t size, const char *passphrase, struct signer **ret, struct err *err)
 {
-        struct key_file file;
+        struct key_file file = {0};
         int r = key_file_parse(text, size, &file, err);
         if (r < 0)
                 return r;
@@ -188,7 +188,7 @@ int
 secret_describe(const void *text, size_t size, struct ssh_key *ret_key, char **ret_name, bool *ret_sealed,
         struct err *err)
 {
-        struct key_file file;
+        struct key_file file = {0};
         int r = key_file_parse(text, size, &file, err);
         if (r < 0)
                 return r;

@@ -23,7 +23,8 @@ struct secret_kdf {
         unsigned char salt[SECRET_SALT_SIZE];
 };
 
-/* Guarded memory: its own pages, kept from swap and core dumps, wiped by secret_free. NULL when there is none left. */
+/* Guarded memory: its own pages, kept from swap and core dumps, wiped by secret_free. NULL when there is none
+ * left. */
 void *secret_new(size_t size);
 void *secret_free(void *secret);
 CLEANUP_DEFINE(void *, secret_free)
@@ -37,9 +38,11 @@ secret_free_any(void *pointer)
 /* A fresh salt and the costs that new files get. */
 void secret_kdf_new(struct secret_kdf *ret);
 /* -ENOMEM where argon2id finds no memory; unsealing also SECRET_PASSPHRASE_WRONG. */
-int secret_seal(const struct secret_kdf *kdf, const char *passphrase, const unsigned char seed[static SECRET_SEED_SIZE],
-        unsigned char ret[static SECRET_SEALED_SIZE], struct err *err);
-int secret_unseal(const struct secret_kdf *kdf, const char *passphrase, const unsigned char sealed[static SECRET_SEALED_SIZE],
+int secret_seal(const struct secret_kdf *kdf, const char *passphrase,
+        const unsigned char seed[static SECRET_SEED_SIZE], unsigned char ret[static SECRET_SEALED_SIZE],
+        struct err *err);
+int secret_unseal(const struct secret_kdf *kdf, const char *passphrase,
+        const unsigned char sealed[static SECRET_SEALED_SIZE],
         unsigned char ret_seed[static SECRET_SEED_SIZE], struct err *err);
 
 /* In constant time. Exactly size * 2 lower-case digits; no NUL is written. */
@@ -49,7 +52,8 @@ int secret_unhex(const char *hex, size_t hex_size, void *ret, size_t size); /* 0
 int secret_unbase64(const char *text, size_t size, void *ret, size_t room, size_t *ret_size);
 
 /* The public half of a seed. */
-void secret_public(const unsigned char seed[static SECRET_SEED_SIZE], unsigned char ret[static ED25519_PUBLIC_SIZE]);
+void secret_public(
+        const unsigned char seed[static SECRET_SEED_SIZE], unsigned char ret[static ED25519_PUBLIC_SIZE]);
 
 /* Each makes a signer. From a seed, which is copied into guarded memory: -ENOMEM. */
 int signer_from_seed(const unsigned char seed[static SECRET_SEED_SIZE], struct signer **ret, struct err *err);
@@ -57,4 +61,5 @@ int signer_from_seed(const unsigned char seed[static SECRET_SEED_SIZE], struct s
 int signer_from_connection(int fd, const struct ssh_key *key, struct signer **ret, struct err *err);
 
 /* Appends the raw signature blob that the agent makes over data. fd is borrowed. */
-int agent_sign(int fd, const struct ssh_key *key, const void *data, size_t size, struct buf *ret, struct err *err);
+int agent_sign(
+        int fd, const struct ssh_key *key, const void *data, size_t size, struct buf *ret, struct err *err);

@@ -32,6 +32,7 @@
 #include "core/snapshot_reader.h"
 
 #define CHUNK_SIZE ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
+#define PSEUDO_SIZE_MAX ((uint64_t)64 << 20) /* bytes past its stat's size that a file (of proc, say) may give */
 #define RACY_MS 100                    /* a change within one tick of the clock leaves ctime as it was */
 #define ATTEMPT_AGAIN (-1000)          /* internal: it moved under our eyes; no errno is this large */
 
@@ -386,20 +387,34 @@ chunk_read(const struct attempt *try, size_t offset, uint64_t left)
         return r < 0 ? r : n;
 }
 
-/* Hashes to the end, or wish.prefix bytes. A body that may be kept stays whole in the chunk: *ret_kept. */
+/* More came than the stat said. The file grows, perhaps faster than we read; or it is no real file and its size says nothing. */
+static int
+past_end(const struct attempt *try, uint64_t total)
+{
+        struct statx now;
+        int r = entry_stat(try->fd, "", &now);
+        if (r == 0 && now.stx_size != try->before.stx_size)
+                return ATTEMPT_AGAIN;
+        return r == 0 && total - try->before.stx_size > PSEUDO_SIZE_MAX ? -EFBIG : r;
+}
+
+/* Hashes to the end, or wish.prefix bytes (a growing file). A body that may be kept stays whole in the chunk: *ret_kept. */
 static int
 content_look(const struct attempt *try, bool *ret_kept)
 {
         struct snapshot_reader *reader = try->reader;
         struct snapshot *snapshot = try->snapshot;
         uint64_t total = 0;
+        uint64_t end = try->wish->prefix;
         bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
         if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
                 return 0;
+        if (end != UINT64_MAX && end > try->before.stx_size)
+                end = try->before.stx_size; /* what a growing file gets after that is for the next look */
         digester_start(reader->digester);
-        while (total < try->wish->prefix) {
+        while (total < end) {
                 size_t offset = keep ? (size_t)total : 0;
-                ssize_t n = chunk_read(try, offset, try->wish->prefix - total);
+                ssize_t n = chunk_read(try, offset, end - total);
                 if (n < 0)
                         return (int)n;
                 if (n == 0)
@@ -407,6 +422,9 @@ content_look(const struct attempt *try, bool *ret_kept)
                 digester_update(reader->digester, reader->chunk + offset, (size_t)n);
                 total += (uint64_t)n;
                 keep = keep && total <= SNAPSHOT_BODY_MAX;
+                int r = total > try->before.stx_size ? past_end(try, total) : 0;
+                if (r < 0)
+                        return r;
         }
         digester_final(reader->digester, &snapshot->attributes.content);
         snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);

@@ -101,7 +101,7 @@ ssh_key_parse(const char *line, struct ssh_key *ret, const char **ret_comment, s
         }
         if (r < 0)
                 return err_oom(err);
-        struct ssh_key key;
+        struct ssh_key key = {0};
         r = ssh_key_parse_blob(blob.data, blob.size, &key, err);
         if (r < 0)
                 return r;

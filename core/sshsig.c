@@ -151,7 +151,7 @@ int
 sshsig_parse(const char *armor, size_t size, struct sshsig *ret, struct err *err)
 {
         char text[SSHSIG_ARMOR_MAX];
-        size_t text_size;
+        size_t text_size = 0;
         int r = join_lines(armor, size, text, &text_size, err);
         if (r)
                 return r;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * SSH public keys and SSH signatures, verified with libsodium. Formats: RFC 4253 section 6.6, RFC 8709,
- * OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. Only ssh-ed25519 and sk-ssh-ed25519@openssh.com; for sk keys user
- * presence is required. Hash algorithms sha256 and sha512. `ssh-keygen -Y sign|verify` is the same thing.
+ * OpenSSH's PROTOCOL.sshsig and PROTOCOL.u2f. Only ssh-ed25519 and sk-ssh-ed25519@openssh.com; for sk keys
+ * user presence is required. Hash algorithms sha256 and sha512. `ssh-keygen -Y sign|verify` is the same
+ * thing.
  */
 #pragma once
 
@@ -33,9 +34,9 @@ struct ssh_key {
 const char *ssh_key_type_name(enum ssh_key_type type); /* "ssh-ed25519", "sk-ssh-ed25519@openssh.com" */
 
 /*
- * From one line "ssh-ed25519 AAAA… [comment]", without its newline. Other types, trailing bytes in the blob, an sk
- * key whose application does not begin with "ssh:": -EINVAL with words.
- * ret_comment may be NULL; otherwise a pointer into line (its rest, maybe empty).
+ * From one line "ssh-ed25519 AAAA… [comment]", without its newline. Other types, trailing bytes in the blob,
+ * an sk key whose application does not begin with "ssh:": -EINVAL with words. ret_comment may be NULL;
+ * otherwise a pointer into line (its rest, maybe empty).
  */
 int ssh_key_parse(const char *line, struct ssh_key *ret, const char **ret_comment, struct err *err);
 /* From the wire form, as an agent and a signature carry it. */
@@ -65,17 +66,22 @@ struct sshsig {
 
 /* From armour (BEGIN line to END line with its newline). 0, -ENOMEM, or SSHSIG_MALFORMED with words. */
 int sshsig_parse(const char *armor, size_t size, struct sshsig *ret, struct err *err);
-/* 0, SSHSIG_FORGED (for an sk key also: not touched), SSHSIG_PURPOSE, or -ENOMEM. The caller still has to know whose key it is. */
-int sshsig_verify(const struct sshsig *sig, const char *name_space, const void *message, size_t size, struct err *err);
+/* 0, SSHSIG_FORGED (for an sk key also: not touched), SSHSIG_PURPOSE, or -ENOMEM. The caller still has to
+ * know whose key it is. */
+int sshsig_verify(
+        const struct sshsig *sig, const char *name_space, const void *message, size_t size, struct err *err);
 
 /* ---- What only signers need (sshsig_write.c, but for the first) ---- */
 
-/* The bytes that a signer signs (also what an agent is asked to sign): SSHSIG, namespace, hash of the message. sha512. */
+/* The bytes that a signer signs (also what an agent is asked to sign): SSHSIG, namespace, hash of the
+ * message. sha512. */
 int sshsig_append_signed(const char *name_space, const void *message, size_t size, struct buf *buf);
 /* Armour from a raw signature blob of RFC 8709 (`string type, string sig`, for sk also flags and counter). */
-int sshsig_append_armor(const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size, struct buf *buf);
+int sshsig_append_armor(const struct ssh_key *key, const char *name_space, const void *sig_blob, size_t size,
+        struct buf *buf);
 
-/* Wire helpers of RFC 4251, also for key files and the agent: uint32 big endian, string = uint32 length + bytes. */
+/* Wire helpers of RFC 4251, also for key files and the agent: uint32 big endian, string = uint32 length +
+ * bytes. */
 int ssh_append_u32(struct buf *buf, uint32_t value);
 int ssh_append_string(struct buf *buf, const void *data, size_t size);
 struct ssh_cursor {

@@ -23,6 +23,7 @@ store_free(struct store *store)
         store_rollback(store);
         for (size_t i = 0; i < QUERY_CACHE_MAX; i++)
                 sqlite3_finalize(store->prepared[i].stmt);
+        sqlite3_finalize(store->rollback);
         int rc = sqlite3_close(store->db);
         assert(rc == SQLITE_OK); /* else a statement was leaked, and with it the lock */
         (void)rc;
@@ -42,7 +43,10 @@ store_begin(struct store *store, struct err *err)
                 return err_set(err, -EROFS, "%s is open for reading only", quote(store->path));
         if (store->writing)
                 return err_set(err, -EBUSY, "the store's transactions do not nest");
-        int r = db_exec(store, "BEGIN IMMEDIATE", "written", err);
+        /* Prepared anew each time: a statement that settings or a migration made expire would need memory when stepped. */
+        sqlite3_finalize(steal_pointer(&store->rollback));
+        int rc = sqlite3_prepare_v2(store->db, "ROLLBACK", -1, &store->rollback, NULL);
+        int r = rc == SQLITE_OK ? db_exec(store, "BEGIN IMMEDIATE", "written", err) : db_error(store, rc, "written", err);
         if (r == 0)
                 store->writing = true;
         return r;
@@ -51,8 +55,10 @@ store_begin(struct store *store, struct err *err)
 void
 store_rollback(struct store *store)
 {
-        if (store->db && !sqlite3_get_autocommit(store->db))
-                sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
+        if (store->db && !sqlite3_get_autocommit(store->db)) {
+                sqlite3_step(store->rollback);
+                sqlite3_reset(store->rollback);
+        }
         store->writing = false;
         store->failure = (struct err){0};
         store->content_total = -1;

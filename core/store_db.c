@@ -64,6 +64,19 @@ answer_of(int rc)
         return &other;
 }
 
+/* SQLite tells the errno that stands when it reports, which may be that of a later call: only what can be meant counts. */
+static int
+errno_met(sqlite3 *db)
+{
+        static const int possible[] = {EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, EISDIR, ELOOP, ENAMETOOLONG,
+                EMFILE, ENFILE, ENOMEM, ENOLCK, ENODEV, ENXIO, ESTALE};
+        int met = db ? sqlite3_system_errno(db) : 0;
+        for (size_t i = 0; i < ARRAY_SIZE(possible); i++)
+                if (possible[i] == met)
+                        return met;
+        return EIO;
+}
+
 int
 sqlite_error(sqlite3 *db, int rc, const char *path, const char *done, struct err *err)
 {
@@ -74,8 +87,7 @@ sqlite_error(sqlite3 *db, int rc, const char *path, const char *done, struct err
         words_escape(is_latest ? sqlite3_errmsg(db) : sqlite3_errstr(rc), words, sizeof words);
         words_escape(path, shown, sizeof shown);
         if (!code) {
-                int met = db ? sqlite3_system_errno(db) : 0;
-                code = met > 0 ? -met : -EIO;
+                code = -errno_met(db);
                 snprintf(cause, sizeof cause, " (%s)", strerror(-code));
         }
         err_set(err, code, "%s could not be %s: %s%s", shown, done, words, cause);

@@ -172,6 +172,9 @@ connection_open(struct store *store, const char *name, int flags, const char *vf
                 flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
         if (rc != SQLITE_OK)
                 return db_error(store, rc, "opened", err);
+        /* SQLite falls back to reading silently. */
+        if (flags & SQLITE_OPEN_READWRITE && sqlite3_db_readonly(store->db, "main"))
+                return path_error(name, faccessat(AT_FDCWD, name, W_OK, AT_EACCESS) < 0 ? -errno : -EROFS, err);
         return connection_set(store, err);
 }
 
@@ -189,9 +192,6 @@ open_to_write(struct store *store, struct err *err)
         int r = connection_open(store, store->path, SQLITE_OPEN_READWRITE, NULL, err);
         if (r != 0)
                 return r;
-        /* SQLite falls back to reading silently. */
-        if (sqlite3_db_readonly(store->db, "main"))
-                return db_error(store, SQLITE_READONLY, "opened", err);
         r = log_keep(store, true, err);
         if (r == 0)
                 r = db_exec(store, "BEGIN EXCLUSIVE", "opened", err); /* exclusive locking mode: it is kept from here on */

@@ -45,7 +45,8 @@ struct trust_rule {
 int trust_rule_for(const struct trust *trust, const char *baseline_name, struct trust_rule *ret);
 
 enum trust_result {
-        TRUST_TOO_FEW = 1,   /* fewer people than the threshold; the words name who signed, who may, and why others do not count */
+        TRUST_TOO_FEW = 1,   /* fewer people than the threshold; the words name who signed, who may, and why
+                                others do not count */
         TRUST_NO_RULE = 2,   /* no [baseline] section covers the name */
         TRUST_MALFORMED = 3, /* the approval file is not one */
         TRUST_SUCCESSOR = 4, /* generation or parent of the new trust file do not follow from the old */
@@ -53,24 +54,29 @@ enum trust_result {
 
 /* What an approval check found; names are borrowed from the trust. */
 struct trust_verdict {
-        const char *signers[TRUST_APPROVERS_MAX]; /* people whose approval counts, in the file's order, each once */
+        const char *signers[TRUST_APPROVERS_MAX]; /* people whose approval counts, in the file's order, each
+                                                     once */
         bool key_on_host[TRUST_APPROVERS_MAX];
         size_t n_signers;
-        unsigned needed; /* the threshold applied */
+        unsigned needed;  /* the threshold applied */
         bool urgent_used; /* fewer than the normal threshold: a review is due */
 };
 
 /*
  * Judges the approvals of one baseline. Each person counts once; an unknown or unlisted signer, a forged
  * signature, an approval for something else, an author where author_counts = no: not counted, with the
- * reason in the words. 10,000 unknown signatures cost under a second: the key is looked up before anything is verified.
- * `class_urgent`: whether the baseline says `class urgent`.
+ * reason in the words. 10,000 unknown signatures cost under a second: the key is looked up before anything is
+ * verified, and more than 32 forged ones under known keys make the file TRUST_MALFORMED. `class_urgent`:
+ * whether the baseline says `class urgent`. *ret is filled for 0 and for TRUST_TOO_FEW.
  */
-int trust_judge_baseline(const struct trust *trust, const struct digest *id, const char *name, const char *host, uint64_t generation,
-        const char *author, bool class_urgent, const char *approvals, size_t approvals_size, struct trust_verdict *ret, struct err *err);
+int trust_judge_baseline(const struct trust *trust, const struct digest *id, const char *name,
+        const char *host, uint64_t generation, const char *author, bool class_urgent, const char *approvals,
+        size_t approvals_size, struct trust_verdict *ret, struct err *err);
 
 /*
- * Whether `next` may follow `now`: generation + 1, parent = the id of now, and approvals (namespace trust@driftd)
- * that meet *every* rule of `now`, because the new file can change any of them.
+ * 0, TRUST_SUCCESSOR, TRUST_TOO_FEW or TRUST_MALFORMED. Whether `next` may follow `now`: generation + 1,
+ * parent = the id of now, and approvals (namespace trust@driftd) that meet *every* rule of `now`, because the
+ * new file can change any of them.
  */
-int trust_judge_successor(const struct trust *now, const struct trust *next, const char *approvals, size_t approvals_size, struct err *err);
+int trust_judge_successor(const struct trust *now, const struct trust *next, const char *approvals,
+        size_t approvals_size, struct err *err);

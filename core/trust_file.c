@@ -122,9 +122,12 @@ add_mention(struct trust_reader *reader, unsigned line, const char *name, size_t
 {
         struct trust_section *section = section_last(reader);
         struct quote quoted;
-        if (!name_is_valid(name, size))
-                return trust_refuse(reader, line, "\"%s\" cannot be an approver's name",
+        if (!name_is_valid(name, size)) {
+                trust_refuse(reader, line, "\"%s\" cannot be an approver's name",
                         quote_bytes(&quoted, name, size));
+                return err_hint(
+                        reader->err, -EINVAL, "approvers = alice bob: names with blanks between them");
+        }
         if (section->n_mentions >= TRUST_APPROVERS_MAX)
                 return trust_refuse(reader, line, "more than %u approvers", TRUST_APPROVERS_MAX);
         int r = grow(&section->mentions, section->n_mentions, sizeof *section->mentions, reader->err);
@@ -210,23 +213,23 @@ set_review_within(struct trust_reader *reader, unsigned line, const char *value)
 
 struct key_row {
         enum trust_part part;
+        bool may_repeat;
         const char *word;
         int (*set)(struct trust_reader *reader, unsigned line, const char *value);
-        bool may_repeat;
         const char *needed; /* what would be right where it is missing; NULL: it may be */
 };
 
 static const struct key_row key_rows[] = {
-        {TRUST_PART_TRUST, "generation", set_generation, false, "generation = 1"},
-        {TRUST_PART_TRUST, "parent", set_parent, false,
+        {TRUST_PART_TRUST, false, "generation", set_generation, "generation = 1"},
+        {TRUST_PART_TRUST, false, "parent", set_parent,
                 "parent = none, or the id (sha256sum) of the file before"},
-        {TRUST_PART_APPROVER, "key", set_key, true, "key = ssh-ed25519 AAAA... comment, as in the .pub file"},
-        {TRUST_PART_BASELINE, "approvers", set_approvers, true, "approvers = alice bob"},
-        {TRUST_PART_BASELINE, "threshold", set_threshold, false,
+        {TRUST_PART_APPROVER, true, "key", set_key, "key = ssh-ed25519 AAAA... comment, as in the .pub file"},
+        {TRUST_PART_BASELINE, true, "approvers", set_approvers, "approvers = alice bob"},
+        {TRUST_PART_BASELINE, false, "threshold", set_threshold,
                 "threshold = 1, or more: how many people must sign"},
-        {TRUST_PART_BASELINE, "author_counts", set_author_counts, false, NULL},
-        {TRUST_PART_BASELINE, "urgent_threshold", set_urgent_threshold, false, NULL},
-        {TRUST_PART_BASELINE, "review_within", set_review_within, false, NULL},
+        {TRUST_PART_BASELINE, false, "author_counts", set_author_counts, NULL},
+        {TRUST_PART_BASELINE, false, "urgent_threshold", set_urgent_threshold, NULL},
+        {TRUST_PART_BASELINE, false, "review_within", set_review_within, NULL},
 };
 
 static int
@@ -235,11 +238,13 @@ unknown_key(const struct trust_reader *reader, unsigned line, const char *key)
         const char *words[ARRAY_SIZE(key_rows)];
         size_t n_words = 0;
         char list[128] = "";
+        size_t list_size = 0;
         for (size_t i = 0; i < ARRAY_SIZE(key_rows); i++) {
                 if (key_rows[i].part != reader->part)
                         continue;
                 words[n_words++] = key_rows[i].word;
-                strcat(strcat(list, " "), key_rows[i].word);
+                int wrote = snprintf(list + list_size, sizeof list - list_size, " %s", key_rows[i].word);
+                list_size += min_size((size_t)wrote, sizeof list - list_size - 1);
         }
         const char *near = nearest_word(key, words, n_words);
         trust_refuse(reader, line, "unknown key \"%s\"", quote(key));

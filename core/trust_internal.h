@@ -32,7 +32,7 @@ struct trust_section {
         bool author_counts;
         struct trust_mention *mentions;
         size_t n_mentions;
-        const char **approvers; /* borrowed names, in the order of the mentions */
+        const char **approvers;  /* borrowed names, in the order of the mentions */
         unsigned short *indexes; /* the same people, as indexes */
         unsigned line;
 };

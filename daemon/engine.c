@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,7 +97,9 @@ struct engine {
         uint64_t max_rate;
 
         pthread_mutex_t lock;
-        pthread_cond_t work, room;
+        pthread_cond_t look;  /* for the lookers alone: a signal must not wake another kind of thread */
+        pthread_cond_t work;  /* for the walker and the pruner */
+        pthread_cond_t room;  /* for those that wait to hand hints over */
         struct look *looks, **looks_end;      /* for the lookers */
         struct look *results, **results_end;  /* from them */
         struct hint *hints, **hints_end;
@@ -172,7 +175,7 @@ looker_main(void *argument)
         while (!engine->threads_stop && !looker->abandoned) {
                 struct look *look = engine->looks;
                 if (!look) {
-                        pthread_cond_wait(&engine->work, &engine->lock);
+                        pthread_cond_wait(&engine->look, &engine->lock);
                         continue;
                 }
                 engine->looks = look->next;
@@ -241,7 +244,7 @@ feed_lookers(struct engine *engine)
                 pthread_mutex_lock(&engine->lock);
                 *engine->looks_end = look;
                 engine->looks_end = &look->next;
-                pthread_cond_signal(&engine->work);
+                pthread_cond_signal(&engine->look);
                 pthread_mutex_unlock(&engine->lock);
         }
 }
@@ -732,6 +735,7 @@ finish_pass(struct engine *engine)
         pthread_cond_broadcast(&engine->work);
         pthread_mutex_unlock(&engine->lock);
         instance_flush(engine->instance, NULL);
+        malloc_trim(0); /* a pass and an apply leave holes: the resident size is a budget */
         if (kind == PASS_FOLDERS)
                 tell_ready(engine);
 }
@@ -1153,6 +1157,7 @@ engine_new(sd_event *event, struct instance *instance, const struct config *conf
                 return err_oom(err);
         engine->wake_fd = engine->mount_fd = -1;
         pthread_mutex_init(&engine->lock, NULL);
+        pthread_cond_init(&engine->look, NULL);
         pthread_cond_init(&engine->work, NULL);
         pthread_cond_init(&engine->room, NULL);
         engine->event = event;
@@ -1223,6 +1228,7 @@ engine_free(struct engine *engine)
         atomic_store(&engine->cancel, true);
         pthread_mutex_lock(&engine->lock);
         engine->threads_stop = true;
+        pthread_cond_broadcast(&engine->look);
         pthread_cond_broadcast(&engine->work);
         pthread_cond_broadcast(&engine->room);
         pthread_mutex_unlock(&engine->lock);
@@ -1258,6 +1264,7 @@ engine_free(struct engine *engine)
         fd_close(engine->wake_fd);
         fd_close(engine->mount_fd);
         free(engine->mounts);
+        pthread_cond_destroy(&engine->look);
         pthread_cond_destroy(&engine->work);
         pthread_cond_destroy(&engine->room);
         pthread_mutex_destroy(&engine->lock);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,6 +214,7 @@ start(struct daemon *d, struct err *err)
         if (r < 0)
                 return err_set(err, r, "the cryptographic libraries cannot be set up");
         umask(0077);
+        mallopt(M_ARENA_MAX, 2); /* the many threads allocate little: an arena each would only hold memory */
         raise_limits();
         r = open_loop(d, err);
         r = r ? r : config_load(d->config_file, &d->config, err);

@@ -20,7 +20,7 @@ test_a_bad_configuration_is_refused_and_the_old_one_stays() {
     local wrong=$CONFIG
     CONFIG=$SCRATCH/good.conf # for driftctl: the daemon's own is wrong now
     wait_until "$LIVE" has_record reload '' '.detail | tostring | test("quick_intervall")'
-    has_record reload '' ".detail | tostring | test(\"$wrong:10\")" || fail "the record does not tell file and line"
+    has_record reload '' ".detail | tostring | test(\"$wrong:9\")" || fail "the record does not tell file and line"
     kill -0 "$DAEMON" || fail "the daemon ended"
     printf 'two\n' >"$TREE/a"
     wait_until "$LIVE" has_drift "file:$TREE/a" changed

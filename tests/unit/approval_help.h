@@ -80,7 +80,8 @@ get_file(const char *path)
         return buf;
 }
 
-/* Runs a program with /dev/null or a file as its input; its words go to a file or nowhere. Returns the exit code. */
+/* Runs a program with /dev/null or a file as its input; its words go to a file or nowhere. Returns the exit
+ * code. */
 static inline int
 run(const char *const argv[], const char *input, const char *output)
 {
@@ -124,13 +125,14 @@ subject(const char *name, const char *host, uint64_t generation)
 }
 
 static inline void
-approve_as(const char *by, const char *key_of, const char *name_space, const struct approval_subject *subjects,
-        size_t n_subjects, struct buf *ret)
+approve_as(const char *by, const char *key_of, const char *name_space,
+        const struct approval_subject *subjects, size_t n_subjects, struct buf *ret)
 {
         struct err err = {0};
         struct signer *signer = person(key_of);
         struct buf text = {0};
-        ck_assert_msg(approval_write(by, HELP_AT_MS, false, subjects, n_subjects, &text, &err) == 0, "%s", err.text);
+        ck_assert_msg(approval_write(by, HELP_AT_MS, false, subjects, n_subjects, &text, &err) == 0, "%s",
+                err.text);
         ck_ok(buf_append(ret, text.data, text.size));
         ck_assert_msg(signer_sign(signer, name_space, text.data, text.size, ret, &err) == 0, "%s", err.text);
         buf_done(&text);

@@ -62,8 +62,7 @@ START_TEST(the_golden_approval_is_read_and_holds)
                 ck_assert(approval_names_baseline(&list[i], &subjects[0].id, "host", HOST, 12));
                 ck_assert(approval_names_baseline(&list[i], &subjects[1].id, "host", subjects[1].host, 4));
                 ck_ok(sshsig_parse(list[i].armor, list[i].armor_size, &sig, NULL));
-                ck_ok(sshsig_verify(
-                        &sig, SSHSIG_NAMESPACE_APPROVAL, list[i].text, list[i].text_size, NULL));
+                ck_ok(sshsig_verify(&sig, SSHSIG_NAMESPACE_APPROVAL, list[i].text, list[i].text_size, NULL));
         }
         free(list);
         buf_done(&golden);
@@ -116,7 +115,8 @@ END_TEST
 
 START_TEST(subjects_in_any_order_give_the_same_text)
 {
-        struct approval_subject a[] = {subject("one", "*", 1), subject("two", "*", 2), subject("three", HOST, 30)};
+        struct approval_subject a[] = {
+                subject("one", "*", 1), subject("two", "*", 2), subject("three", HOST, 30)};
         struct approval_subject b[] = {a[2], a[0], a[1]};
         struct buf x = {0}, y = {0};
         ck_ok(approval_write("alice", HELP_AT_MS, true, a, 3, &x, NULL));
@@ -195,7 +195,8 @@ static const struct {
         {HEAD "baseline " ID " host 0b8f 1\n" ARMOR, "line 5"},
         {HEAD "baseline " ID "  host * 1\n" ARMOR, "line 5"},
         {HEAD "baseline " ID " .host * 1\n" ARMOR, "line 5"},
-        {HEAD "baseline E02b00feb91c43f25d623b3deb8821c2d4b94221da4845b41c7dd9491bd1a720 host * 1\n" ARMOR, "line 5"},
+        {HEAD "baseline E02b00feb91c43f25d623b3deb8821c2d4b94221da4845b41c7dd9491bd1a720 host * 1\n" ARMOR,
+                "line 5"},
         {HEAD "baseline abc host * 1\n" ARMOR, "line 5"},
         {HEAD LINE LINE ARMOR, "not sorted"},
         {HEAD LINE2 LINE ARMOR, "not sorted"},
@@ -219,7 +220,8 @@ START_TEST(another_form_is_refused_with_its_line)
         struct approval *list = NULL;
         size_t count = 0;
         struct err err = {0};
-        ck_assert_int_eq(approvals_parse(bad[_i].text, strlen(bad[_i].text), &list, &count, &err), APPROVAL_MALFORMED);
+        ck_assert_int_eq(
+                approvals_parse(bad[_i].text, strlen(bad[_i].text), &list, &count, &err), APPROVAL_MALFORMED);
         ck_contains(err.text, bad[_i].words);
         ck_assert_ptr_null(list);
 }
@@ -298,7 +300,7 @@ START_TEST(a_name_has_63_bytes_of_a_few_kinds)
         for (int byte = 0; byte < 256; byte++) {
                 name[1] = (char)byte;
                 bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                        (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-';
+                             (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-';
                 ck_assert_int_eq(name_is_valid(name, 3), plain);
         }
 }

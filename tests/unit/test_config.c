@@ -17,9 +17,8 @@ static char folder[64];
 static void
 setup(void)
 {
-        char resolved[64] = "/tmp/test-config-XXXXXX";
-        ck_assert_ptr_nonnull(mkdtemp(resolved));
-        ck_assert_ptr_nonnull(realpath(resolved, folder));
+        strcpy(folder, "/tmp/test-config-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(folder));
         ck_assert_int_eq(chdir(folder), 0);
 }
 

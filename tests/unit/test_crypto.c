@@ -30,7 +30,8 @@ unhex(const char *hex, unsigned char *out, size_t size)
 }
 
 static void
-load(const struct vector *vector, unsigned char key[32], unsigned char message[2], unsigned char signature[64])
+load(const struct vector *vector, unsigned char key[32], unsigned char message[2],
+        unsigned char signature[64])
 {
         unhex(vector->public_key, key, 32);
         unhex(vector->message, message, strlen(vector->message) / 2);
@@ -61,8 +62,8 @@ END_TEST
 
 START_TEST(a_signature_with_the_group_order_added_is_refused)
 {
-        static const unsigned char order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
+        static const unsigned char order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c,
+                0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
         unsigned char key[32], message[2], signature[64];
         load(&vectors[1], key, message, signature);
         sodium_add(signature + 32, order, 32); /* the same S modulo the order: another spelling */
@@ -91,8 +92,8 @@ END_TEST
 
 static const struct {
         const char *bytes, *text;
-} base64[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
-        {"foobar", "Zm9vYmFy"}};
+} base64[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+        {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
 
 START_TEST(base64_is_that_of_rfc_4648)
 {
@@ -109,9 +110,8 @@ START_TEST(base64_is_that_of_rfc_4648)
 }
 END_TEST
 
-static const char *const not_base64[] = {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm9v\n", " Zm9v", "Zm9vZm 9v",
-        "Zm9-", "Zm9_", "====", "Zg==Zg==", "Zm9v=", "Z=g=",
-        "Zm9\xaf", "Zm9\xab", "\xdam9v"};
+static const char *const not_base64[] = {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm9v\n", " Zm9v",
+        "Zm9vZm 9v", "Zm9-", "Zm9_", "====", "Zg==Zg==", "Zm9v=", "Z=g=", "Zm9\xaf", "Zm9\xab", "\xdam9v"};
 
 START_TEST(only_canonical_base64_is_decoded)
 {

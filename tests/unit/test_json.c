@@ -102,16 +102,18 @@ END_TEST
 
 START_TEST(brackets_in_strings_are_no_depth)
 {
-        char text[300] = "[\"\\\"";
-        memset(text + 4, '[', 200);
-        strcpy(text + 204, "\\\\\", [[1]]]");
-        json_free(parsed(text));
+        _cleanup_buf_ struct buf text = {0}, wide = {0};
+        buf_text(&text, "[\"\\\"");
+        for (size_t i = 0; i < 200; i++)
+                buf_text(&text, "[");
+        buf_text(&text, "\\\\\", [[1]]]");
+        json_free(parsed(text.data));
         /* and siblings are not deeper than each other */
-        char wide[400] = "[";
+        buf_text(&wide, "[");
         for (size_t i = 0; i < 100; i++)
-                strcat(wide, "[],");
-        strcat(wide, "[]]");
-        json_free(parsed(wide));
+                buf_text(&wide, "[],");
+        buf_text(&wide, "[]]");
+        json_free(parsed(wide.data));
 }
 END_TEST
 

@@ -54,9 +54,10 @@ START_TEST(a_key_made_with_a_passphrase_opens_with_it_alone)
         struct err err = {0};
         ck_ok(secret_generate("alice", "correct horse", &file, &pub, NULL));
         ck_contains(file.data, "\nkdf argon2id opslimit=3 memlimit=268435456 salt=");
-        ck_assert_int_eq(signer_from_file(file.data, file.size, NULL, &signer, &err), SECRET_PASSPHRASE_NEEDED);
         ck_assert_int_eq(
-                signer_from_file(file.data, file.size, "correct house", &signer, &err), SECRET_PASSPHRASE_WRONG);
+                signer_from_file(file.data, file.size, NULL, &signer, &err), SECRET_PASSPHRASE_NEEDED);
+        ck_assert_int_eq(signer_from_file(file.data, file.size, "correct house", &signer, &err),
+                SECRET_PASSPHRASE_WRONG);
         ck_assert_ptr_null(signer);
         ck_ok(signer_from_file(file.data, file.size, "correct horse", &signer, NULL));
         check_signs(signer);
@@ -173,11 +174,15 @@ static const struct {
         {HEAD PUBLIC "kdf none\n", "line 5"},
         {HEAD PUBLIC "kdf none\n" SEED "\n", "after its seed"},
         {HEAD PUBLIC "kdf none\nseed 2bd806\n", "line 5"},
-        {HEAD PUBLIC "kdf none\nseed 2BD806C97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90\n", "lower-case"},
-        {HEAD PUBLIC "kdf none\nseed 2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90", "line 5"},
+        {HEAD PUBLIC "kdf none\nseed 2BD806C97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90\n",
+                "lower-case"},
+        {HEAD PUBLIC "kdf none\nseed 2bd806c97f0e00af1a1fc3328fa763a9269723c8db8fac4f93af71db186d6e90",
+                "line 5"},
         {HEAD BOBS "kdf none\n" SEED, "does not belong"},
         {"driftd-key 1\nname  alice\n" PUBLIC "kdf none\n" SEED, "line 2"},
-        {HEAD "public ssh-ed25519  AAAA\n" "kdf none\n" SEED, "line 3"},
+        {HEAD "public ssh-ed25519  AAAA\n"
+              "kdf none\n" SEED,
+                "line 3"},
         {HEAD PUBLIC "kdf scrypt\n" SEED, "line 4"},
         {HEAD PUBLIC "kdf argon2id opslimit=0 memlimit=8192" SALT SEALED, "line 4"},
         {HEAD PUBLIC "kdf argon2id opslimit=01 memlimit=8192" SALT SEALED, "line 4"},
@@ -187,7 +192,8 @@ static const struct {
         {HEAD PUBLIC "kdf argon2id opslimit=1 memlimit=8192" SALT SEED, "line 5"},
         {"-----BEGIN RSA PRIVATE KEY-----\n", "cannot be used here"},
         {"PuTTY-User-Key-File-3: ssh-ed25519\n", "cannot be used here"},
-        {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINW/Sj/M5xewOIvMJ0nrwUitmWmyP0XuG2Bf1Yd4V2rE alice\n", "public half"},
+        {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINW/Sj/M5xewOIvMJ0nrwUitmWmyP0XuG2Bf1Yd4V2rE alice\n",
+                "public half"},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\n", "damaged"},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", "damaged"},
         {"-----BEGIN OPENSSH PRIVATE KEY-----\n????\n-----END OPENSSH PRIVATE KEY-----\n", "damaged"},
@@ -239,7 +245,8 @@ static struct buf
 keygen(const struct folder *folder, const char *name, const char *type, const char *passphrase)
 {
         char file[256];
-        run_ok(KEYGEN, "-q", "-t", type, "-N", passphrase, "-C", "test", "-f", folder_path(folder, name, file));
+        run_ok(KEYGEN, "-q", "-t", type, "-N", passphrase, "-C", "test", "-f",
+                folder_path(folder, name, file));
         return get_file(file);
 }
 
@@ -262,8 +269,8 @@ START_TEST(an_encrypted_openssh_key_is_refused_with_the_way_through_ssh_agent)
         struct buf file = keygen(&folder, "key", "ed25519", "correct horse");
         struct signer *signer = NULL;
         struct err err = {0};
-        ck_assert_int_eq(
-                signer_from_file(file.data, file.size, "correct horse", &signer, &err), SECRET_ENCRYPTED_SSH_KEY);
+        ck_assert_int_eq(signer_from_file(file.data, file.size, "correct horse", &signer, &err),
+                SECRET_ENCRYPTED_SSH_KEY);
         ck_contains(err.text, "ssh-agent");
         ck_contains(err.hint, "ssh-add");
         buf_done(&file);
@@ -421,8 +428,9 @@ agent_add(const struct agent *agent, const char *name, const char *type, struct 
         run_ok("/usr/bin/ssh-add", "-q", folder_path(&agent->folder, name, file));
         if (!ret_key)
                 return;
-        strcat(file, ".pub");
-        struct buf pub = get_file(file);
+        char public_name[64];
+        snprintf(public_name, sizeof public_name, "%s.pub", name);
+        struct buf pub = get_file(folder_path(&agent->folder, public_name, file));
         pub.data[strcspn(pub.data, "\n")] = '\0';
         ck_ok(ssh_key_parse(pub.data, ret_key, NULL, NULL));
         buf_done(&pub);
@@ -457,7 +465,8 @@ START_TEST(of_two_keys_in_an_agent_the_wanted_one_signs)
         ck_assert_int_eq(signer_from_agent(agent.socket, NULL, 0, &signer, &err), SECRET_NO_SUCH_KEY);
         ck_ok(ssh_key_append_fingerprint(&second, &fingerprint));
         ck_contains(err.text, fingerprint.data);
-        ck_assert_int_eq(signer_from_agent(agent.socket, signer_key(alice), 1, &signer, &err), SECRET_NO_SUCH_KEY);
+        ck_assert_int_eq(
+                signer_from_agent(agent.socket, signer_key(alice), 1, &signer, &err), SECRET_NO_SUCH_KEY);
         ck_contains(err.text, fingerprint.data);
         ck_assert_ptr_null(signer);
         const struct ssh_key wanted[] = {*signer_key(alice), second};
@@ -499,8 +508,8 @@ START_TEST(an_agent_that_is_not_there_is_told_of)
         ck_assert_int_eq(signer_from_agent(NULL, NULL, 0, &signer, &err), SECRET_NO_AGENT);
         ck_contains(err.text, "SSH_AUTH_SOCK");
         ck_assert_int_eq(signer_from_agent("", NULL, 0, &signer, &err), SECRET_NO_AGENT);
-        ck_assert_int_eq(
-                signer_from_agent(folder_path(&folder, "none", path), NULL, 0, &signer, &err), SECRET_NO_AGENT);
+        ck_assert_int_eq(signer_from_agent(folder_path(&folder, "none", path), NULL, 0, &signer, &err),
+                SECRET_NO_AGENT);
         ck_contains(err.hint, "ssh-agent");
         memset(path, 'x', 200);
         path[200] = '\0';
@@ -610,13 +619,13 @@ START_TEST(an_agent_that_babbles_is_told_of)
                 const char *bytes;
                 size_t size;
         } babble[] = {
-                {"\0\0\0\0", 4},                                 /* empty */
-                {"\xff\xff\xff\xff\x0c", 5},                     /* four gibibytes */
-                {"\0\0\0\x05\x0c\xff\xff\xff\xff", 9},           /* four thousand million keys */
-                {"\0\0\0\x09\x0c\0\0\0\x01\0\0\0\x09", 13},      /* a key that is not there */
-                {"\0\0\0\x06\x0c\0\0\0\0x", 10},                 /* bytes too many */
-                {"\0\0\0\x01\x05", 5},                           /* failure */
-                {"\0\0\0\x09\x0c", 5},                           /* hangs up in the middle */
+                {"\0\0\0\0", 4},                            /* empty */
+                {"\xff\xff\xff\xff\x0c", 5},                /* four gibibytes */
+                {"\0\0\0\x05\x0c\xff\xff\xff\xff", 9},      /* four thousand million keys */
+                {"\0\0\0\x09\x0c\0\0\0\x01\0\0\0\x09", 13}, /* a key that is not there */
+                {"\0\0\0\x06\x0c\0\0\0\0x", 10},            /* bytes too many */
+                {"\0\0\0\x01\x05", 5},                      /* failure */
+                {"\0\0\0\x09\x0c", 5},                      /* hangs up in the middle */
         };
         for (size_t i = 0; i < ARRAY_SIZE(babble); i++) {
                 struct buf message = {0};

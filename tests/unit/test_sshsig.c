@@ -32,7 +32,8 @@ END_TEST
 
 START_TEST(a_token_key_keeps_its_application)
 {
-        struct ssh_key key = {.type = SSH_KEY_SK_ED25519, .public_key = {7}, .application = "ssh:work"}, again;
+        struct ssh_key key = {.type = SSH_KEY_SK_ED25519, .public_key = {7}, .application = "ssh:work"},
+                       again;
         struct buf line = {0};
         ck_ok(ssh_key_append_text(&key, &line));
         ck_assert_int_eq(strncmp(line.data, "sk-ssh-ed25519@openssh.com AAAA", 31), 0);
@@ -68,7 +69,8 @@ static const struct {
         {"ssh-ed25519 " ED, "whole base64"},
         {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==", "32 bytes"},
         {"ssh-ed25519 " ED "AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=", "too many"},
-        {"sk-ssh-ed25519@openssh.com " ED "AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB", "the key in it is ssh-ed25519"},
+        {"sk-ssh-ed25519@openssh.com " ED "AEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB",
+                "the key in it is ssh-ed25519"},
         {"ssh-ed25519 AAAAB3NzaC1yc2E=", "type \"ssh-rsa\""},
         {"ssh-ed25519\x1b[2J AAAA", "\\x1b[2J"},
 };
@@ -90,7 +92,8 @@ START_TEST(a_fingerprint_is_the_one_of_ssh_keygen)
         struct signer *alice = person("alice");
         key_line("alice", &line);
         put_file(folder_path(&folder, "alice.pub", file), 0644, line.data, line.size);
-        ck_assert_int_eq(run((const char *[]){KEYGEN, "-lf", file, NULL}, NULL, folder_path(&folder, "out", out)), 0);
+        ck_assert_int_eq(
+                run((const char *[]){KEYGEN, "-lf", file, NULL}, NULL, folder_path(&folder, "out", out)), 0);
         struct buf said = get_file(out);
         ck_ok(ssh_key_append_fingerprint(signer_key(alice), &fingerprint));
         ck_assert_uint_eq(fingerprint.size, 7 + 43);
@@ -172,8 +175,8 @@ keygen_verify(const char *name_space)
         put_file(folder_path(&folder, "allowed", allowed), 0644, line.data, line.size);
         put_file(folder_path(&folder, "sig", sig), 0644, armor.data, armor.size);
         put_file(folder_path(&folder, "text", text), 0644, MESSAGE);
-        int code = run((const char *[]){KEYGEN, "-Y", "verify", "-f", allowed, "-I", "alice", "-n", name_space, "-s",
-                               sig, NULL},
+        int code = run((const char *[]){KEYGEN, "-Y", "verify", "-f", allowed, "-I", "alice", "-n",
+                               name_space, "-s", sig, NULL},
                 text, NULL);
         signer_free(alice);
         buf_done(&line);
@@ -276,8 +279,8 @@ static const struct field bad_fields[] = {
         {"version is not 1", "SSHSIG", NS, "", "sha512", "ssh-ed25519", "", "", 2, 64},
         {"namespace", "SSHSIG", "", "", "sha512", "ssh-ed25519", "", "", 1, 64},
         {"namespace", "SSHSIG", "a b", "", "sha512", "ssh-ed25519", "", "", 1, 64},
-        {"namespace", "SSHSIG", "sixty-four-bytes-of-a-namespace-are-one-more-than-there-is-room-",
-                "", "sha512", "ssh-ed25519", "", "", 1, 64},
+        {"namespace", "SSHSIG", "sixty-four-bytes-of-a-namespace-are-one-more-than-there-is-room-", "",
+                "sha512", "ssh-ed25519", "", "", 1, 64},
         {"reserved", "SSHSIG", NS, "x", "sha512", "ssh-ed25519", "", "", 1, 64},
         {"hash", "SSHSIG", NS, "", "sha1", "ssh-ed25519", "", "", 1, 64},
         {"hash", "SSHSIG", NS, "", "sha5120", "ssh-ed25519", "", "", 1, 64},
@@ -339,7 +342,8 @@ static const char *const bad_armor[] = {
         SSHSIG_BEGIN "U1NIU0lH\r\n" SSHSIG_END,
         SSHSIG_BEGIN "U1NIU0lH\n" SSHSIG_END "\n",
         SSHSIG_BEGIN "U1NIU0l\n" SSHSIG_END,
-        SSHSIG_BEGIN "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" SSHSIG_END,
+        SSHSIG_BEGIN
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n" SSHSIG_END,
         "-----BEGIN SSH SIGNATURE-----",
 };
 
@@ -458,9 +462,9 @@ START_TEST(ssh_keygen_takes_the_token_signature_made_here)
         put_file(folder_path(&folder, "allowed", allowed), 0644, line.data, line.size);
         put_file(folder_path(&folder, "sig", file), 0644, armor.data, armor.size);
         put_file(folder_path(&folder, "text", text), 0644, MESSAGE);
-        ck_assert_int_eq(
-                run((const char *[]){KEYGEN, "-Y", "verify", "-f", allowed, "-I", "alice", "-n", NS, "-s", file, NULL},
-                        text, NULL),
+        ck_assert_int_eq(run((const char *[]){KEYGEN, "-Y", "verify", "-f", allowed, "-I", "alice", "-n", NS,
+                                     "-s", file, NULL},
+                                 text, NULL),
                 0);
         buf_done(&line);
         buf_done(&armor);
@@ -514,7 +518,8 @@ add(TCase *cases)
         tcase_add_test(cases, a_signature_for_one_purpose_is_nothing_for_another);
         tcase_add_test(cases, a_signature_of_one_text_is_nothing_for_another);
         tcase_add_test(cases, no_bit_of_an_armoured_signature_can_be_flipped);
-        tcase_add_loop_test(cases, a_signature_of_another_form_is_refused_in_words, 0, ARRAY_SIZE(bad_fields));
+        tcase_add_loop_test(
+                cases, a_signature_of_another_form_is_refused_in_words, 0, ARRAY_SIZE(bad_fields));
         tcase_add_loop_test(cases, bad_armour_is_refused, 0, ARRAY_SIZE(bad_armor));
         tcase_add_test(cases, armour_larger_than_the_bound_is_refused);
         tcase_add_test(cases, a_touched_token_counts);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* Applying a signed baseline and saying what came of it, for apply and bless. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/transfer.h"
+
+/* changes < 0: not told. 0 or an exit code with words. */
+int apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes, struct err *err);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* driftctl apply: a signed baseline goes to the daemon, which alone decides whether it is taken. */
+#include "cli/apply.h"
+
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/quote.h"
+
+static void
+print_applied(struct cli *cli, const struct json *reply, const char *more)
+{
+        const char *name = json_text(reply, "name"), *id = json_text(reply, "id");
+        print_colored(&cli->out, COLOR_GREEN, "%s@%lld", name ? name : "?", json_number(reply, "generation"));
+        print(&cli->out, " signed by ");
+        json_each(json_member(reply, "signers"), i, signer)
+        {
+                const char *who = json_string_of(signer);
+                print(&cli->out, "%s%s", i ? ", " : "", who ? who : "?");
+        }
+        print(&cli->out, "%s\n", more);
+        if (!cli->quiet)
+                print(&cli->out, "id %s\n", id ? id : "?");
+        if (json_flag(reply, "adopted"))
+                print_colored(&cli->out, COLOR_YELLOW, "adopted: the store knew no generation before it; the next signed apply confirms it\n");
+        if (json_flag(reply, "review_due"))
+                print_colored(&cli->out, COLOR_YELLOW, "applied by the urgent threshold: a review by the others is due\n");
+}
+
+int
+apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes, struct err *err)
+{
+        _cleanup_json_ struct json *reply = NULL;
+        char more[WORDS_MAX + 16] = "", number[WORDS_MAX];
+        int r = signed_text_upload(cli, text, err);
+        r = r ? r : client_call_one(cli->client, "Apply", json_make("{}"), &reply, err);
+        if (r)
+                return r;
+        if (cli->json) {
+                if (changes >= 0)
+                        json_put(reply, "changes", json_make("I", changes));
+                json_put(reply, "schema", json_string_new(schema));
+                return cli_document(cli, steal_pointer(&reply), err);
+        }
+        if (changes >= 0)
+                snprintf(more, sizeof more, ", %s %s", count_text((uint64_t)changes, number),
+                        changes == 1 ? "change" : "changes");
+        print_applied(cli, reply, more);
+        cli_next(cli, "driftctl diff");
+        return 0;
+}
+
+int
+command_apply(struct cli *cli, struct err *err)
+{
+        const char *file = cli->args.words[0];
+        _cleanup_signed_ struct signed_text text = {0};
+        int r = signed_text_read(file, &text, err);
+        if (r && strstr(err->text, "driftd-baseline"))
+                err_hint(err, r, "apply takes a baseline; a trust file is put in place and taken by systemctl reload driftd");
+        if (r)
+                return r;
+        if (!text.approvals.size) {
+                err_set(err, EXIT_FAILED, "%s.approval is not there: nobody has signed it", quote(file));
+                return err_hint(err, EXIT_FAILED, "driftctl sign %s --key K", quote(file));
+        }
+        return apply_signed(cli, &text, "driftd.apply/1", -1, err);
+}

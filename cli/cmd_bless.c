@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * driftctl bless: propose, choose, sign, apply. What is signed is put together here: the lines of the active generation,
+ * and in their places the chosen lines of the proposal that was shown. It is never what the daemon makes of
+ * a list of names: a folder's name would take in all that is below it, and a `*` in a file's name more still.
+ *
+ * Between showing and signing the live state is asked for again; if a chosen line is no longer what was shown, all is
+ * refused by name. So a signature stands under exactly what a person saw and what was there at both ends of the looking.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/apply.h"
+#include "cli/ballot_screen.h"
+#include "cli/cli.h"
+#include "cli/revision.h"
+#include "cli/signing.h"
+#include "cli/terminal.h"
+#include "cli/transfer.h"
+#include "core/quote.h"
+
+#define HOST_BASELINE "host"
+#define MOVED_NAMED_MAX 5u
+#define ITEMS_BYTES_MAX ((size_t)512 << 10) /* of a second proposal's items in one frame */
+
+struct blessing {
+        struct cli *cli;
+        struct text_list items; /* as asked for */
+        struct proposal_wish wish;
+        struct trust *trust;
+        struct signing signing;
+        struct signed_text parent; /* no baseline: the first generation */
+        struct baseline *shown;
+        struct revisions revisions;
+        bool *chosen; /* by revision */
+        size_t n_chosen;
+};
+
+static void
+blessing_done(struct blessing *b)
+{
+        free(b->chosen);
+        revisions_done(&b->revisions);
+        b->shown = baseline_free(b->shown);
+        signed_text_done(&b->parent);
+        signing_done(&b->signing);
+        b->trust = trust_free(b->trust);
+        text_list_done(&b->items);
+}
+
+/* ---- before anything is looked at ---- */
+
+/* One approval must be enough, and must count: better said now than after the choosing. */
+static int
+check_rule(const struct blessing *b, struct err *err)
+{
+        struct trust_rule rule;
+        const char *known = trust_approver_of(b->trust, &b->signing.key), *by = b->signing.by;
+        bool urgent = b->wish.class && strcmp(b->wish.class, class_names[CLASS_URGENT]) == 0;
+        if (!known || strcmp(known, by) != 0) {
+                _cleanup_buf_ struct buf print = {0};
+                ssh_key_append_fingerprint(&b->signing.key, &print);
+                err_set(err, EXIT_FAILED, "the trust file does not list %s as a key of %s", print.data ? print.data : "this", by);
+                return err_hint(err, EXIT_FAILED, "use a key that it lists, or have the trust file changed and signed");
+        }
+        if (trust_rule_for(b->trust, HOST_BASELINE, &rule) < 0)
+                return err_set(err, EXIT_FAILED, "the trust file has no rule for the baseline " HOST_BASELINE);
+        unsigned needed = urgent && rule.urgent_threshold ? rule.urgent_threshold : rule.threshold;
+        if (needed <= 1 && rule.author_counts)
+                return 0;
+        if (rule.author_counts)
+                err_set(err, EXIT_FAILED, "%u people must approve a change of " HOST_BASELINE "; bless makes one approval", needed);
+        else
+                err_set(err, EXIT_FAILED, "whoever proposes a change of " HOST_BASELINE " may not approve it");
+        return err_hint(err, EXIT_FAILED, "driftctl propose -o FILE; then driftctl sign FILE by others; then driftctl apply FILE");
+}
+
+static int
+blessing_prepare(struct blessing *b, struct err *err)
+{
+        struct cli *cli = b->cli;
+        if (!args_given(&cli->args, "ticket"))
+                return cli_usage(cli, err, "--ticket is missing: which change is this?");
+        if (!args_given(&cli->args, "yes") && !terminal_is_there()) {
+                err_set(err, EXIT_FAILED, "there is no terminal to choose on");
+                return err_hint(err, EXIT_FAILED, "--yes takes every change that the items select; look first: driftctl diff");
+        }
+        int r = cli_items(cli, 0, &b->items, err);
+        r = r ? r : proposal_wish_options(cli, &b->wish, err);
+        r = r ? r : cli_client(cli, err);
+        r = r ? r : trust_fetch(cli->client, &b->trust, err);
+        r = r ? r : signing_open(cli, b->trust, &b->signing, err);
+        r = r ? r : check_rule(b, err);
+        b->wish.name = HOST_BASELINE;
+        b->wish.items = &b->items;
+        b->wish.author = b->signing.by;
+        return r;
+}
+
+/* ---- what there is to choose ---- */
+
+static int
+propose_and_compare(struct blessing *b, struct err *err)
+{
+        int r = proposal_fetch(b->cli, &b->wish, &b->shown, err);
+        if (r)
+                return r;
+        const struct baseline_header *header = baseline_header(b->shown);
+        if (header->has_parent) {
+                r = signed_text_fetch(b->cli, header->name, header->generation - 1, &b->parent, err);
+                if (r)
+                        return r;
+                if (!digest_equal(&header->parent, baseline_id(b->parent.baseline)))
+                        return err_set(err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
+        }
+        if (revisions_make(b->parent.baseline, b->shown, &b->revisions) < 0)
+                return failed_oom(err);
+        b->chosen = calloc(b->revisions.count + 1, sizeof *b->chosen);
+        return b->chosen ? 0 : failed_oom(err);
+}
+
+/* The scope that a revision of a first generation belongs to, as a section. */
+static unsigned
+section_of(const struct blessing *b, const struct revision *revision, const char *item)
+{
+        size_t n;
+        const struct scope *scopes = baseline_scopes(b->shown, &n);
+        if (b->parent.baseline)
+                return revision->kind;
+        if (revision->kind == REVISION_SCOPE)
+                return (unsigned)revision->new_index;
+        const struct scope *scope = scope_for_item(scopes, n, item);
+        return scope ? (unsigned)(scope - scopes) : (unsigned)n;
+}
+
+static int
+make_ballot(const struct blessing *b, struct ballot *ret, struct err *err)
+{
+        size_t n = b->revisions.count;
+        struct ballot_entry *entries = calloc(n + 1, sizeof *entries);
+        bool failed_item = !entries;
+        for (size_t i = 0; i < n && !failed_item; i++) {
+                _cleanup_buf_ struct buf item = {0};
+                failed_item = revision_item(&b->revisions, &b->revisions.list[i], &item) < 0 ||
+                        !(entries[i].item = buf_steal(&item));
+                if (!failed_item) {
+                        entries[i].section = section_of(b, &b->revisions.list[i], entries[i].item);
+                        entries[i].index = i;
+                }
+        }
+        if (failed_item) {
+                struct ballot half = {.entries = entries, .count = entries ? n : 0};
+                ballot_done(&half);
+                return failed_oom(err);
+        }
+        return ballot_make(entries, n, !b->parent.baseline, ret) < 0 ? failed_oom(err) : 0;
+}
+
+/* ---- words for the ballot ---- */
+
+struct describing {
+        struct buf *ret;
+        bool whole;
+};
+
+static int
+describe_attribute(void *userdata, const char *name, const char *before, const char *after)
+{
+        struct describing *d = userdata;
+        /* Digests are for the detail; a mode says all in one line. */
+        bool brief = !d->whole && (strlen(before ? before : "") > 16 || strlen(after ? after : "") > 16);
+        if (d->whole)
+                return buf_printf(d->ret, "      %-8s %s → %s\n", name, before ? before : "(none)", after ? after : "(none)");
+        int r = buf_text(d->ret, d->ret->size ? " " : "");
+        if (r || brief || !before || !after)
+                return r ? r : buf_text(d->ret, name);
+        return buf_printf(d->ret, "%s %s → %s", name, before, after);
+}
+
+static int
+describe(void *userdata, size_t index, struct buf *ret)
+{
+        const struct blessing *b = userdata;
+        const struct revision *revision = &b->revisions.list[index];
+        _cleanup_buf_ struct buf words = {0};
+        struct describing describing = {&words, false};
+        if (revision->what == REVISION_CHANGED &&
+                revision_attributes(&b->revisions, revision, describe_attribute, &describing) < 0)
+                return -ENOMEM;
+        return buf_printf(ret, "%s%s%s", revision_what_names[revision->what], words.size ? "  " : "",
+                words.size ? words.data : "");
+}
+
+static int
+detail(void *userdata, size_t index, struct buf *ret)
+{
+        const struct blessing *b = userdata;
+        struct describing describing = {ret, true};
+        int r = buf_printf(ret, "      %s\n", revision_what_names[b->revisions.list[index].what]);
+        return r ? r : revision_attributes(&b->revisions, &b->revisions.list[index], describe_attribute, &describing);
+}
+
+/* Names for the rows of a first generation: its scopes. To be freed with text_list_done. */
+static int
+section_names(const struct blessing *b, struct text_list *ret)
+{
+        size_t n;
+        const struct scope *scopes = baseline_scopes(b->shown, &n);
+        for (size_t i = 0; i < n; i++) {
+                _cleanup_buf_ struct buf name = {0};
+                int r = buf_printf(&name, "scope %s %s ", scope_domain_names[scopes[i].domain], scopes[i].name);
+                for (size_t j = 0; j < scopes[i].paths.count && r == 0; j++)
+                        r = buf_printf(&name, " %s", scopes[i].paths.items[j]);
+                if (r < 0 || text_list_add(ret, name.data, name.size) < 0)
+                        return -ENOMEM;
+        }
+        return text_list_add(ret, "other", 5);
+}
+
+static int
+choose(struct blessing *b, struct err *err)
+{
+        _cleanup_ballot_ struct ballot ballot = {0};
+        _cleanup_(text_list_done) struct text_list sections = {0};
+        int r = b->revisions.count ? make_ballot(b, &ballot, err) : 0; /* none: only the header is renewed */
+        if (r || !b->revisions.count)
+                return r;
+        if (section_names(b, &sections) < 0)
+                return failed_oom(err);
+        struct ballot_screen screen = {b->cli, &ballot, (const char *const *)sections.items, describe, detail, b};
+        if (args_given(&b->cli->args, "yes")) {
+                ballot_choose(&ballot, true);
+                if (!b->cli->quiet && !b->cli->json)
+                        ballot_show(&screen);
+        } else {
+                r = ballot_run(&screen, err);
+        }
+        for (size_t i = 0; i < ballot.count && r == 0; i++)
+                b->chosen[ballot.entries[i].index] = ballot.entries[i].chosen;
+        b->n_chosen = ballot_chosen(&ballot, 0, ballot.count);
+        if (r || b->n_chosen)
+                return r;
+        err_set(err, EXIT_FAILED, "nothing was chosen, so nothing was blessed");
+        return err_hint(err, EXIT_FAILED, "each change is unchecked until you choose it: its number, or a for all");
+}
+
+/* ---- what is signed ---- */
+
+static int
+compose(const struct blessing *b, const struct baseline *header_of, struct baseline **ret, struct err *err)
+{
+        _cleanup_buf_ struct buf text = {0};
+        struct err why = {0};
+        if (revisions_compose(&b->revisions, b->chosen, baseline_header(header_of), &text) < 0)
+                return failed_oom(err);
+        size_t size = text.size;
+        char *bytes = buf_steal(&text);
+        if (!bytes)
+                return failed_oom(err);
+        if (baseline_open(bytes, size, ret, &why) == 0)
+                return 0;
+        err_set(err, EXIT_FAILED, "what was chosen does not hold together: %.700s", why.text);
+        return err_hint(err, EXIT_FAILED, "a change of scope goes with the items that it brings or drops: choose both or neither");
+}
+
+/* Only what was chosen, if that can be said in one call; else as it was asked the first time. */
+static int
+second_items(const struct blessing *b, struct text_list *ret, struct err *err)
+{
+        size_t bytes = 0;
+        bool all = b->n_chosen == b->revisions.count || b->n_chosen > SERVICE_ITEMS_MAX;
+        for (size_t i = 0; i < b->revisions.count && !all; i++) {
+                _cleanup_buf_ struct buf item = {0};
+                if (!b->chosen[i])
+                        continue;
+                if (b->revisions.list[i].kind != REVISION_FILE) {
+                        all = true;
+                        break;
+                }
+                if (revision_item(&b->revisions, &b->revisions.list[i], &item) < 0 ||
+                        text_list_add(ret, item.data, item.size) < 0)
+                        return failed_oom(err);
+                bytes += item.size;
+                all = bytes > ITEMS_BYTES_MAX;
+        }
+        if (!all)
+                return 0;
+        text_list_done(ret);
+        *ret = (struct text_list){0};
+        for (size_t i = 0; i < b->items.count; i++)
+                if (text_list_add(ret, b->items.items[i], strlen(b->items.items[i])) < 0)
+                        return failed_oom(err);
+        return 0;
+}
+
+static bool
+same_place(const struct baseline *a, const struct baseline *b)
+{
+        const struct baseline_header *left = baseline_header(a), *right = baseline_header(b);
+        return left->generation == right->generation && left->has_parent == right->has_parent &&
+                (!left->has_parent || digest_equal(&left->parent, &right->parent));
+}
+
+static int
+check_unmoved(const struct blessing *b, const struct baseline *again, struct err *err)
+{
+        _cleanup_buf_ struct buf names = {0};
+        size_t moved = 0;
+        if (!same_place(b->shown, again))
+                return err_set(err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
+        for (size_t i = 0; i < b->revisions.count; i++) {
+                bool holds = true;
+                if (b->chosen[i] && revision_holds(&b->revisions, &b->revisions.list[i], again, &holds) < 0)
+                        return failed_oom(err);
+                if (holds || moved++ >= MOVED_NAMED_MAX)
+                        continue;
+                buf_text(&names, names.size ? ", " : "");
+                revision_item(&b->revisions, &b->revisions.list[i], &names);
+        }
+        if (!moved)
+                return 0;
+        err_set(err, EXIT_FAILED, "%zu of the chosen changes moved after they were shown: %.800s%s", moved, names.data,
+                moved > MOVED_NAMED_MAX ? ", ..." : "");
+        return err_hint(err, EXIT_FAILED, "nothing was blessed: look again (driftctl diff), and bless what is there now");
+}
+
+static int
+look_again(struct blessing *b, struct baseline **ret, struct err *err)
+{
+        _cleanup_(text_list_done) struct text_list items = {0};
+        int r = second_items(b, &items, err);
+        if (r)
+                return r;
+        struct proposal_wish wish = b->wish;
+        wish.items = &items;
+        r = proposal_fetch(b->cli, &wish, ret, err);
+        return r ? r : check_unmoved(b, *ret, err);
+}
+
+static int
+sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
+{
+        _cleanup_signed_ struct signed_text text = {.baseline = final};
+        struct approval_subject subject = subject_of(final);
+        bool on_host = signing_is_on_host(&b->signing, &subject, 1);
+        if (on_host)
+                cli_warn(b->cli, "the key is read on the host that it approves for (key-on-host yes): root here could use it too");
+        int r = signing_unlock(&b->signing, err);
+        r = r ? r : signing_approve(&b->signing, &subject, 1, on_host, &text.approvals, err);
+        return r ? r : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, err);
+}
+
+static int
+nothing_to_bless(struct cli *cli, struct err *err)
+{
+        if (cli->json)
+                return cli_document(cli, json_make("{s:s, s:i}", "schema", "driftd.bless/1", "changes", 0), err);
+        print(&cli->out, "Nothing to bless: all that was looked at is as expected.\n");
+        return EXIT_CLEAN;
+}
+
+int
+command_bless(struct cli *cli, struct err *err)
+{
+        _cleanup_(blessing_done) struct blessing b = {.cli = cli};
+        struct baseline *rehearsal = NULL, *again = NULL, *final = NULL;
+        int r = blessing_prepare(&b, err);
+        r = r ? r : propose_and_compare(&b, err);
+        if (r == 0 && !b.revisions.count && !args_given(&cli->args, "expires"))
+                return nothing_to_bless(cli, err);
+        r = r ? r : choose(&b, err);
+        r = r ? r : compose(&b, b.shown, &rehearsal, err);
+        baseline_free(rehearsal);
+        r = r ? r : look_again(&b, &again, err);
+        r = r ? r : compose(&b, again, &final, err);
+        baseline_free(again);
+        return r ? r : sign_and_apply(&b, final, err);
+}

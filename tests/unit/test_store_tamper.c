@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* A store that somebody else wrote to: what verify names, and what opening refuses. */
+#include "store_fixture.h"
+
+#define RECORDS 10
+
+/* ---- the history ---- */
+
+static const struct {
+        const char *what, *sql;
+        unsigned seq; /* the first that is wrong */
+} edits[] = {
+        {"body", "UPDATE record SET body = replace(body, 'test', 'TEST') WHERE seq = 4", 4},
+        {"last body", "UPDATE record SET body = replace(body, 'test', 'TEST') WHERE seq = 10", 10},
+        {"detail made longer", "UPDATE record SET body = replace(body, '}}', ',\"a\":1}}') WHERE seq = 4", 4},
+        {"body emptied", "UPDATE record SET body = '' WHERE seq = 4", 4},
+        {"two bodies", "UPDATE record SET body = replace(body, 'test', 'TEST') WHERE seq IN (6, 3)", 3},
+        {"time", "UPDATE record SET time_ms = time_ms + 1 WHERE seq = 4", 4},
+        {"kind", "UPDATE record SET kind = 'bless' WHERE seq = 4", 4},
+        {"item", "UPDATE record SET item = 'file:/other' WHERE seq = 4", 4},
+        {"item taken out", "UPDATE record SET item = NULL WHERE seq = 4", 4},
+        {"item put in", "UPDATE record SET item = 'file:/other' WHERE seq = 5", 5},
+        {"item and body", "UPDATE record SET item = 'file:/s', body = replace(body, 'file:/r/4', 'file:/s') WHERE seq = 4", 4},
+        {"first deleted", "DELETE FROM record WHERE seq = 1", 1},
+        {"deleted in the middle", "DELETE FROM record WHERE seq = 4", 4},
+        {"cut at the end", "DELETE FROM record WHERE seq > 7", 8},
+        {"all deleted", "DELETE FROM record", 1},
+        {"deleted and closed up", "DELETE FROM record WHERE seq = 4; UPDATE record SET seq = -seq WHERE seq > 4;"
+                                  "UPDATE record SET seq = -seq - 1 WHERE seq < 0", 4},
+        {"cut with the head", "DELETE FROM record WHERE seq > 8;"
+                              "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8)", 9},
+        {"cut with the head and a frontier", "DELETE FROM record WHERE seq > 8;"
+                                             "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8),"
+                                             " frontier = zeroblob(32)", 8},
+        {"re-ordered by number", "UPDATE record SET seq = 99 WHERE seq = 4; UPDATE record SET seq = 4 WHERE seq = 6;"
+                                 "UPDATE record SET seq = 6 WHERE seq = 99", 4},
+        {"re-ordered by text", "UPDATE record SET body = replace(body, 'file:/r/6', 'file:/r/4'), item = 'file:/r/4' WHERE seq = 6;"
+                               "UPDATE record SET body = replace(body, 'file:/r/4', 'file:/r/6'), item = 'file:/r/6' WHERE seq = 4", 4},
+        {"root", "UPDATE record SET root = zeroblob(32) WHERE seq = 4", 4},
+        {"root of another record", "UPDATE record SET root = (SELECT root FROM record WHERE seq = 5) WHERE seq = 4", 4},
+        {"root too short", "UPDATE record SET root = x'00' WHERE seq = 4", 4},
+        {"added at the end", "INSERT INTO record SELECT 11, time_ms, kind, item, replace(body, '\"seq\":10', '\"seq\":11'), root"
+                             " FROM record WHERE seq = 10", 11},
+        {"added before the first", "INSERT INTO record SELECT 0, time_ms, kind, item, body, root FROM record WHERE seq = 1", 1},
+        {"head's root", "UPDATE head SET root = zeroblob(32)", 10},
+        {"head's size", "UPDATE head SET size = 9", 10},
+        {"head's frontier", "UPDATE head SET frontier = zeroblob(64)", 10},
+        {"head's frontier too short", "UPDATE head SET frontier = x''", 11},
+        {"head deleted", "DELETE FROM head", 11},
+};
+
+START_TEST(verify_names_the_first_record_that_is_wrong)
+{
+        char wanted[32];
+        uint64_t count = 99;
+        records_add(RECORDS);
+        store_close();
+        tamper(edits[_i].sql);
+        assert_ok(store_open(path, 0, &store, &err));
+        int r = store_verify(store, &count, &err);
+        ck_assert_msg(r == STORE_TAMPERED, "%s: %d %s", edits[_i].what, r, err.text);
+        snprintf(wanted, sizeof wanted, "record %u ", edits[_i].seq);
+        ck_assert_msg(strstr(err.text, wanted), "%s: %s", edits[_i].what, err.text);
+        ck_assert_uint_eq(count, 99);
+}
+END_TEST
+
+START_TEST(an_untouched_history_verifies)
+{
+        uint64_t count = 0;
+        records_add(RECORDS);
+        assert_ok(store_verify(store, &count, &err));
+        ck_assert_uint_eq(count, RECORDS);
+        store_reopen();
+        records_add(RECORDS);
+        assert_ok(store_verify(store, &count, &err));
+        ck_assert_uint_eq(count, 2 * RECORDS);
+}
+END_TEST
+
+START_TEST(a_time_that_no_text_can_tell_apart_is_not_let_pass)
+{
+        assert_ok(store_begin(store, &err));
+        record_add("clock_jump", NULL, INT64_MAX);
+        assert_ok(store_commit(store, &err));
+        store_close();
+        tamper("UPDATE record SET time_ms = time_ms + 1");
+        assert_ok(store_open(path, 0, &store, &err));
+        ck_assert_int_eq(store_verify(store, NULL, &err), STORE_TAMPERED);
+        assert_words("record 1 ");
+}
+END_TEST
+
+static const char *const index_names[] = {"record_time", "record_kind", "record_item"};
+
+/* Takes record 4 out of one index, and leaves everything else as it was. */
+static void
+index_tamper(const char *name, bool edit)
+{
+        char sql[1024];
+        snprintf(sql, sizeof sql,
+                "ATTACH '%s/side.db' AS side; CREATE TABLE side.line AS SELECT * FROM record WHERE seq = 4;"
+                "CREATE TABLE side.object AS SELECT * FROM main.sqlite_schema WHERE name = '%s';"
+                "DELETE FROM record WHERE seq = 4; %s PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = '%s'",
+                folder, name,
+                edit ? "INSERT INTO record SELECT seq, time_ms + 1, 'bless', 'file:/z', body, root FROM side.line;" : "", name);
+        tamper(sql);
+        snprintf(sql, sizeof sql,
+                "ATTACH '%s/side.db' AS side; DELETE FROM record WHERE seq = 4; INSERT INTO record SELECT * FROM side.line;"
+                "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM side.object",
+                folder);
+        tamper(sql);
+}
+
+static void
+index_refused(int i)
+{
+        int r = store_open(path, 0, &store, &err);
+        if (r == 0)
+                r = store_verify(store, NULL, &err);
+        ck_assert_msg(r == STORE_TAMPERED || r == STORE_DAMAGED, "%s: %d", index_names[i], r); /* some SQLites see it at once */
+        if (r == STORE_TAMPERED)
+                assert_words(strchr(index_names[i], '_') + 1);
+}
+
+START_TEST(an_index_that_hides_a_record_is_found)
+{
+        records_add(RECORDS);
+        store_close();
+        index_tamper(index_names[_i], false);
+        index_refused(_i);
+}
+END_TEST
+
+START_TEST(an_index_that_misplaces_a_record_is_found)
+{
+        records_add(RECORDS);
+        store_close();
+        index_tamper(index_names[_i], true);
+        index_refused(_i);
+}
+END_TEST
+
+START_TEST(a_head_that_was_put_back_takes_no_record_over_another)
+{
+        records_add(RECORDS);
+        store_close();
+        tamper("UPDATE head SET size = 8, frontier = zeroblob(32)");
+        assert_ok(store_open(path, 0, &store, &err));
+        assert_ok(store_begin(store, &err));
+        ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), STORE_DAMAGED);
+        ck_assert_int_eq(store_commit(store, &err), STORE_DAMAGED);
+        ck_assert_int_eq(store_verify(store, NULL, &err), STORE_TAMPERED);
+}
+END_TEST
+
+START_TEST(a_history_without_a_head_takes_no_record)
+{
+        struct tree_head head;
+        store_close();
+        tamper("DELETE FROM head");
+        assert_ok(store_open(path, 0, &store, &err));
+        ck_assert_int_eq(store_head(store, &head, &err), STORE_DAMAGED);
+        assert_ok(store_begin(store, &err));
+        ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), STORE_DAMAGED);
+        store_rollback(store);
+}
+END_TEST
+
+/* ---- the schema ---- */
+
+static const struct {
+        const char *sql, *named;
+} schemas[] = {
+        {"CREATE TRIGGER evil AFTER INSERT ON record BEGIN DELETE FROM ledger; END", "trigger \"evil\""},
+        {"CREATE VIEW evil AS SELECT * FROM record", "view \"evil\""},
+        {"CREATE TABLE evil(x)", "table \"evil\""},
+        {"CREATE TABLE a(x)", "table \"a\""},
+        {"CREATE TABLE zz(x)", "table \"zz\""},
+        {"CREATE TABLE \"a b\nc\"(x)", "table \"a\\x20b\\x0ac\""},
+        {"CREATE INDEX evil ON ledger(hex(item))", "index \"evil\""},
+        {"CREATE VIRTUAL TABLE evil USING rtree(a, b, c)", "evil"},
+        {"DROP INDEX record_item", "index \"record_item\" is missing"},
+        {"DROP TABLE value", "\"value\""},
+        {"DROP TABLE ledger; CREATE VIEW ledger AS SELECT * FROM record", "ledger"},
+        {"ALTER TABLE value ADD COLUMN x TEXT AS (hex(key))", "table \"value\""},
+        {"DROP TABLE head; CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL CHECK(size < 99), root BLOB NOT NULL,"
+         " frontier BLOB NOT NULL) STRICT", "table \"head\""},
+        {"ANALYZE", "sqlite_stat1"},
+        {"PRAGMA application_id = 1", "not a store of driftd"},
+        {"PRAGMA user_version = 0", "not a store of driftd"},
+        {"PRAGMA user_version = -1", "not a store of driftd"},
+};
+
+START_TEST(a_schema_that_is_not_ours_is_refused_and_named)
+{
+        records_add(RECORDS);
+        store_close();
+        tamper(schemas[_i].sql);
+        struct digest before = file_digest(path);
+        ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
+        assert_words(schemas[_i].named);
+        ck_assert_int_eq(store_open(path, STORE_READ_ONLY, &store, &err), STORE_DAMAGED);
+        struct digest after = file_digest(path);
+        ck_assert(digest_equal(&before, &after));
+}
+END_TEST
+
+START_TEST(a_trigger_would_not_run_even_if_it_were_let_in)
+{
+        sqlite3_stmt *stmt;
+        sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+        ck_assert_int_eq(sqlite3_exec(store->db, "CREATE TRIGGER evil AFTER INSERT ON value BEGIN DELETE FROM record; END",
+                                 NULL, NULL, NULL), SQLITE_OK);
+        records_add(RECORDS);
+        assert_ok(store_begin(store, &err));
+        assert_ok(store_value_put(store, "k", "v", &err));
+        assert_ok(store_commit(store, &err));
+        ck_assert_int_eq(sqlite3_prepare_v2(store->db, "SELECT count(*) FROM record", -1, &stmt, NULL), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+        ck_assert_int_eq(sqlite3_column_int(stmt, 0), RECORDS);
+        sqlite3_finalize(stmt);
+}
+END_TEST
+
+START_TEST(a_row_of_the_wrong_type_is_damage)
+{
+        records_add(RECORDS);
+        store_close();
+        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ' STRICT', '') WHERE name = 'record'");
+        tamper("UPDATE record SET root = 17 WHERE seq = 4");
+        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'record'");
+        ck_assert_int_eq(store_open(path, 0, &store, &err), STORE_DAMAGED);
+        assert_words("quick_check");
+}
+END_TEST
+
+START_TEST(another_encoding_is_refused)
+{
+        store_close();
+        unlink(path);
+        tamper("PRAGMA encoding = 'UTF-16le'; CREATE TABLE x(y); DROP TABLE x; PRAGMA application_id = 1685218932;"
+               "PRAGMA user_version = 1");
+        ck_assert_int_eq(store_open(path, 0, &store, &err), STORE_DAMAGED);
+        assert_words("encoding");
+}
+END_TEST
+
+/* ---- damage ---- */
+
+static void
+bytes_write(off_t at, const char *bytes, size_t size)
+{
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(pwrite(fd, bytes, size, at), (ssize_t)size);
+        close(fd);
+}
+
+START_TEST(what_is_no_database_is_damaged)
+{
+        store_close();
+        unlink(path);
+        char text[8192];
+        memset(text, 'x', sizeof text);
+        bytes_write(0, text, sizeof text);
+        struct digest before = file_digest(path);
+        ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
+        ck_assert_int_eq(store_open(path, STORE_READ_ONLY, &store, &err), STORE_DAMAGED);
+        struct digest after = file_digest(path);
+        ck_assert(digest_equal(&before, &after));
+}
+END_TEST
+
+START_TEST(a_database_cut_short_is_damaged)
+{
+        struct stat st;
+        records_add(500);
+        store_close();
+        ck_assert_int_eq(stat(path, &st), 0);
+        ck_assert_int_eq(truncate(path, st.st_size / 2), 0);
+        ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
+}
+END_TEST
+
+START_TEST(every_page_overwritten_is_damage_or_tampering)
+{
+        char garbage[4096], kept[4096];
+        struct stat st;
+        memset(garbage, 0xa5, sizeof garbage);
+        records_add(100);
+        store_close();
+        ck_assert_int_eq(stat(path, &st), 0);
+        for (off_t at = 4096; at < st.st_size; at += 4096) {
+                int fd = open(path, O_RDONLY | O_CLOEXEC);
+                ck_assert_int_eq(pread(fd, kept, sizeof kept, at), sizeof kept);
+                close(fd);
+                bytes_write(at, garbage, sizeof garbage);
+                ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
+                bytes_write(at, kept, sizeof kept);
+        }
+        assert_ok(store_open(path, 0, &store, &err));
+        assert_ok(store_verify(store, NULL, &err));
+}
+END_TEST
+
+int
+main(void)
+{
+        Suite *suite = suite_create("store_tamper");
+        TCase *cases = tcase_create("tampering");
+        tcase_add_checked_fixture(cases, store_setup, store_teardown);
+        tcase_set_timeout(cases, 60);
+        tcase_add_test(cases, an_untouched_history_verifies);
+        tcase_add_loop_test(cases, verify_names_the_first_record_that_is_wrong, 0, (int)ARRAY_SIZE(edits));
+        tcase_add_test(cases, a_time_that_no_text_can_tell_apart_is_not_let_pass);
+        tcase_add_loop_test(cases, an_index_that_hides_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
+        tcase_add_loop_test(cases, an_index_that_misplaces_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
+        tcase_add_test(cases, a_head_that_was_put_back_takes_no_record_over_another);
+        tcase_add_test(cases, a_history_without_a_head_takes_no_record);
+        tcase_add_loop_test(cases, a_schema_that_is_not_ours_is_refused_and_named, 0, (int)ARRAY_SIZE(schemas));
+        tcase_add_test(cases, a_trigger_would_not_run_even_if_it_were_let_in);
+        tcase_add_test(cases, a_row_of_the_wrong_type_is_damage);
+        tcase_add_test(cases, another_encoding_is_refused);
+        tcase_add_test(cases, what_is_no_database_is_damaged);
+        tcase_add_test(cases, a_database_cut_short_is_damaged);
+        tcase_add_test(cases, every_page_overwritten_is_damage_or_tampering);
+        suite_add_tcase(suite, cases);
+        SRunner *runner = srunner_create(suite);
+        srunner_run_all(runner, CK_ENV);
+        int failed = srunner_ntests_failed(runner);
+        srunner_free(runner);
+        return failed != 0;
+}
