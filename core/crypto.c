@@ -68,15 +68,13 @@ crypto_base64_append(struct buf *buf, const void *data, size_t size)
 }
 
 /*
- * Four characters to three bytes, so a group holds what it decodes to. libsodium refuses bits left over
- * and missing padding; the length rules out what it would take as an unfinished group. Bytes over 0x7f
- * are ruled out here because libsodium 1.0.18 takes 0xab for '+' and 0xaf for '/' where char is signed.
+ * Four characters to three bytes, so a group holds what it decodes to. libsodium refuses bits left over,
+ * missing padding and unfinished groups. Bytes over 0x7f are ruled out here because libsodium 1.0.18 takes
+ * 0xab for '+' and 0xaf for '/' where char is signed.
  */
 int
 crypto_base64_decode(const char *text, size_t size, struct buf *ret)
 {
-        if (size % 4 != 0)
-                return -EINVAL;
         for (size_t i = 0; i < size; i++)
                 if (text[i] & 0x80)
                         return -EINVAL;

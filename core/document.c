@@ -263,18 +263,6 @@ attributes_object(uint32_t mask, const struct attributes *attributes)
         return object;
 }
 
-/* What is live, looked at now. The result and snapshot stay with the caller. */
-static int
-look_now(struct instance *instance, const char *item, struct snapshot *snapshot, struct err *err)
-{
-        _cleanup_free_ char *path = NULL;
-        struct snapshot_wish wish = {
-                .content = true, .body = true, .prefix = UINT64_MAX, .own = instance->own, .n_own = instance->n_own};
-        if (unescape_new(item + 5, &path) < 0)
-                return err_set(err, -EINVAL, "%s is not an item", item);
-        return snapshot_path("", path, &wish, snapshot, err);
-}
-
 static struct json *
 show_baseline(struct showing *showing, size_t index, int result, const struct snapshot *snapshot,
         struct attributes *expected)
@@ -367,24 +355,17 @@ lines_json(const struct buf *lines)
 }
 
 int
-document_show(struct instance *instance, const char *item, struct json **ret, struct err *err)
+document_show(struct instance *instance, const char *item, int result, const struct snapshot *snapshot,
+        struct json **ret, struct err *err)
 {
         struct showing showing = {.instance = instance, .item = item};
-        _cleanup_snapshot_ struct snapshot snapshot = {0};
         _cleanup_attributes_ struct attributes expected = {0};
         _cleanup_buf_ struct buf lines = {0};
-        if (strncmp(item, "file:", 5) != 0) {
-                err_set(err, -EINVAL, "%.200s: this version probes no settings", item);
-                return err_hint(err, -EINVAL, "show a file: driftctl show /etc/passwd");
-        }
-        int result = look_now(instance, item, &snapshot, err);
-        if (result < 0)
-                return result;
         struct json *baselines = json_array_make();
         bool covered = false;
         for (size_t i = 0; baselines && i < judge_baselines(instance->judge); i++) {
                 struct attributes mine = {0};
-                struct json *one = show_baseline(&showing, i, result, &snapshot, &mine);
+                struct json *one = show_baseline(&showing, i, result, snapshot, &mine);
                 covered = covered || (one && !json_is_null(json_member(one, "scope")));
                 json_push(baselines, one);
                 if (mine.known) {
@@ -392,12 +373,12 @@ document_show(struct instance *instance, const char *item, struct json **ret, st
                         expected = mine;
                 }
         }
-        const char *reason = show_lines(instance, &expected, result, &snapshot, &lines);
+        const char *reason = show_lines(instance, &expected, result, snapshot, &lines);
         static const char *const states[] = {"present", "gone", "unreadable", "unstable", "own"};
         *ret = json_make("{s:s, s:s, s:o, s:o, s:o, s:s?, s:b, s:I}", "item", item, "state", states[result],
                 "baselines", baselines, "history", history_of(instance, item), "line_diff",
                 reason ? json_null_new() : lines_json(&lines), "line_diff_reason", reason, "covered", covered,
-                "nlink", (json_int)snapshot.attributes.nlink);
+                "nlink", (json_int)snapshot->attributes.nlink);
         return *ret ? 0 : err_oom(err);
 }
 

@@ -17,8 +17,9 @@ struct json *document_diff(struct instance *instance, char *const *items, size_t
 int document_drifts(struct instance *instance, char *const *items, size_t n_items, int (*visit)(void *userdata, struct json *drifts),
         void *userdata, struct err *err);
 
-/* The member `show` of Show. */
-int document_show(struct instance *instance, const char *item, struct json **ret, struct err *err);
+/* The member `show` of Show, from a look at the item that was just taken (result and snapshot as of snapshot_path). */
+int document_show(struct instance *instance, const char *item, int result, const struct snapshot *snapshot, struct json **ret,
+        struct err *err);
 
 /* One BaselineInfo of the interface. */
 struct json *document_baseline_info(struct instance *instance, const struct baseline_row *row);

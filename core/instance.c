@@ -14,7 +14,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/clock.h"
 #include "core/escape.h"
@@ -634,6 +633,7 @@ instance_reload(struct instance *instance, const struct config *config, struct e
 {
         instance->config = config;
         int r = instance_load_trust(instance, err);
+        instance->scope_differs = instance_scopes_differ(instance);
         return r ? r : instance_flush(instance, err);
 }
 
@@ -681,28 +681,6 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
 }
 
 static void
-refresh_missing_paths(struct instance *instance)
-{
-        uint64_t count = 0;
-        const char *where = NULL;
-        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
-                size_t n_scopes;
-                const struct scope *scopes = baseline_scopes(judge_baseline(instance->judge, i), &n_scopes);
-                for (size_t j = 0; j < n_scopes; j++)
-                        for (size_t k = 0; scopes[j].domain == SCOPE_FILES && k < scopes[j].paths.count; k++) {
-                                _cleanup_free_ char *raw = NULL;
-                                struct stat st;
-                                if (unescape_new(scopes[j].paths.items[k], &raw) < 0 || lstat(raw, &st) == 0)
-                                        continue;
-                                where = scopes[j].paths.items[k];
-                                count++;
-                        }
-        }
-        instance_problem(instance, PROBLEM_PATH_MISSING, count, where,
-                "a path of a signed scope is not there; what appears there is seen by the quick pass");
-}
-
-static void
 refresh_stale(struct instance *instance)
 {
         const char *name = NULL;
@@ -727,7 +705,6 @@ refresh_stale(struct instance *instance)
                 none ? "no baseline is active" : "the active baseline expects nothing",
                 none ? "driftctl bless --ticket T signs the first one"
                      : "name paths that exist in [files] sections, then driftctl bless --ticket T");
-        refresh_missing_paths(instance);
 }
 
 const char *
@@ -768,6 +745,7 @@ instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic
         int r = judge_scan(instance->judge, &scan, err);
         instance_problem(instance, PROBLEM_UNREADABLE, problems.count, problems.where,
                 "the folder could not be read");
+        instance_problem(instance, PROBLEM_PATH_MISSING, problems.missing, problems.missing_where, PATH_MISSING_HINT);
         if (r < 0)
                 return r;
         instance_flush(instance, err);
@@ -779,12 +757,17 @@ void
 instance_walk_problem(void *userdata, const char *path, int error)
 {
         struct walk_problems *problems = userdata;
-        if (error == ENOENT || error == EXDEV || error == ENOTDIR)
-                return;
         _cleanup_buf_ struct buf text = {0};
-        buf_escape(&text, path, strlen(path));
+        if (error == EXDEV || buf_escape(&text, path, strlen(path)) < 0)
+                return;
+        if (error == ENOENT || error == ENOTDIR) {
+                if (judge_names_path(problems->instance->judge, text.data) &&
+                        atomic_fetch_add(&problems->missing, 1) == 0)
+                        snprintf(problems->missing_where, sizeof problems->missing_where, "%.500s", text.data);
+                return;
+        }
         if (atomic_fetch_add(&problems->count, 1) == 0)
-                snprintf(problems->where, sizeof problems->where, "%.400s: %s", text.data ? text.data : "",
+                snprintf(problems->where, sizeof problems->where, "%.400s: %s", text.data,
                         strerrordesc_np(error));
 }
 

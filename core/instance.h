@@ -38,6 +38,8 @@ enum problem_kind {
         PROBLEM_COUNT,
 };
 
+#define PATH_MISSING_HINT "a path of a signed scope is not there; what appears there is seen by the quick pass"
+
 struct problem {
         uint64_t count; /* 0: none */
         char where[512];
@@ -68,6 +70,7 @@ struct instance {
         bool *baseline_trusted; /* by index of judge_baseline */
         struct buf *signers;    /* blank-separated, by index */
         bool settled;          /* daemon: the first full pass since start is done */
+        bool scope_differs;    /* the configuration's scopes are not the signed ones */
         int64_t expiry_now_ms; /* 0: the clock is believed; else the time it is believed to be at clock_boot_ms */
         int64_t clock_boot_ms;
         int64_t started_ms;

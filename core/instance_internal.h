@@ -25,8 +25,8 @@ void instance_unrecord(struct instance *instance);
 
 struct walk_problems {
         struct instance *instance;
-        atomic_ullong count;
-        char where[512]; /* the first */
+        atomic_ullong count, missing;
+        char where[512], missing_where[512]; /* the first of each */
 };
 void instance_walk_problem(void *userdata, const char *path, int error);
 
@@ -37,4 +37,6 @@ int instance_load_trust(struct instance *instance, struct err *err);
 int instance_load_baselines(struct instance *instance, struct err *err);
 int instance_load_clock(struct instance *instance, struct err *err);
 void instance_drop_baseline_states(struct instance *instance);
+/* Whether the configuration would propose other scopes than those that are signed. Looks at the file system. */
+bool instance_scopes_differ(const struct instance *instance);
 void instance_refresh_trust_problems(struct instance *instance);

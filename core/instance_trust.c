@@ -430,12 +430,15 @@ instance_load_baselines(struct instance *instance, struct err *err)
         if (r)
                 report_broken(instance, "high-water marks", why.text);
         check_marks(instance, &loading, &marks);
-        return load_all(instance, &loading, err);
+        r = load_all(instance, &loading, err);
+        if (r == 0)
+                instance->scope_differs = instance_scopes_differ(instance);
+        return r;
 }
 
 /* What changed in the configuration since the scopes were signed is reported, never enforced. */
-static bool
-scopes_differ(const struct instance *instance)
+bool
+instance_scopes_differ(const struct instance *instance)
 {
         const struct baseline *host = judge_baseline_named(instance->judge, "host");
         struct scope *wanted = NULL;
@@ -483,7 +486,7 @@ instance_refresh_trust_problems(struct instance *instance)
         instance_problem(instance, PROBLEM_FIRST_USE, instance->trust && instance->trust_first_use,
                 "the trust file was taken on first use",
                 "compare its trust_id with what you recorded elsewhere");
-        instance_problem(instance, PROBLEM_SCOPE_DIFFERS, scopes_differ(instance),
+        instance_problem(instance, PROBLEM_SCOPE_DIFFERS, instance->scope_differs,
                 "the configuration's scopes and the signed ones",
                 "the signed ones are enforced; driftctl bless without items takes the new ones");
 }

@@ -435,6 +435,21 @@ judge_held(struct standings *standings, const char *name)
         return s ? s->baseline : NULL;
 }
 
+bool
+judge_names_path(struct judge *judge, const char *escaped)
+{
+        _cleanup_(judge_releasep) struct standings *held = judge_hold(judge);
+        for (size_t i = 0; held && i < held->n; i++) {
+                size_t n_scopes;
+                const struct scope *scopes = baseline_scopes(held->list[i].baseline, &n_scopes);
+                for (size_t j = 0; j < n_scopes; j++)
+                        for (size_t k = 0; scopes[j].domain == SCOPE_FILES && k < scopes[j].paths.count; k++)
+                                if (strcmp(scopes[j].paths.items[k], escaped) == 0)
+                                        return true;
+        }
+        return false;
+}
+
 const struct baseline *
 judge_held_at(struct standings *standings, size_t index)
 {

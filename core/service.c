@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The methods: one table row and one function each. They read parameters, ask the instance, and reply.
- * Nothing here knows a socket. The long ones (Propose, Compare) are in service_job.c.
+ * Nothing here knows a socket. Those that look at files (Propose, Compare, Show) are in service_job.c.
  */
 #include "core/service.h"
 
@@ -138,21 +138,6 @@ scan(struct call *call)
                 return failed(call, r);
         struct json *document = document_diff(call->instance, NULL, 0, &count);
         return say(call, json_make("{s:o, s:I}", "document", document, "count", (json_int)count), false);
-}
-
-static int
-show(struct call *call)
-{
-        const char *text = json_text(call->parameters, "item");
-        _cleanup_free_ char *item = NULL;
-        struct json *document = NULL;
-        if (!text) {
-                err_set(call->err, EXIT_FAILED, "Show needs an item");
-                return EXIT_FAILED;
-        }
-        int r = item_parse(text, &item, call->err);
-        r = r ? r : document_show(call->instance, item, &document, call->err);
-        return r ? failed(call, r) : say(call, json_make("{s:o}", "show", document), false);
 }
 
 /* ---- history ---- */
@@ -455,7 +440,7 @@ static const struct {
         {"Diff", diff},
         {"Scan", scan},
         {"Compare", NULL},
-        {"Show", show},
+        {"Show", NULL},
         {"Log", show_log},
         {"Propose", NULL},
         {"Upload", upload},

@@ -3,7 +3,7 @@
  * The methods of dev.driftd.Control (daemon/dev.driftd.Control.varlink is their contract), independent of how they
  * are reached: driftd serves them on its socket, and driftctl calls them in its own process when the daemon is down.
  *
- * Long work (Propose, Compare) is a job: prepared by the instance's thread, run in any thread, finished by the
+ * What looks at files (Propose, Compare, Show) is a job: prepared by the instance's thread, run in any thread, finished by the
  * instance's thread again. Diff and Scan look by themselves only offline; the daemon settles first and then calls
  * them with cached.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The long methods. A job owns or holds all that its running needs (the baselines by reference, copies of
+ * The methods that look at files. A job owns or holds all that its running needs (the baselines by reference, copies of
  * the rest), so that the instance can go on, and even take other baselines, while it runs.
  */
 #include <errno.h>
@@ -9,13 +9,17 @@
 
 #include "core/audit.h"
 #include "core/clock.h"
+#include "core/document.h"
 #include "core/escape.h"
 #include "core/item.h"
 #include "core/proposal.h"
 #include "core/service.h"
 
+enum job_kind { JOB_PROPOSE, JOB_COMPARE, JOB_SHOW };
+
 struct service_job {
-        bool compare; /* else propose */
+        enum job_kind kind;
+        struct instance *instance; /* for preparing and finishing only */
         struct err err;
         int result;
         atomic_bool cancel;
@@ -40,6 +44,9 @@ struct service_job {
         struct buf approvals;
         struct trust *trust;
         struct json *document;
+        /* show */
+        char *item, *path;
+        struct snapshot snapshot;
 };
 
 struct service_job *
@@ -63,6 +70,9 @@ service_job_free(struct service_job *job)
         buf_done(&job->approvals);
         trust_free(job->trust);
         json_free(job->document);
+        free(job->item);
+        free(job->path);
+        snapshot_done(&job->snapshot);
         free(job);
         return NULL;
 }
@@ -259,7 +269,68 @@ prepare_compare(struct instance *instance, struct service_session *session, stru
         return 0;
 }
 
+/* ---- show ---- */
+
+static int
+prepare_show(struct instance *instance, struct service_job *job, struct err *err)
+{
+        const char *text = json_text(job->parameters, "item");
+        if (!text)
+                return fail(err, "Show needs an item", "an item's text, or an absolute path");
+        if (item_parse(text, &job->item, err) < 0)
+                return EXIT_FAILED;
+        if (strncmp(job->item, "file:", 5) != 0)
+                return fail(err, "this version probes no settings", "show a file: driftctl show /etc/passwd");
+        if (unescape_new(job->item + 5, &job->path) < 0)
+                return fail(err, "the item's path is not in its escaped form", "as driftctl diff prints it");
+        memcpy(job->own, instance->own, sizeof job->own);
+        job->request.n_own = instance->n_own;
+        return 0;
+}
+
+static void
+run_show(struct service_job *job)
+{
+        struct snapshot_wish wish = {
+                .content = true,
+                .body = true,
+                .prefix = UINT64_MAX,
+                .own = job->own,
+                .n_own = job->request.n_own,
+                .cancel = &job->cancel,
+        };
+        job->result = snapshot_path("", job->path, &wish, &job->snapshot, &job->err);
+}
+
+static int
+reply_show(struct service_job *job, service_reply reply, void *userdata, struct err *err)
+{
+        struct json *document = NULL;
+        if (document_show(job->instance, job->item, job->result, &job->snapshot, &document, err) < 0)
+                return EXIT_FAILED;
+        return reply(userdata, json_make("{s:o}", "show", document), false) ? -1 : 0;
+}
+
 /* ---- the life of a job ---- */
+
+static const struct {
+        const char *method;
+        enum job_kind kind;
+} jobs[] = {{"Propose", JOB_PROPOSE}, {"Compare", JOB_COMPARE}, {"Show", JOB_SHOW}};
+
+static int
+prepare(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        struct service_job *job, struct err *err)
+{
+        switch (job->kind) {
+        case JOB_COMPARE:
+                return prepare_compare(instance, session, job, err);
+        case JOB_SHOW:
+                return prepare_show(instance, job, err);
+        default:
+                return prepare_propose(instance, peer, job, err);
+        }
+}
 
 int
 service_job_new(struct instance *instance, const struct service_peer *peer, struct service_session *session,
@@ -270,12 +341,14 @@ service_job_new(struct instance *instance, const struct service_peer *peer, stru
                 err_oom(err);
                 return EXIT_FAILED;
         }
-        job->compare = strcmp(method, "Compare") == 0;
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+                if (strcmp(jobs[i].method, method) == 0)
+                        job->kind = jobs[i].kind;
+        job->instance = instance;
         job->parameters = json_keep((struct json *)(uintptr_t)parameters);
         if (service_items(parameters, &job->items, err) < 0)
                 return EXIT_FAILED;
-        int r = job->compare ? prepare_compare(instance, session, job, err)
-                             : prepare_propose(instance, peer, job, err);
+        int r = prepare(instance, peer, session, job, err);
         if (r)
                 return r;
         job->request.files = job->audit.files = &job->files;
@@ -288,8 +361,12 @@ service_job_new(struct instance *instance, const struct service_peer *peer, stru
 void
 service_job_run(struct service_job *job)
 {
-        if (!job->compare) {
+        if (job->kind == JOB_PROPOSE) {
                 job->result = proposal_make(&job->request, &job->text, &job->err);
+                return;
+        }
+        if (job->kind == JOB_SHOW) {
+                run_show(job);
                 return;
         }
         struct audit_request request = job->audit;
@@ -347,10 +424,12 @@ reply_document(struct service_job *job, service_reply reply, void *userdata)
 int
 service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err)
 {
+        if (job->kind == JOB_SHOW && job->result >= 0)
+                return reply_show(job, reply, userdata, err);
         if (job->result) {
                 if (err)
                         *err = job->err;
                 return EXIT_FAILED;
         }
-        return job->compare ? reply_document(job, reply, userdata) : reply_text(job, reply, userdata);
+        return job->kind == JOB_COMPARE ? reply_document(job, reply, userdata) : reply_text(job, reply, userdata);
 }

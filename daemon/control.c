@@ -213,8 +213,7 @@ on_settled(void *userdata)
         int r = service_call(client->control->instance, &client->peer, &client->session, client->method, parameters,
                 on_reply, client, &err);
         finish_call(client, r, &err);
-        client_send(client);
-        client_watch(client);
+        client_serve(client);
 }
 
 static void *
@@ -265,10 +264,7 @@ finish_job(struct client *client)
         int r = service_job_finish(client->job, on_reply, client, &err);
         client->job = service_job_free(client->job);
         finish_call(client, r, &err);
-        if (!client_send(client) || client->closing)
-                client_close(client);
-        else
-                client_serve(client);
+        client_serve(client);
 }
 
 static int

@@ -93,8 +93,8 @@ struct engine {
         int mount_fd;
         bool stopping;
         int64_t full_interval_s, quick_interval_s;
-        unsigned workers;
-        uint64_t max_rate;
+        _Atomic unsigned workers;
+        _Atomic uint64_t max_rate; /* bytes/s */
 
         pthread_mutex_t lock;
         pthread_cond_t look;  /* for the lookers alone: a signal must not wake another kind of thread */
@@ -117,12 +117,13 @@ struct engine {
         bool want[3];
         bool walking;
         enum pass_kind walk_kind;
-        bool walk_background;
+        bool urgent; /* somebody waits for the pass that is asked for */
         uint64_t pass_asked, pass_started, pass_done; /* numbers */
         int walk_result;
         struct err walk_err;
         char walk_problem[512];
-        uint64_t walk_problems;
+        uint64_t walk_problems, walk_missing;
+        char walk_missing_where[512]; /* the first scope path that is not there */
         int64_t walk_started_ms;
         uint64_t walk_drifts_before;
         atomic_ullong files, bytes;
@@ -143,7 +144,7 @@ struct engine {
 };
 
 static void pump(struct engine *engine);
-static void ask_pass(struct engine *engine, enum pass_kind kind);
+static uint64_t ask_pass(struct engine *engine, enum pass_kind kind, bool urgent);
 
 static void
 wake_loop(struct engine *engine)
@@ -425,12 +426,16 @@ static void
 on_walk_problem(void *userdata, const char *path, int error)
 {
         struct engine *engine = userdata;
-        if (error == ENOENT || error == EXDEV || error == ENOTDIR)
-                return;
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        if (error == EXDEV || !escaped)
+                return;
         pthread_mutex_lock(&engine->lock);
-        if (engine->walk_problems++ == 0)
-                snprintf(engine->walk_problem, sizeof engine->walk_problem, "%.400s: %s", escaped ? escaped : "",
+        if (error == ENOENT || error == ENOTDIR) {
+                bool scope_path = judge_names_path(engine->instance->judge, escaped);
+                if (scope_path && engine->walk_missing++ == 0)
+                        snprintf(engine->walk_missing_where, sizeof engine->walk_missing_where, "%.500s", escaped);
+        } else if (engine->walk_problems++ == 0)
+                snprintf(engine->walk_problem, sizeof engine->walk_problem, "%.400s: %s", escaped,
                         strerrordesc_np(error));
         pthread_mutex_unlock(&engine->lock);
 }
@@ -568,8 +573,9 @@ walker_main(void *argument)
                 engine->walk_problems = 0;
                 engine->walk_started_ms = clock_now_ms();
                 engine->files = engine->bytes = 0;
-                bool background = !engine->settles;
-                engine->walk_background = background;
+                engine->walk_missing = 0;
+                bool background = !engine->urgent;
+                engine->urgent = false;
                 pthread_mutex_unlock(&engine->lock);
                 struct err err = {0};
                 int r = walk_pass(engine, kind, background, &err);
@@ -630,14 +636,17 @@ pruner_main(void *argument)
 
 /* ---- passes, seen from the loop ---- */
 
-static void
-ask_pass(struct engine *engine, enum pass_kind kind)
+/* Returns the number that the pass will at least have. */
+static uint64_t
+ask_pass(struct engine *engine, enum pass_kind kind, bool urgent)
 {
         pthread_mutex_lock(&engine->lock);
         engine->want[kind] = true;
-        engine->pass_asked++;
+        engine->urgent = engine->urgent || urgent;
+        uint64_t number = ++engine->pass_asked;
         pthread_cond_broadcast(&engine->work);
         pthread_mutex_unlock(&engine->lock);
+        return number;
 }
 
 static int
@@ -689,7 +698,7 @@ tell_ready(struct engine *engine)
         if (engine->ready_told)
                 return;
         engine->ready_told = true;
-        ask_pass(engine, PASS_FULL);
+        ask_pass(engine, PASS_FULL, false);
         if (engine->ready)
                 engine->ready(engine->ready_userdata);
 }
@@ -702,14 +711,17 @@ finish_pass(struct engine *engine)
         enum pass_kind kind = engine->walk_kind;
         uint64_t started = engine->pass_started, problems = engine->walk_problems;
         int result = engine->walk_result;
-        char where[sizeof engine->walk_problem];
+        char where[sizeof engine->walk_problem], missing[sizeof engine->walk_missing_where];
         memcpy(where, engine->walk_problem, sizeof where);
+        memcpy(missing, engine->walk_missing_where, sizeof missing);
         pthread_mutex_unlock(&engine->lock);
         report_watches(engine);
         if (kind != PASS_FOLDERS) {
                 int64_t now_ms = clock_now_ms();
                 instance_problem(engine->instance, PROBLEM_UNREADABLE, problems, where,
                         "the folder could not be read");
+                instance_problem(engine->instance, PROBLEM_PATH_MISSING, engine->walk_missing, missing,
+                        PATH_MISSING_HINT);
                 record_scan(engine, pass_names[kind], engine->files, engine->bytes,
                         now_ms - engine->walk_started_ms, result == 0 && !problems);
                 if (result == 0 && engine->overflowed) {
@@ -770,11 +782,9 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         settle->userdata = userdata;
         settle->next = engine->settles;
         engine->settles = settle;
-        /* Nothing was verified since the start: the first full pass is the look that is asked for. */
-        ask_pass(engine, full ? PASS_FULL : PASS_QUICK);
-        settle->pass = engine->pass_asked;
+        settle->pass = ask_pass(engine, full ? PASS_FULL : PASS_QUICK, true);
         dirty_hurry(engine->dirty);
-        pump(engine);
+        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT); /* done is never called from here */
         return settle;
 }
 
@@ -872,7 +882,7 @@ mark_overflow(struct engine *engine, const char *why)
         }
         engine->overflowed = true;
         instance_problem(engine->instance, PROBLEM_OVERFLOW, 1, why, "a rescan is under way");
-        ask_pass(engine, PASS_QUICK);
+        ask_pass(engine, PASS_QUICK, false);
 }
 
 static void
@@ -909,7 +919,7 @@ on_subtree(void *userdata, const char *path)
         if (subtree)
                 free(subtree->path);
         free(subtree);
-        ask_pass(engine, PASS_QUICK); /* walks it with everything else */
+        ask_pass(engine, PASS_QUICK, false); /* walks it with everything else */
 }
 
 static void
@@ -963,7 +973,7 @@ on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata)
                 record_mounts(engine, now, engine->mounts, "mounted");
                 record_mounts(engine, engine->mounts, now, "unmounted");
                 instance_flush(engine->instance, NULL);
-                ask_pass(engine, PASS_QUICK);
+                ask_pass(engine, PASS_QUICK, false);
         }
         if (now) {
                 free(engine->mounts);
@@ -1078,7 +1088,7 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         if (engine->ready_told && now_ms - engine->last_quick_ms >= engine->quick_interval_s * 1000) {
                 engine->last_quick_ms = now_ms;
                 watch_lost_reset(engine->watch);
-                ask_pass(engine, PASS_QUICK);
+                ask_pass(engine, PASS_QUICK, false);
         }
         pump(engine);
         sd_event_source_set_time(source, (uint64_t)(now_ms + TURN_MS) * 1000);
@@ -1192,7 +1202,7 @@ engine_start(struct engine *engine, void (*ready)(void *userdata), void *userdat
         engine->gap_before = engine->instance->had_history;
         int r = start_threads(engine, err);
         if (r == 0)
-                ask_pass(engine, PASS_FOLDERS);
+                ask_pass(engine, PASS_FOLDERS, false);
         return r;
 }
 
@@ -1202,7 +1212,7 @@ engine_baselines_changed(struct engine *engine)
         struct coverage coverage;
         judge_coverage(engine->instance->judge, clock_now_ms(), &coverage);
         bool many = coverage.expected - coverage.verified > UNVERIFIED_FOR_FULL;
-        ask_pass(engine, engine->instance->settled && !many ? PASS_QUICK : PASS_FULL);
+        ask_pass(engine, engine->instance->settled && !many ? PASS_QUICK : PASS_FULL, true);
 }
 
 static void

@@ -18,10 +18,12 @@ found() {
     has_record drift "$item" ".detail.change == \"$change\"" || fail "the history has no such drift of $item"
     expect_exit 1 driftctl diff --json "$item"
     expect_json '.verdict == "drift"'
-    expect_json '.drifts | length == 1 and (.[0] | .change == $change and .state == "open" and .baseline == "host" and .unobserved == false)' \
-        --arg change "$change"
+    # Asked for a folder, diff answers for all that is below it too.
+    expect_json '[.drifts[] | select(.item == $item)] | length == 1 and (.[0] | .change == $change and .state == "open" and
+        .baseline == "host" and .unobserved == false)' --arg item "$item" --arg change "$change"
     if [[ $# -gt 2 ]]; then
-        expect_json '[.drifts[0].attributes[].name] == ($names | split(" "))' --arg names "$3"
+        expect_json '[.drifts[] | select(.item == $item) | .attributes[].name] == ($names | split(" "))' \
+            --arg item "$item" --arg names "$3"
     fi
 }
 

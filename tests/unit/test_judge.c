@@ -15,6 +15,7 @@
 #define HEX_C "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
 
 #define STATIC_REST " mode=static severity=high mounts=local keep_content=auto content_within=100\n"
+#define SCANNED_REST " mode=static severity=high mounts=local keep_content=never content_within=100\n"
 #define GROWING_REST " mode=growing severity=medium mounts=local keep_content=never content_within=100\n"
 #define PRESENT_REST " mode=present severity=low mounts=local keep_content=never content_within=100\n"
 #define ATTRS " attributes=type,mode,size,content"
@@ -88,13 +89,6 @@ setup_files(void)
 {
         setup();
         scratch_make();
-}
-
-static void
-teardown_files(void)
-{
-        teardown();
-        scratch_remove();
 }
 
 /* ---- baselines ---- */
@@ -1062,6 +1056,17 @@ END_TEST
 
 /* ---- scans of a real folder ---- */
 
+/* A path in the scratch folder; good until the eighth from now. */
+static const char *
+in(const char *name)
+{
+        static char paths[8][256];
+        static size_t turn;
+        char *path = paths[turn++ % ARRAY_SIZE(paths)];
+        snprintf(path, sizeof paths[0], "%.200s%s%s", scratch, *name ? "/" : "", name);
+        return path;
+}
+
 static char *hinted[16];
 static size_t n_hinted;
 
@@ -1074,12 +1079,26 @@ take_hint(void *userdata, const char *path)
 }
 
 static void
+forget_hints(void)
+{
+        for (; n_hinted; n_hinted--)
+                free(hinted[n_hinted - 1]);
+}
+
+static void
+teardown_files(void)
+{
+        forget_hints();
+        teardown();
+        scratch_remove();
+}
+
+static void
 scan(bool full, bool at_once)
 {
         struct err err = {0};
         struct judge_scan options = {.full = full, .at_once = at_once, .workers = 1, .hint = take_hint};
-        for (; n_hinted; n_hinted--)
-                free(hinted[n_hinted - 1]);
+        forget_hints();
         ck_assert_msg(judge_scan(judge, &options, &err) == 0, "%s", err.text);
 }
 
@@ -1091,13 +1110,13 @@ expect_files(uint64_t generation, const char *const *names, size_t n)
         struct text_list lines = {0};
         uint32_t mask = ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_MODE) | ATTRIBUTE_BIT(ATTRIBUTE_SIZE) |
                 ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
-        ck_assert_int_eq(buf_printf(&entries, "scope files here path=%s" ATTRS STATIC_REST, scratch), 0);
+        ck_assert_int_eq(buf_printf(&entries, "scope files here path=%s" ATTRS SCANNED_REST, scratch), 0);
         for (size_t i = 0; i < n; i++) {
                 _cleanup_snapshot_ struct snapshot snapshot = {0};
                 _cleanup_buf_ struct buf line = {0};
                 struct snapshot_wish wish = {.content = true, .prefix = UINT64_MAX};
-                ck_assert_int_eq(snapshot_path("", at("%s", names[i]), &wish, &snapshot, NULL), 0);
-                ck_assert_int_eq(baseline_file_append(at("%s", names[i]), mask, &snapshot.attributes, &line), 0);
+                ck_assert_int_eq(snapshot_path("", in(names[i]), &wish, &snapshot, NULL), 0);
+                ck_assert_int_eq(baseline_file_append(in(names[i]), mask, &snapshot.attributes, &line), 0);
                 ck_assert_int_eq(text_list_add(&lines, line.data, line.size), 0);
         }
         text_list_sort(&lines);
@@ -1114,24 +1133,24 @@ see_live(const char *name)
         struct statx stx;
         struct snapshot_wish wish = {0};
         _cleanup_snapshot_ struct snapshot snapshot = {0};
-        ck_assert(judge_wish(judge, at("%s", name), &wish));
-        int result = snapshot_path("", at("%s", name), &wish, &snapshot, NULL);
+        ck_assert(judge_wish(judge, in(name), &wish));
+        int result = snapshot_path("", in(name), &wish, &snapshot, NULL);
         ck_assert_int_ge(result, 0);
         if (result != SNAPSHOT_GONE) {
-                ck_assert_int_eq(statx(AT_FDCWD, at("%s", name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx), 0);
+                ck_assert_int_eq(statx(AT_FDCWD, in(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC_STATS, &stx), 0);
                 snapshot.mark = stat_mark_of(&stx);
         }
         struct observation seen = {.result = result, .snapshot = &snapshot, .now_ms = NOW_MS};
-        ck_assert_int_eq(judge_observe(judge, at("%s", name), &seen), 0);
+        ck_assert_int_eq(judge_observe(judge, in(name), &seen), 0);
 }
 
-static const char *const here[] = {"", "a", "b"};
+static const char *const here[] = {"", "a", "b", "c"};
 
 static void
 put_here(void)
 {
-        put(at("a"), "one\n");
-        put(at("b"), "two\n");
+        put(in("a"), "one\n");
+        put(in("b"), "two\n");
         expect_files(1, here, 3);
 }
 
@@ -1140,15 +1159,15 @@ START_TEST(a_full_scan_finds_what_changed_is_missing_and_is_new)
         put_here();
         scan(true, true);
         assert_told(0);
-        put(at("a"), "eno\n"); /* the same size */
-        ck_assert_int_eq(unlink(at("b")), 0);
-        put(at("c"), "new\n");
+        put(in("a"), "eno\n"); /* the same size */
+        ck_assert_int_eq(unlink(in("b")), 0);
+        put(in("c"), "new\n");
         scan(true, true);
         assert_told(3);
         ck_assert_uint_eq(open_drifts(), 3);
-        put(at("a"), "one\n");
-        put(at("b"), "two\n");
-        ck_assert_int_eq(unlink(at("c")), 0);
+        put(in("a"), "one\n");
+        put(in("b"), "two\n");
+        ck_assert_int_eq(unlink(in("c")), 0);
         scan(true, true);
         assert_told(6);
         ck_assert_uint_eq(open_drifts(), 0);
@@ -1158,16 +1177,16 @@ END_TEST
 START_TEST(a_scan_that_only_hints_changes_no_answer)
 {
         put_here();
-        put(at("a"), "eno\n");
-        ck_assert_int_eq(unlink(at("b")), 0);
-        put(at("c"), "new\n");
+        put(in("a"), "eno\n");
+        ck_assert_int_eq(unlink(in("b")), 0);
+        put(in("c"), "new\n");
         scan(true, false);
         assert_told(0);
         ck_assert_uint_eq(open_drifts(), 0);
         bool seen[3] = {false};
         for (size_t i = 0; i < n_hinted; i++)
                 for (size_t k = 0; k < 3; k++)
-                        seen[k] |= strcmp(hinted[i], at("%c", 'a' + (int)k)) == 0;
+                        seen[k] |= strcmp(hinted[i], in(here[k + 1])) == 0;
         ck_assert(seen[0] && seen[1] && seen[2]);
 }
 END_TEST
@@ -1179,10 +1198,10 @@ START_TEST(a_quick_scan_passes_over_what_has_the_stat_of_its_last_look)
                 see_live(here[i]);
         scan(false, false);
         ck_assert_uint_eq(n_hinted, 0);
-        ck_assert_int_eq(chmod(at("a"), 0600), 0);
+        ck_assert_int_eq(chmod(in("a"), 0600), 0);
         scan(false, false);
         ck_assert_uint_eq(n_hinted, 1);
-        ck_assert_str_eq(hinted[0], at("a"));
+        ck_assert_str_eq(hinted[0], in("a"));
 }
 END_TEST
 
@@ -1191,11 +1210,11 @@ START_TEST(a_new_generation_takes_over_the_marks_of_the_same_lines)
         put_here();
         for (size_t i = 0; i < 3; i++)
                 see_live(here[i]);
-        ck_assert_int_eq(chmod(at("b"), 0600), 0);
+        ck_assert_int_eq(chmod(in("b"), 0600), 0);
         expect_files(2, here, 3); /* b's line is another */
         scan(false, false);
         ck_assert_uint_eq(n_hinted, 1);
-        ck_assert_str_eq(hinted[0], at("b"));
+        ck_assert_str_eq(hinted[0], in("b"));
 }
 END_TEST
 
@@ -1204,8 +1223,8 @@ START_TEST(what_was_not_judged_has_no_mark)
         put_here();
         for (size_t i = 0; i < 3; i++)
                 see_live(here[i]);
-        see_so(at("a"), " type=file mode=0644 size=4", (struct look){.mark = 1}); /* its content was not read */
-        see_so(at("b"), " type=file mode=0644 size=4", (struct look){.result = SNAPSHOT_UNREADABLE, .error = EIO, .mark = 1});
+        see_so(in("a"), " type=file mode=0644 size=4", (struct look){.mark = 1}); /* its content was not read */
+        see_so(in("b"), " type=file mode=0644 size=4", (struct look){.result = SNAPSHOT_UNREADABLE, .error = EIO, .mark = 1});
         scan(false, false);
         ck_assert_uint_ge(n_hinted, 2);
 }
@@ -1214,12 +1233,12 @@ END_TEST
 START_TEST(overlapping_baselines_are_scanned_without_false_alarm)
 {
         _cleanup_buf_ struct buf stat_only = {0}, whole = {0};
-        put(at("a"), "one\n");
-        ck_assert_int_eq(buf_printf(&stat_only, "scope files here path=%s attributes=type,mode" STATIC_REST
+        put(in("a"), "one\n");
+        ck_assert_int_eq(buf_printf(&stat_only, "scope files here path=%s attributes=type,mode" SCANNED_REST
                                                 "file %s type=dir mode=0755\nfile %s/a type=file mode=0644\n",
                                  scratch, scratch, scratch),
                 0);
-        ck_assert_int_eq(buf_printf(&whole, "scope files here path=%s attributes=type,content" STATIC_REST
+        ck_assert_int_eq(buf_printf(&whole, "scope files here path=%s attributes=type,content" SCANNED_REST
                                             "file %s type=dir\nfile %s/a type=file content=%s\n",
                                  scratch, scratch, scratch,
                                  "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"),
@@ -1227,7 +1246,7 @@ START_TEST(overlapping_baselines_are_scanned_without_false_alarm)
         both_active(stat_only.data, whole.data);
         scan(true, true);
         assert_told(0);
-        put(at("a"), "eno\n");
+        put(in("a"), "eno\n");
         scan(true, true);
         assert_told(1);
         ck_assert_str_eq(told[0].baseline, "two");
@@ -1239,9 +1258,9 @@ START_TEST(only_what_is_named_is_scanned)
         struct err err = {0};
         char *items[] = {NULL};
         put_here();
-        put(at("a"), "eno\n");
-        put(at("b"), "owt\n");
-        ck_assert_int_ge(asprintf(&items[0], "file:%s", at("b")), 0);
+        put(in("a"), "eno\n");
+        put(in("b"), "owt\n");
+        ck_assert_int_ge(asprintf(&items[0], "file:%s", in("b")), 0);
         struct judge_scan options = {.full = true, .at_once = true, .workers = 1, .items = items, .n_items = 1};
         ck_assert_msg(judge_scan(judge, &options, &err) == 0, "%s", err.text);
         assert_told(1);

@@ -294,12 +294,13 @@ END_TEST
 
 /* An OpenSSH file around these public and private strings. */
 static struct buf
-openssh_file(const struct ssh_key *shown, const unsigned char seed[32], const unsigned char inside[32])
+openssh_file(const struct ssh_key *shown, const unsigned char seed[32], const unsigned char inside[32],
+        const unsigned char tail[32])
 {
         struct buf blob = {0}, private = {0}, outer = {0}, file = {0};
         unsigned char both[64];
         memcpy(both, seed, 32);
-        memcpy(both + 32, inside, 32);
+        memcpy(both + 32, tail, 32);
         ck_ok(ssh_key_append_blob(shown, &blob));
         ck_ok(ssh_append_u32(&private, 7));
         ck_ok(ssh_append_u32(&private, 7));
@@ -331,11 +332,13 @@ START_TEST(an_openssh_key_whose_halves_differ_is_refused)
         struct digest seed;
         digest_bytes("alice", 5, &seed);
         const unsigned char *a = signer_key(alice)->public_key, *b = signer_key(bob)->public_key;
-        struct buf right = openssh_file(signer_key(alice), seed.bytes, a);
-        struct buf shown = openssh_file(signer_key(bob), seed.bytes, a);
-        struct buf inside = openssh_file(signer_key(alice), seed.bytes, b);
+        struct buf right = openssh_file(signer_key(alice), seed.bytes, a, a);
+        struct buf shown = openssh_file(signer_key(bob), seed.bytes, a, a);
+        struct buf inside = openssh_file(signer_key(alice), seed.bytes, b, a);
+        struct buf tail = openssh_file(signer_key(alice), seed.bytes, a, b);
         ck_assert_int_eq(signer_from_file(shown.data, shown.size, NULL, &signer, NULL), -EINVAL);
         ck_assert_int_eq(signer_from_file(inside.data, inside.size, NULL, &signer, NULL), -EINVAL);
+        ck_assert_int_eq(signer_from_file(tail.data, tail.size, NULL, &signer, NULL), -EINVAL);
         ck_assert_ptr_null(signer);
         ck_ok(signer_from_file(right.data, right.size, NULL, &signer, NULL));
         signer_free(signer);
@@ -344,13 +347,32 @@ START_TEST(an_openssh_key_whose_halves_differ_is_refused)
         buf_done(&right);
         buf_done(&shown);
         buf_done(&inside);
+        buf_done(&tail);
+}
+END_TEST
+
+/* 0xaf is a slash with its high bit set. */
+START_TEST(an_openssh_key_with_a_byte_that_is_not_base64_is_refused)
+{
+        struct signer *alice = person("alice"), *signer = NULL;
+        struct digest seed;
+        digest_bytes("alice", 5, &seed);
+        const unsigned char *a = signer_key(alice)->public_key;
+        struct buf file = openssh_file(signer_key(alice), seed.bytes, a, a);
+        char *slash = strchr(file.data, '/');
+        ck_assert_ptr_nonnull(slash);
+        *slash = (char)0xaf;
+        ck_assert_int_eq(signer_from_file(file.data, file.size, NULL, &signer, NULL), -EINVAL);
+        signer_free(alice);
+        buf_done(&file);
 }
 END_TEST
 
 START_TEST(a_token_key_file_is_refused_with_the_way_through_ssh_agent)
 {
         struct ssh_key token = {.type = SSH_KEY_SK_ED25519, .application = "ssh:"};
-        struct buf file = openssh_file(&token, (unsigned char[32]){0}, (unsigned char[32]){0});
+        struct buf file =
+                openssh_file(&token, (unsigned char[32]){0}, (unsigned char[32]){0}, (unsigned char[32]){0});
         struct signer *signer = NULL;
         struct err err = {0};
         ck_assert_int_eq(signer_from_file(file.data, file.size, NULL, &signer, &err), -EINVAL);
@@ -638,6 +660,24 @@ START_TEST(an_agent_that_babbles_is_told_of)
 }
 END_TEST
 
+START_TEST(an_answer_beyond_the_bounds_is_not_read)
+{
+        struct buf large = {0}, body = {0};
+        struct err err = {0};
+        ck_ok(ssh_append_u32(&large, (256 << 10) + 1));
+        ck_assert_int_eq(ask_liar(&large, 1, &err), -EMSGSIZE);
+        ck_ok(buf_append(&body, "\x0c", 1));
+        ck_ok(ssh_append_u32(&body, 2049));
+        for (int i = 0; i < 2049 * 2; i++)
+                ck_ok(ssh_append_u32(&body, 0)); /* an empty key with an empty comment */
+        struct buf many = reply(body.data, body.size);
+        ck_assert_int_eq(ask_liar(&many, 1, &err), -EBADMSG);
+        buf_done(&large);
+        buf_done(&body);
+        buf_done(&many);
+}
+END_TEST
+
 static void
 add(TCase *cases)
 {
@@ -655,6 +695,7 @@ add(TCase *cases)
         tcase_add_test(cases, an_encrypted_openssh_key_is_refused_with_the_way_through_ssh_agent);
         tcase_add_test(cases, an_openssh_key_of_another_type_is_refused_by_its_name);
         tcase_add_test(cases, an_openssh_key_whose_halves_differ_is_refused);
+        tcase_add_test(cases, an_openssh_key_with_a_byte_that_is_not_base64_is_refused);
         tcase_add_test(cases, a_token_key_file_is_refused_with_the_way_through_ssh_agent);
         tcase_add_test(cases, the_only_ed25519_key_of_an_agent_signs);
         tcase_add_test(cases, of_two_keys_in_an_agent_the_wanted_one_signs);
@@ -662,6 +703,7 @@ add(TCase *cases)
         tcase_add_test(cases, an_agent_that_is_not_there_is_told_of);
         tcase_add_test(cases, a_signature_of_an_agent_that_does_not_hold_is_not_handed_out);
         tcase_add_test(cases, an_agent_that_babbles_is_told_of);
+        tcase_add_test(cases, an_answer_beyond_the_bounds_is_not_read);
 }
 
 int
