@@ -6,4 +6,5 @@
 #include "cli/transfer.h"
 
 /* changes < 0: not told. 0 or an exit code with words. */
-int apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes, struct err *err);
+int apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
+        struct err *err);

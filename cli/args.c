@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reading the command line. One pass takes argv apart with the options of all commands; once the words have
- * named the command, a second look finds for each option the row of that command, and refuses what it does not
- * have. So options may stand anywhere, and the complaint can name the nearest option that would be right.
+ * named the command, a second look finds for each option the row of that command, and refuses what it does
+ * not have. So options may stand anywhere, and the complaint can name the nearest option that would be right.
  *
  * Owns two arrays; all text stays argv's.
  */
@@ -157,7 +157,8 @@ option_unknown(const struct given *given, const struct option *globals, const st
 {
         const char *names[OPTIONS_MAX];
         size_t n = 0;
-        for (const struct option *option = command->options; option && option->name && n < OPTIONS_MAX; option++)
+        for (const struct option *option = command->options; option && option->name && n < OPTIONS_MAX;
+                option++)
                 names[n++] = option->name;
         for (const struct option *option = globals; option->name && n < OPTIONS_MAX; option++)
                 names[n++] = option->name;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The command line, by tables. Options may stand anywhere: before the command, after it, between its arguments; `--`
- * ends them. `--name value`, `--name=value`, `-o value`, `-ovalue`; letters without values may be joined.
+ * The command line, by tables. Options may stand anywhere: before the command, after it, between its
+ * arguments; `--` ends them. `--name value`, `--name=value`, `-o value`, `-ovalue`; letters without values
+ * may be joined.
  *
- * An option's name takes a value in every command that has it, or in none, so that the command can be found before its own
- * table is known.
+ * An option's name takes a value in every command that has it, or in none, so that the command can be found
+ * before its own table is known.
  */
 #pragma once
 
@@ -16,9 +17,9 @@
 struct command;
 
 struct option {
-        const char *name;           /* without dashes; NULL ends a table */
-        char letter;                /* '\0': none */
-        const char *value;          /* as the help shows it, "FILE"; NULL: a flag */
+        const char *name;  /* without dashes; NULL ends a table */
+        char letter;       /* '\0': none */
+        const char *value; /* as the help shows it, "FILE"; NULL: a flag */
         const char *summary;
         const char *const *choices; /* the values that there are, up to NULL; NULL: any */
         bool repeats;
@@ -29,7 +30,7 @@ struct args {
                 const struct option *option; /* NULL: no command has it */
                 const char *text;            /* as it was written, for words */
                 const char *value;           /* borrowed from argv; NULL: a flag */
-        } *given;
+        } * given;
         size_t n_given;
         const char **words; /* all that is no option; borrowed from argv */
         size_t n_words;
@@ -37,17 +38,19 @@ struct args {
 };
 
 /*
- * Takes argv[1..] apart; knows the options of all commands. 0, or -EINVAL with words (an option without its value), -ENOMEM.
- * Unknown options are kept, for args_check to complain about.
+ * Takes argv[1..] apart; knows the options of all commands. 0, or -EINVAL with words (an option without its
+ * value), -ENOMEM. Unknown options are kept, for args_check to complain about.
  */
-int args_parse(int argc, char *const argv[], const struct option *globals, const struct command *table, struct args *ret,
-        struct err *err);
+int args_parse(int argc, char *const argv[], const struct option *globals, const struct command *table,
+        struct args *ret, struct err *err);
 
 /* Drops the first words: the command. */
 void args_skip(struct args *args, size_t n);
 
-/* Every given option must be the command's or global, once unless it repeats, with a value that there is. -EINVAL with words. */
-int args_check(struct args *args, const struct option *globals, const struct command *command, struct err *err);
+/* Every given option must be the command's or global, once unless it repeats, with a value that there is.
+ * -EINVAL with words. */
+int args_check(
+        struct args *args, const struct option *globals, const struct command *command, struct err *err);
 
 void args_done(struct args *args);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ballot's model. Entries are sorted so that a folder's entries stand together ('/' sorts before every other
- * byte), so a row is a range of them, and a group is opened by cutting its range at the next depth. Depths are
- * chosen as deep as BALLOT_FLAT_MAX rows allow: what a person sees is as precise as a screen can hold.
+ * The ballot's model. Entries are sorted so that a folder's entries stand together ('/' sorts before every
+ * other byte), so a row is a range of them, and a group is opened by cutting its range at the next depth.
+ * Depths are chosen as deep as BALLOT_FLAT_MAX rows allow: what a person sees is as precise as a screen can
+ * hold.
  *
- * Invariants: rows of level 0 partition the entries; the rows right after an open one with a greater level partition it.
+ * Invariants: rows of level 0 partition the entries; the rows right after an open one with a greater level
+ * partition it.
  */
 #include "cli/ballot.h"
 
@@ -53,7 +55,8 @@ static bool
 same_group(const struct ballot_entry *a, const struct ballot_entry *b, unsigned depth)
 {
         size_t size = key_size(a->item, depth);
-        return a->section == b->section && key_size(b->item, depth) == size && memcmp(a->item, b->item, size) == 0;
+        return a->section == b->section && key_size(b->item, depth) == size &&
+               memcmp(a->item, b->item, size) == 0;
 }
 
 /* How many entries from `first` on make one group. */
@@ -104,7 +107,8 @@ insert_rows(struct ballot *ballot, size_t at, const struct ballot_row *rows, siz
 
 /* Cuts a range of entries into rows and puts them in at a place. */
 static int
-insert_range(struct ballot *ballot, size_t at, size_t first, size_t count, unsigned least_depth, unsigned level)
+insert_range(
+        struct ballot *ballot, size_t at, size_t first, size_t count, unsigned least_depth, unsigned level)
 {
         unsigned depth = choose_depth(ballot, first, count, least_depth);
         size_t n = 0;
@@ -218,7 +222,8 @@ ballot_toggle(struct ballot *ballot, const struct ballot_command *command)
 {
         for (size_t i = 0; i < command->n_ranges; i++) {
                 size_t done = 0; /* entries before this were toggled by a group of this range */
-                for (size_t j = command->ranges[i].first; j <= command->ranges[i].last && j < ballot->n_rows; j++) {
+                for (size_t j = command->ranges[i].first; j <= command->ranges[i].last && j < ballot->n_rows;
+                        j++) {
                         const struct ballot_row *row = &ballot->rows[j];
                         if (row->first + row->count <= done)
                                 continue;
@@ -256,7 +261,8 @@ take_row(const char **at, size_t n_rows, size_t *ret, struct err *err)
         if (*at == start)
                 return not_understood(start, err);
         if (!value || value > n_rows) {
-                err_set(err, -EINVAL, "there is no row %.*s", (int)min_size((size_t)(*at - start), 20), start);
+                err_set(err, -EINVAL, "there is no row %.*s", (int)min_size((size_t)(*at - start), 20),
+                        start);
                 return err_hint(err, -EINVAL, "the rows are 1 to %zu", n_rows);
         }
         *ret = value - 1;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ballot of bless: entries that a person chooses from, and the rows that stand for them on a screen. Pure: it
- * prints and reads nothing (ballot_screen.h does). Every entry is unchecked until it is chosen.
+ * The ballot of bless: entries that a person chooses from, and the rows that stand for them on a screen.
+ * Pure: it prints and reads nothing (ballot_screen.h does). Every entry is unchecked until it is chosen.
  */
 #pragma once
 
@@ -36,8 +36,9 @@ struct ballot {
 };
 
 /*
- * Takes the entries over and sorts them. by_section: one row a section (a first generation: one a scope), else an entry a
- * row, or by folder if there are more than BALLOT_FLAT_MAX. 0 or -ENOMEM (the entries are freed then too).
+ * Takes the entries over and sorts them. by_section: one row a section (a first generation: one a scope),
+ * else an entry a row, or by folder if there are more than BALLOT_FLAT_MAX. 0 or -ENOMEM (the entries are
+ * freed then too).
  */
 int ballot_make(struct ballot_entry *entries, size_t count, bool by_section, struct ballot *ret);
 void ballot_done(struct ballot *ballot);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ballot's screen: rows out, lines in. Ctrl-C simply ends the program, for nothing has been done yet; the end of
- * the input counts as quitting, never as consent.
+ * The ballot's screen: rows out, lines in. Ctrl-C simply ends the program, for nothing has been done yet; the
+ * end of the input counts as quitting, never as consent.
  */
 #include "cli/ballot_screen.h"
 
@@ -45,7 +45,8 @@ ballot_show(const struct ballot_screen *screen)
                 _cleanup_buf_ struct buf words = {0};
                 size_t chosen = ballot_chosen(ballot, row->first, row->count);
                 row_words(screen, row, &words);
-                table_cell(&table, chosen ? COLOR_BOLD : COLOR_PLAIN, "%4zu %s", i + 1, mark(chosen, row->count));
+                table_cell(&table, chosen ? COLOR_BOLD : COLOR_PLAIN, "%4zu %s", i + 1,
+                        mark(chosen, row->count));
                 if (row->group && !row->depth)
                         table_cell(&table, COLOR_PLAIN, "%s", screen->sections[entry->section]);
                 else
@@ -120,8 +121,9 @@ ask(const struct ballot_screen *screen)
         struct err err = {0};
         struct ballot_command command;
         enum next_step step = STEP_QUIT;
-        print(&screen->cli->errors, "%zu of %zu chosen (? for help): ",
-                ballot_chosen(screen->ballot, 0, screen->ballot->count), screen->ballot->count);
+        print(&screen->cli->errors,
+                "%zu of %zu chosen (? for help): ", ballot_chosen(screen->ballot, 0, screen->ballot->count),
+                screen->ballot->count);
         fflush(stderr);
         if (getline(&line, &size, stdin) > 0) {
                 step = STEP_ASK;

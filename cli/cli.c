@@ -80,6 +80,9 @@ cli_document(struct cli *cli, struct json *document, struct err *err)
         return 0;
 }
 
+static void print_words_of(
+        const struct printer *printer, const char *before, const char *format, va_list args) _printf_(3, 0);
+
 static void
 print_words_of(const struct printer *printer, const char *before, const char *format, va_list args)
 {
@@ -164,7 +167,7 @@ name_from_text(const char *text, size_t size, char ret[static NAME_MAX_SIZE])
         for (size_t i = 0; i < size && n + 1 < NAME_MAX_SIZE; i++) {
                 unsigned char byte = (unsigned char)text[i];
                 bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                        (byte >= '0' && byte <= '9') || byte == '_' || byte == '.' || byte == '-';
+                              (byte >= '0' && byte <= '9') || byte == '_' || byte == '.' || byte == '-';
                 char out = letter ? (char)byte : '-';
                 if (n || (out != '-' && out != '.'))
                         ret[n++] = out;

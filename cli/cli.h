@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the commands of driftctl share: the row of a command, and the run of one. A command returns an exit code
- * (core/service.h); with EXIT_FAILED or EXIT_UNTRUSTED it may leave words in err, which main prints, as JSON if that
- * was asked for. Nothing here is kept between two runs.
+ * What the commands of driftctl share: the row of a command, and the run of one. A command returns an exit
+ * code (core/service.h); with EXIT_FAILED or EXIT_UNTRUSTED it may leave words in err, which main prints, as
+ * JSON if that was asked for. Nothing here is kept between two runs.
  */
 #pragma once
 
@@ -53,7 +53,8 @@ void cli_done(struct cli *cli);
 int cli_config(struct cli *cli, struct err *err);
 int cli_client(struct cli *cli, struct err *err);
 /* cli_config and cli_client, then one call with one reply. Takes the reference of parameters. */
-int cli_call(struct cli *cli, const char *method, struct json *parameters, struct json **ret, struct err *err);
+int cli_call(
+        struct cli *cli, const char *method, struct json *parameters, struct json **ret, struct err *err);
 
 /* The words (from `first` on) as items; the list is the caller's to finish. */
 int cli_items(struct cli *cli, size_t first, struct text_list *ret, struct err *err);
@@ -114,5 +115,5 @@ int command_help(struct cli *cli, struct err *err);
 void help_overview(struct cli *cli);
 void help_command(struct cli *cli, const struct command *command);
 /* The row that the first words name, and how many words that took; NULL with words (nearest right one). */
-const struct command *command_find(const struct command *table, const char *const *words, size_t n_words, size_t *ret_taken,
-        struct err *err);
+const struct command *command_find(const struct command *table, const char *const *words, size_t n_words,
+        size_t *ret_taken, struct err *err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One way to call the methods, two ways to reach them. A call over the socket is one frame out and one or more
- * frames in (Varlink: JSON, then a NUL); a call in our own process is service_call with the same JSON. Nobody above
- * can tell them apart but by client_is_daemon.
+ * One way to call the methods, two ways to reach them. A call over the socket is one frame out and one or
+ * more frames in (Varlink: JSON, then a NUL); a call in our own process is service_call with the same JSON.
+ * Nobody above can tell them apart but by client_is_daemon.
  *
  * Owns the connection or the opened instance. Frames are bounded in both directions. A connection on which a
  * reply was cut short is closed and answers nothing more: what comes next on it could not be told apart.
@@ -32,7 +32,8 @@ struct client {
         struct service_session session;
 };
 
-static const char start_hint[] = "start it (systemctl start driftd), or run this as root: then driftctl reads the store itself";
+static const char start_hint[] =
+        "start it (systemctl start driftd), or run this as root: then driftctl reads the store itself";
 
 static int
 connect_failed(const char *path, int error, struct err *err)
@@ -192,7 +193,8 @@ receive_frame(struct client *client, size_t *ret_end, struct err *err)
                 }
                 client->searched = input->size;
                 if (input->size >= CLIENT_FRAME_MAX)
-                        return connection_lost(client, "the daemon's reply is larger than a frame may be", err);
+                        return connection_lost(
+                                client, "the daemon's reply is larger than a frame may be", err);
                 if (buf_reserve(input, READ_SIZE) < 0)
                         return failed_oom(err);
                 ssize_t n = recv(client->fd, input->data + input->size, READ_SIZE, 0);
@@ -237,7 +239,9 @@ error_reply(const struct json *reply, struct err *err)
         const struct json *parameters = json_member(reply, "parameters");
         if (strcmp(name, INTERFACE "Failed") != 0) {
                 err_set(err, EXIT_FAILED, "the daemon answered %.200s", harmless(&message, name));
-                return err_hint(err, EXIT_FAILED, "driftctl and driftd may be of different versions: driftctl version, driftctl status");
+                return err_hint(err, EXIT_FAILED,
+                        "driftctl and driftd may be of different versions: driftctl version, driftctl "
+                        "status");
         }
         const char *text = json_text(parameters, "message"), *more = json_text(parameters, "hint");
         int code = json_number(parameters, "exit") == EXIT_UNTRUSTED ? EXIT_UNTRUSTED : EXIT_FAILED;
@@ -263,8 +267,8 @@ write_request(const char *method, const struct json *parameters, bool more, stru
 }
 
 static int
-call_daemon(struct client *client, const char *method, const struct json *parameters, client_on_reply on_reply,
-        void *userdata, struct err *err)
+call_daemon(struct client *client, const char *method, const struct json *parameters,
+        client_on_reply on_reply, void *userdata, struct err *err)
 {
         _cleanup_buf_ struct buf frame = {0};
         if (client->fd < 0)

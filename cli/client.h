@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How driftctl reaches the methods: the daemon's control socket, or, where no daemon answers and we are root, the same
- * methods on the store itself (core/service.h).
+ * How driftctl reaches the methods: the daemon's control socket, or, where no daemon answers and we are root,
+ * the same methods on the store itself (core/service.h).
  */
 #pragma once
 
@@ -9,8 +9,9 @@
 #include "core/json.h"
 #include "core/service.h"
 
-#define CLIENT_FRAME_MAX ((size_t)8 << 20)   /* bytes of one reply */
-#define CLIENT_REQUEST_MAX ((size_t)2 << 20) /* bytes of one request: a text piece of SERVICE_CHUNK_MAX, escaped, fits */
+#define CLIENT_FRAME_MAX ((size_t)8 << 20) /* bytes of one reply */
+#define CLIENT_REQUEST_MAX                                                                                   \
+        ((size_t)2 << 20) /* bytes of one request: a text piece of SERVICE_CHUNK_MAX, escaped, fits */
 
 struct client;
 
@@ -23,9 +24,12 @@ CLEANUP_DEFINE(struct client *, client_free)
 
 bool client_is_daemon(const struct client *client); /* false: in this process */
 
-/* Takes the reference of parameters. on_reply may be NULL; its value is borrowed; non-zero stops. 0 or an exit code with words. */
+/* Takes the reference of parameters. on_reply may be NULL; its value is borrowed; non-zero stops. 0 or an
+ * exit code with words. */
 typedef int (*client_on_reply)(void *userdata, const struct json *parameters, bool continues);
-int client_call(struct client *client, const char *method, struct json *parameters, client_on_reply on_reply, void *userdata, struct err *err);
+int client_call(struct client *client, const char *method, struct json *parameters, client_on_reply on_reply,
+        void *userdata, struct err *err);
 
 /* For calls with one reply: keeps it. */
-int client_call_one(struct client *client, const char *method, struct json *parameters, struct json **ret, struct err *err);
+int client_call_one(struct client *client, const char *method, struct json *parameters, struct json **ret,
+        struct err *err);

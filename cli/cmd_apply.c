@@ -13,8 +13,7 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
         const char *name = json_text(reply, "name"), *id = json_text(reply, "id");
         print_colored(&cli->out, COLOR_GREEN, "%s@%lld", name ? name : "?", json_number(reply, "generation"));
         print(&cli->out, " signed by ");
-        json_each(json_member(reply, "signers"), i, signer)
-        {
+        json_each (json_member(reply, "signers"), i, signer) {
                 const char *who = json_string_of(signer);
                 print(&cli->out, "%s%s", i ? ", " : "", who ? who : "?");
         }
@@ -22,13 +21,17 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
         if (!cli->quiet)
                 print(&cli->out, "id %s\n", id ? id : "?");
         if (json_flag(reply, "adopted"))
-                print_colored(&cli->out, COLOR_YELLOW, "adopted: the store knew no generation before it; the next signed apply confirms it\n");
+                print_colored(&cli->out, COLOR_YELLOW,
+                        "adopted: the store knew no generation before it; the next signed apply confirms "
+                        "it\n");
         if (json_flag(reply, "review_due"))
-                print_colored(&cli->out, COLOR_YELLOW, "applied by the urgent threshold: a review by the others is due\n");
+                print_colored(&cli->out, COLOR_YELLOW,
+                        "applied by the urgent threshold: a review by the others is due\n");
 }
 
 int
-apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes, struct err *err)
+apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
+        struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
         char more[WORDS_MAX + 16] = "", number[WORDS_MAX];
@@ -57,7 +60,9 @@ command_apply(struct cli *cli, struct err *err)
         _cleanup_signed_ struct signed_text text = {0};
         int r = signed_text_read(file, &text, err);
         if (r && strstr(err->text, "driftd-baseline"))
-                err_hint(err, r, "apply takes a baseline; a trust file is put in place and taken by systemctl reload driftd");
+                err_hint(err, r,
+                        "apply takes a baseline; a trust file is put in place and taken by systemctl reload "
+                        "driftd");
         if (r)
                 return r;
         if (!text.approvals.size) {

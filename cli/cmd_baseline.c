@@ -22,10 +22,9 @@ static void
 print_list(struct cli *cli, const struct json *list)
 {
         _cleanup_table_ struct table table = table_make(7);
-        json_each(list, i, baseline)
-        {
+        json_each (list, i, baseline) {
                 _cleanup_buf_ struct buf signers = {0}, ticket = {0};
-                json_each(json_member(baseline, "signers"), j, signer)
+                json_each (json_member(baseline, "signers"), j, signer)
                         buf_printf(&signers, "%s%s", j ? "," : "", json_string_of(signer));
                 print_words(&ticket, text_or(baseline, "ticket", ""));
                 bool active = json_flag(baseline, "active");
@@ -87,8 +86,7 @@ find_row(struct cli *cli, const char *name, uint64_t generation, struct json **r
         int r = cli_call(cli, "ListBaselines", json_make("{s:s}", "name", name), &reply, err);
         if (r)
                 return r;
-        json_each(json_member(reply, "baselines"), i, row)
-        {
+        json_each (json_member(reply, "baselines"), i, row) {
                 bool meant = generation ? (uint64_t)json_number(row, "generation") == generation
                                         : json_flag(row, "active");
                 if (meant && !*ret)
@@ -96,7 +94,8 @@ find_row(struct cli *cli, const char *name, uint64_t generation, struct json **r
         }
         if (*ret)
                 return 0;
-        err_set(err, EXIT_FAILED, generation ? "there is no such generation of %s" : "no generation of %s is active", name);
+        err_set(err, EXIT_FAILED,
+                generation ? "there is no such generation of %s" : "no generation of %s is active", name);
         return err_hint(err, EXIT_FAILED, "driftctl baseline list shows what there is");
 }
 
@@ -139,10 +138,10 @@ print_contents(struct cli *cli, const struct baseline *baseline)
         const struct waiver *waivers = baseline_waivers(baseline, &n_waivers);
         char files[WORDS_MAX];
         baseline_settings(baseline, &n_settings);
-        print(&cli->out, "holds      %s files, %zu settings, %zu waivers\n", count_text(baseline_files(baseline), files),
-                n_settings, n_waivers);
+        print(&cli->out, "holds      %s files, %zu settings, %zu waivers\n",
+                count_text(baseline_files(baseline), files), n_settings, n_waivers);
         _cleanup_json_ struct json *scopes = scopes_json(baseline);
-        json_each(scopes, i, scope)
+        json_each (scopes, i, scope)
                 print(&cli->out, "%s\n", json_string_of(scope));
         for (size_t i = 0; i < n_waivers; i++) {
                 _cleanup_buf_ struct buf line = {0};
@@ -154,12 +153,14 @@ print_contents(struct cli *cli, const struct baseline *baseline)
 static void
 print_row(struct cli *cli, const struct json *row)
 {
-        static const char *const members[] = {"id", "state", "applied", "created", "expires", "author", "ticket", "class"};
-        print_colored(&cli->out, COLOR_BOLD, "%s@%lld\n", text_or(row, "name", "?"), json_number(row, "generation"));
+        static const char *const members[] = {
+                "id", "state", "applied", "created", "expires", "author", "ticket", "class"};
+        print_colored(&cli->out, COLOR_BOLD, "%s@%lld\n", text_or(row, "name", "?"),
+                json_number(row, "generation"));
         for (size_t i = 0; i < ARRAY_SIZE(members); i++)
                 print(&cli->out, "%-10s %s\n", members[i], text_or(row, members[i], "none"));
         print(&cli->out, "%-10s", "signers");
-        json_each(json_member(row, "signers"), i, signer)
+        json_each (json_member(row, "signers"), i, signer)
                 print(&cli->out, " %s", json_string_of(signer));
         print(&cli->out, "\n");
 }
@@ -198,7 +199,8 @@ write_export(const char *file, const struct signed_text *text, struct err *err)
         if (!beside)
                 return failed_oom(err);
         /* The approvals first: a baseline beside old approvals would look unsigned. */
-        int r = failed(file_write(beside, 0644, text->approvals.data ? text->approvals.data : "", text->approvals.size, err));
+        int r = failed(file_write(
+                beside, 0644, text->approvals.data ? text->approvals.data : "", text->approvals.size, err));
         return r ? r : failed(file_write(file, 0644, bytes, size, err));
 }
 
@@ -209,12 +211,14 @@ export_document(struct cli *cli, const struct signed_text *text, const char *fil
         size_t size;
         const char *bytes = baseline_text(text->baseline, &size);
         char id[DIGEST_HEX_SIZE];
-        _cleanup_free_ char *copy = file ? NULL : strndup(bytes, size), *name = file ? escape_new(file, strlen(file)) : NULL;
+        _cleanup_free_ char *copy = file ? NULL : strndup(bytes, size),
+                            *name = file ? escape_new(file, strlen(file)) : NULL;
         digest_hex(baseline_id(text->baseline), id);
         return cli_document(cli,
-                json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.export/1", "name", header->name,
-                        "generation", (json_int)header->generation, "id", id, "file", name, "text", copy, "approvals",
-                        file           ? NULL
+                json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.export/1", "name",
+                        header->name, "generation", (json_int)header->generation, "id", id, "file", name,
+                        "text", copy, "approvals",
+                        file                   ? NULL
                         : text->approvals.data ? text->approvals.data
                                                : ""),
                 err);
@@ -252,14 +256,16 @@ print_opinion(struct cli *cli, const struct signed_text *text, const struct opin
         digest_hex(baseline_id(text->baseline), id);
         if (cli->json)
                 return cli_document(cli,
-                        json_make("{s:s, s:b, s:s, s:I, s:s, s:O, s:o, s:O, s:s?}", "schema", "driftd.baseline-verify/1",
-                                "well_formed", 1, "name", baseline_header(text->baseline)->name, "generation",
+                        json_make("{s:s, s:b, s:s, s:I, s:s, s:O, s:o, s:O, s:s?}", "schema",
+                                "driftd.baseline-verify/1", "well_formed", 1, "name",
+                                baseline_header(text->baseline)->name, "generation",
                                 (json_int)baseline_header(text->baseline)->generation, "id", id, "approvals",
                                 opinion->approvals, "enough",
-                                opinion->judged ? json_make("b", opinion->enough) : json_null_new(), "signers",
-                                opinion->signers, "why", opinion->why[0] ? opinion->why : NULL),
+                                opinion->judged ? json_make("b", opinion->enough) : json_null_new(),
+                                "signers", opinion->signers, "why", opinion->why[0] ? opinion->why : NULL),
                         err);
-        print(&cli->out, "%s is well formed\nid %s\n", baseline_label(baseline_header(text->baseline), label), id);
+        print(&cli->out, "%s is well formed\nid %s\n", baseline_label(baseline_header(text->baseline), label),
+                id);
         opinion_print(cli, opinion);
         return 0;
 }
@@ -269,7 +275,7 @@ static bool
 all_hold(const struct opinion *opinion)
 {
         bool all = json_length(opinion->approvals) > 0;
-        json_each(opinion->approvals, i, approval)
+        json_each (opinion->approvals, i, approval)
                 all = all && json_flag(approval, "holds") && json_flag(approval, "names_it");
         return all;
 }

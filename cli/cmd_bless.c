@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl bless: propose, choose, sign, apply. What is signed is put together here: the lines of the active generation,
- * and in their places the chosen lines of the proposal that was shown. It is never what the daemon makes of
- * a list of names: a folder's name would take in all that is below it, and a `*` in a file's name more still.
+ * driftctl bless: propose, choose, sign, apply. What is signed is put together here: the lines of the active
+ * generation, and in their places the chosen lines of the proposal that was shown. It is never what the
+ * daemon makes of a list of names: a folder's name would take in all that is below it, and a `*` in a file's
+ * name more still.
  *
- * Between showing and signing the live state is asked for again; if a chosen line is no longer what was shown, all is
- * refused by name. So a signature stands under exactly what a person saw and what was there at both ends of the looking.
+ * Between showing and signing the live state is asked for again; if a chosen line is no longer what was
+ * shown, all is refused by name. So a signature stands under exactly what a person saw and what was there at
+ * both ends of the looking.
  */
 #include <errno.h>
 #include <string.h>
@@ -60,19 +62,26 @@ check_rule(const struct blessing *b, struct err *err)
         if (!known || strcmp(known, by) != 0) {
                 _cleanup_buf_ struct buf print = {0};
                 ssh_key_append_fingerprint(&b->signing.key, &print);
-                err_set(err, EXIT_FAILED, "the trust file does not list %s as a key of %s", print.data ? print.data : "this", by);
-                return err_hint(err, EXIT_FAILED, "use a key that it lists, or have the trust file changed and signed");
+                err_set(err, EXIT_FAILED, "the trust file does not list %s as a key of %s",
+                        print.data ? print.data : "this", by);
+                return err_hint(err, EXIT_FAILED,
+                        "use a key that it lists, or have the trust file changed and signed");
         }
         if (trust_rule_for(b->trust, HOST_BASELINE, &rule) < 0)
-                return err_set(err, EXIT_FAILED, "the trust file has no rule for the baseline " HOST_BASELINE);
+                return err_set(
+                        err, EXIT_FAILED, "the trust file has no rule for the baseline " HOST_BASELINE);
         unsigned needed = urgent && rule.urgent_threshold ? rule.urgent_threshold : rule.threshold;
         if (needed <= 1 && rule.author_counts)
                 return 0;
         if (rule.author_counts)
-                err_set(err, EXIT_FAILED, "%u people must approve a change of " HOST_BASELINE "; bless makes one approval", needed);
+                err_set(err, EXIT_FAILED,
+                        "%u people must approve a change of " HOST_BASELINE "; bless makes one approval",
+                        needed);
         else
-                err_set(err, EXIT_FAILED, "whoever proposes a change of " HOST_BASELINE " may not approve it");
-        return err_hint(err, EXIT_FAILED, "driftctl propose -o FILE; then driftctl sign FILE by others; then driftctl apply FILE");
+                err_set(err, EXIT_FAILED,
+                        "whoever proposes a change of " HOST_BASELINE " may not approve it");
+        return err_hint(err, EXIT_FAILED,
+                "driftctl propose -o FILE; then driftctl sign FILE by others; then driftctl apply FILE");
 }
 
 static int
@@ -83,7 +92,8 @@ blessing_prepare(struct blessing *b, struct err *err)
                 return cli_usage(cli, err, "--ticket is missing: which change is this?");
         if (!args_given(&cli->args, "yes") && !terminal_is_there()) {
                 err_set(err, EXIT_FAILED, "there is no terminal to choose on");
-                return err_hint(err, EXIT_FAILED, "--yes takes every change that the items select; look first: driftctl diff");
+                return err_hint(err, EXIT_FAILED,
+                        "--yes takes every change that the items select; look first: driftctl diff");
         }
         int r = cli_items(cli, 0, &b->items, err);
         r = r ? r : proposal_wish_options(cli, &b->wish, err);
@@ -111,7 +121,8 @@ propose_and_compare(struct blessing *b, struct err *err)
                 if (r)
                         return r;
                 if (!digest_equal(&header->parent, baseline_id(b->parent.baseline)))
-                        return err_set(err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
+                        return err_set(err, EXIT_FAILED,
+                                "another generation was applied meanwhile: nothing was blessed");
         }
         if (revisions_make(b->parent.baseline, b->shown, &b->revisions) < 0)
                 return failed_oom(err);
@@ -142,7 +153,7 @@ make_ballot(const struct blessing *b, struct ballot *ret, struct err *err)
         for (size_t i = 0; i < n && !failed_item; i++) {
                 _cleanup_buf_ struct buf item = {0};
                 failed_item = revision_item(&b->revisions, &b->revisions.list[i], &item) < 0 ||
-                        !(entries[i].item = buf_steal(&item));
+                              !(entries[i].item = buf_steal(&item));
                 if (!failed_item) {
                         entries[i].section = section_of(b, &b->revisions.list[i], entries[i].item);
                         entries[i].index = i;
@@ -170,7 +181,8 @@ describe_attribute(void *userdata, const char *name, const char *before, const c
         /* Digests are for the detail; a mode says all in one line. */
         bool brief = !d->whole && (strlen(before ? before : "") > 16 || strlen(after ? after : "") > 16);
         if (d->whole)
-                return buf_printf(d->ret, "      %-8s %s → %s\n", name, before ? before : "(none)", after ? after : "(none)");
+                return buf_printf(d->ret, "      %-8s %s → %s\n", name, before ? before : "(none)",
+                        after ? after : "(none)");
         int r = buf_text(d->ret, d->ret->size ? " " : "");
         if (r || brief || !before || !after)
                 return r ? r : buf_text(d->ret, name);
@@ -197,7 +209,9 @@ detail(void *userdata, size_t index, struct buf *ret)
         const struct blessing *b = userdata;
         struct describing describing = {ret, true};
         int r = buf_printf(ret, "      %s\n", revision_what_names[b->revisions.list[index].what]);
-        return r ? r : revision_attributes(&b->revisions, &b->revisions.list[index], describe_attribute, &describing);
+        return r ? r
+                 : revision_attributes(
+                           &b->revisions, &b->revisions.list[index], describe_attribute, &describing);
 }
 
 /* Names for the rows of a first generation: its scopes. To be freed with text_list_done. */
@@ -208,7 +222,8 @@ section_names(const struct blessing *b, struct text_list *ret)
         const struct scope *scopes = baseline_scopes(b->shown, &n);
         for (size_t i = 0; i < n; i++) {
                 _cleanup_buf_ struct buf name = {0};
-                int r = buf_printf(&name, "scope %s %s ", scope_domain_names[scopes[i].domain], scopes[i].name);
+                int r = buf_printf(
+                        &name, "scope %s %s ", scope_domain_names[scopes[i].domain], scopes[i].name);
                 for (size_t j = 0; j < scopes[i].paths.count && r == 0; j++)
                         r = buf_printf(&name, " %s", scopes[i].paths.items[j]);
                 if (r < 0 || text_list_add(ret, name.data, name.size) < 0)
@@ -227,7 +242,8 @@ choose(struct blessing *b, struct err *err)
                 return r;
         if (section_names(b, &sections) < 0)
                 return failed_oom(err);
-        struct ballot_screen screen = {b->cli, &ballot, (const char *const *)sections.items, describe, detail, b};
+        struct ballot_screen screen = {
+                b->cli, &ballot, (const char *const *)sections.items, describe, detail, b};
         if (args_given(&b->cli->args, "yes")) {
                 ballot_choose(&ballot, true);
                 if (!b->cli->quiet && !b->cli->json)
@@ -241,7 +257,8 @@ choose(struct blessing *b, struct err *err)
         if (r || b->n_chosen)
                 return r;
         err_set(err, EXIT_FAILED, "nothing was chosen, so nothing was blessed");
-        return err_hint(err, EXIT_FAILED, "each change is unchecked until you choose it: its number, or a for all");
+        return err_hint(
+                err, EXIT_FAILED, "each change is unchecked until you choose it: its number, or a for all");
 }
 
 /* ---- what is signed ---- */
@@ -260,7 +277,8 @@ compose(const struct blessing *b, const struct baseline *header_of, struct basel
         if (baseline_open(bytes, size, ret, &why) == 0)
                 return 0;
         err_set(err, EXIT_FAILED, "what was chosen does not hold together: %.700s", why.text);
-        return err_hint(err, EXIT_FAILED, "a change of scope goes with the items that it brings or drops: choose both or neither");
+        return err_hint(err, EXIT_FAILED,
+                "a change of scope goes with the items that it brings or drops: choose both or neither");
 }
 
 /* Only what was chosen, if that can be said in one call; else as it was asked the first time. */
@@ -298,7 +316,7 @@ same_place(const struct baseline *a, const struct baseline *b)
 {
         const struct baseline_header *left = baseline_header(a), *right = baseline_header(b);
         return left->generation == right->generation && left->has_parent == right->has_parent &&
-                (!left->has_parent || digest_equal(&left->parent, &right->parent));
+               (!left->has_parent || digest_equal(&left->parent, &right->parent));
 }
 
 static int
@@ -307,7 +325,8 @@ check_unmoved(const struct blessing *b, const struct baseline *again, struct err
         _cleanup_buf_ struct buf names = {0};
         size_t moved = 0;
         if (!same_place(b->shown, again))
-                return err_set(err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
+                return err_set(
+                        err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
         for (size_t i = 0; i < b->revisions.count; i++) {
                 bool holds = true;
                 if (b->chosen[i] && revision_holds(&b->revisions, &b->revisions.list[i], again, &holds) < 0)
@@ -319,9 +338,10 @@ check_unmoved(const struct blessing *b, const struct baseline *again, struct err
         }
         if (!moved)
                 return 0;
-        err_set(err, EXIT_FAILED, "%zu of the chosen changes moved after they were shown: %.800s%s", moved, names.data,
-                moved > MOVED_NAMED_MAX ? ", ..." : "");
-        return err_hint(err, EXIT_FAILED, "nothing was blessed: look again (driftctl diff), and bless what is there now");
+        err_set(err, EXIT_FAILED, "%zu of the chosen changes moved after they were shown: %.800s%s", moved,
+                names.data, moved > MOVED_NAMED_MAX ? ", ..." : "");
+        return err_hint(err, EXIT_FAILED,
+                "nothing was blessed: look again (driftctl diff), and bless what is there now");
 }
 
 static int
@@ -344,7 +364,8 @@ sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
         struct approval_subject subject = subject_of(final);
         bool on_host = signing_is_on_host(&b->signing, &subject, 1);
         if (on_host)
-                cli_warn(b->cli, "the key is read on the host that it approves for (key-on-host yes): root here could use it too");
+                cli_warn(b->cli, "the key is read on the host that it approves for (key-on-host yes): root "
+                                 "here could use it too");
         int r = signing_unlock(&b->signing, err);
         r = r ? r : signing_approve(&b->signing, &subject, 1, on_host, &text.approvals, err);
         return r ? r : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, err);
@@ -354,7 +375,8 @@ static int
 nothing_to_bless(struct cli *cli, struct err *err)
 {
         if (cli->json)
-                return cli_document(cli, json_make("{s:s, s:i}", "schema", "driftd.bless/1", "changes", 0), err);
+                return cli_document(
+                        cli, json_make("{s:s, s:i}", "schema", "driftd.bless/1", "changes", 0), err);
         print(&cli->out, "Nothing to bless: all that was looked at is as expected.\n");
         return EXIT_CLEAN;
 }

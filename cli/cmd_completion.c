@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl completion: scripts for three shells, written from the table of commands, so that they cannot lag behind it.
- * Each shell is one function that walks the table; all text in it is ours, and plain ASCII.
+ * driftctl completion: scripts for three shells, written from the table of commands, so that they cannot lag
+ * behind it. Each shell is one function that walks the table; all text in it is ours, and plain ASCII.
  */
 #include <string.h>
 
@@ -27,7 +27,8 @@ command_words(const struct command *table, const char *group, struct buf *ret)
         for (; table->name && r == 0; table++) {
                 size_t size = strcspn(table->name, " ");
                 if (group) {
-                        if (strlen(group) == size && memcmp(group, table->name, size) == 0 && table->name[size])
+                        if (strlen(group) == size && memcmp(group, table->name, size) == 0 &&
+                                table->name[size])
                                 r = buf_printf(ret, "%s%s", ret->size ? " " : "", table->name + size + 1);
                 } else if (strncmp(before, table->name, size) != 0 || before[size] != table->name[size]) {
                         r = buf_printf(ret, "%s%.*s", ret->size ? " " : "", (int)size, table->name);
@@ -42,7 +43,7 @@ starts_group(const struct command *table, const struct command *command)
 {
         size_t size = strcspn(command->name, " ");
         return command->name[size] &&
-                (command == table || strncmp(command[-1].name, command->name, size + 1) != 0);
+               (command == table || strncmp(command[-1].name, command->name, size + 1) != 0);
 }
 
 /* ---- bash ---- */
@@ -75,7 +76,9 @@ bash_command(const struct command *command, struct buf *ret)
         int r = options_words(command->options, &words);
         r = r ? r : buf_printf(ret, "        '%s')\n                case \"$prev\" in\n", command->name);
         r = r ? r : bash_choices(command->options, ret);
-        r = r ? r : buf_printf(ret, "                esac\n                words='%s'\n", words.data ? words.data : "");
+        r = r ? r
+              : buf_printf(ret, "                esac\n                words='%s'\n",
+                        words.data ? words.data : "");
         if (command->flags & (COMMAND_ITEMS | COMMAND_FILES))
                 r = r ? r : buf_text(ret, "                files=yes\n");
         return r ? r : buf_text(ret, "                ;;\n");
@@ -94,8 +97,10 @@ write_bash(const struct command *table, struct buf *ret)
                         "        local word command= group= words= files= i\n"
                         "        for ((i = 1; i < COMP_CWORD; i++)); do\n"
                         "                word=${COMP_WORDS[i]}\n"
-                        "                case \"$word\" in -c|--config) ((i++)); continue ;; -*) continue ;; esac\n"
-                        "                if [[ -z $command ]]; then command=$word; elif [[ -z $group ]]; then group=$word; fi\n"
+                        "                case \"$word\" in -c|--config) ((i++)); continue ;; -*) continue ;; "
+                        "esac\n"
+                        "                if [[ -z $command ]]; then command=$word; elif [[ -z $group ]]; "
+                        "then group=$word; fi\n"
                         "        done\n"
                         "        case \"$command\" in\n        '') words='%s' ;;\n",
                         first.data);
@@ -107,8 +112,9 @@ write_bash(const struct command *table, struct buf *ret)
                 _cleanup_free_ char *group = strndup(command->name, size);
                 r = group ? command_words(table, group, &second) : -1;
                 r = r ? r
-                      : buf_printf(ret, "        %s) command=\"$command $group\"; [[ -z $group ]] && words='%s' ;;\n", group,
-                                second.data);
+                      : buf_printf(ret,
+                                "        %s) command=\"$command $group\"; [[ -z $group ]] && words='%s' ;;\n",
+                                group, second.data);
         }
         r = r ? r : buf_text(ret, "        esac\n        case \"$command\" in\n");
         for (const struct command *command = table; command->name && r == 0; command++)
@@ -116,7 +122,8 @@ write_bash(const struct command *table, struct buf *ret)
         return r ? r
                  : buf_printf(ret,
                            "        esac\n"
-                           "        case \"$prev\" in -c|--config) words=; files=yes ;; --color) words='auto always never' ;; esac\n"
+                           "        case \"$prev\" in -c|--config) words=; files=yes ;; --color) words='auto "
+                           "always never' ;; esac\n"
                            "        COMPREPLY=($(compgen -W \"$words %s\" -- \"$cur\"))\n"
                            "        [[ $files ]] && COMPREPLY+=($(compgen -f -- \"$cur\"))\n"
                            "}\ncomplete -o filenames -F _driftctl driftctl\n",
@@ -143,7 +150,8 @@ zsh_options(const struct option *options, struct buf *ret)
                 _cleanup_buf_ struct buf words = {0};
                 r = plain_words(options->summary, &words);
                 r = r ? r
-                      : buf_printf(ret, " \\\n                '%s--%s[%s]", options->repeats ? "*" : "", options->name, words.data);
+                      : buf_printf(ret, " \\\n                '%s--%s[%s]", options->repeats ? "*" : "",
+                                options->name, words.data);
                 if (options->value && options->choices) {
                         r = r ? r : buf_printf(ret, ":%s:(", options->name);
                         for (size_t i = 0; options->choices[i] && r == 0; i++)
@@ -172,26 +180,31 @@ static int
 write_zsh(const struct command *table, struct buf *ret)
 {
         _cleanup_buf_ struct buf groups = {0};
-        int r = buf_text(ret, "#compdef driftctl\n# zsh completion for driftctl; made by driftctl completion zsh\n"
-                              "_driftctl() {\n        local -a commands\n        commands=(\n");
+        int r = buf_text(ret,
+                "#compdef driftctl\n# zsh completion for driftctl; made by driftctl completion zsh\n"
+                "_driftctl() {\n        local -a commands\n        commands=(\n");
         for (const struct command *command = table; command->name && r == 0; command++) {
                 _cleanup_buf_ struct buf words = {0};
                 size_t size = strcspn(command->name, " ");
                 if (command->name[size]) {
                         if (starts_group(table, command))
-                                r = buf_printf(&groups, "%s%.*s", groups.size ? "|" : "", (int)size, command->name);
+                                r = buf_printf(
+                                        &groups, "%s%.*s", groups.size ? "|" : "", (int)size, command->name);
                         if (!starts_group(table, command))
                                 continue;
                 }
                 r = r ? r : plain_words(command->summary, &words);
-                r = r ? r : buf_printf(ret, "                '%.*s:%s'\n", (int)size, command->name, words.data);
+                r = r ? r
+                      : buf_printf(ret, "                '%.*s:%s'\n", (int)size, command->name, words.data);
         }
         r = r ? r
               : buf_printf(ret,
-                        "        )\n        if ((CURRENT == 2)); then _describe command commands; return; fi\n"
+                        "        )\n        if ((CURRENT == 2)); then _describe command commands; return; "
+                        "fi\n"
                         "        local command=$words[2]\n"
                         "        case \"$command\" in %s)\n"
-                        "                if ((CURRENT > 3)); then command=\"$command $words[3]\"; shift words; ((CURRENT--)); fi ;; esac\n"
+                        "                if ((CURRENT > 3)); then command=\"$command $words[3]\"; shift "
+                        "words; ((CURRENT--)); fi ;; esac\n"
                         "        shift words; ((CURRENT--))\n        case \"$command\" in\n",
                         groups.data);
         for (const struct command *command = table; command->name && r == 0; command++) {
@@ -241,18 +254,21 @@ fish_command(const struct command *command, struct buf *ret)
         int r = plain_words(command->summary, &words);
         if (!group)
                 r = r ? r
-                      : buf_printf(ret, "complete -c driftctl -n __fish_use_subcommand -f -a %s -d '%s'\n", command->name,
-                                words.data);
+                      : buf_printf(ret, "complete -c driftctl -n __fish_use_subcommand -f -a %s -d '%s'\n",
+                                command->name, words.data);
         else
                 r = r ? r
                       : buf_printf(ret,
                                 "complete -c driftctl -n __fish_use_subcommand -f -a %.*s\n"
-                                "complete -c driftctl -n '__fish_seen_subcommand_from %.*s' -f -a %s -d '%s'\n",
-                                (int)size, command->name, (int)size, command->name, command->name + size + 1, words.data);
+                                "complete -c driftctl -n '__fish_seen_subcommand_from %.*s' -f -a %s -d "
+                                "'%s'\n",
+                                (int)size, command->name, (int)size, command->name, command->name + size + 1,
+                                words.data);
         r = r ? r : buf_printf(&condition, " -n '__fish_seen_subcommand_from %.*s", (int)size, command->name);
         if (group)
                 r = r ? r
-                      : buf_printf(&condition, "; and __fish_seen_subcommand_from %s", command->name + size + 1);
+                      : buf_printf(
+                                &condition, "; and __fish_seen_subcommand_from %s", command->name + size + 1);
         r = r ? r : buf_text(&condition, "'");
         return r ? r : fish_options(command->options, condition.data, ret);
 }
@@ -280,7 +296,8 @@ shell_unknown(const char *name, struct err *err)
                 names[i] = shells[i].name;
         const char *near = nearest_word(name, names, ARRAY_SIZE(shells));
         err_set(err, EXIT_FAILED, "there is no completion for %s", quote(name));
-        return err_hint(err, EXIT_FAILED, near ? "did you mean %s?" : "bash, zsh or fish%s", near ? near : "");
+        return err_hint(
+                err, EXIT_FAILED, near ? "did you mean %s?" : "bash, zsh or fish%s", near ? near : "");
 }
 
 int
@@ -295,8 +312,8 @@ command_completion(struct cli *cli, struct err *err)
                         return failed_oom(err);
                 if (cli->json)
                         return cli_document(cli,
-                                json_make("{s:s, s:s, s:s}", "schema", "driftd.completion/1", "shell", name, "script",
-                                        script.data),
+                                json_make("{s:s, s:s, s:s}", "schema", "driftd.completion/1", "shell", name,
+                                        "script", script.data),
                                 err);
                 fwrite(script.data, 1, script.size, cli->out.file);
                 return EXIT_CLEAN;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* driftctl config check: the configuration and the trust file, as the daemon would read them at its next start. */
+/* driftctl config check: the configuration and the trust file, as the daemon would read them at its next
+ * start. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -60,12 +61,12 @@ command_config_check(struct cli *cli, struct err *err)
         digest_hex(trust_id(trust), id);
         if (cli->json)
                 return cli_document(cli,
-                        json_make("{s:s, s:b, s:s, s:s, s:s, s:I}", "schema", "driftd.config/1", "ok", 1, "config",
-                                cli->config->file, "trust", cli->config->trust, "trust_id", id, "trust_generation",
-                                (json_int)trust_generation(trust)),
+                        json_make("{s:s, s:b, s:s, s:s, s:s, s:I}", "schema", "driftd.config/1", "ok", 1,
+                                "config", cli->config->file, "trust", cli->config->trust, "trust_id", id,
+                                "trust_generation", (json_int)trust_generation(trust)),
                         err);
         print_colored(&cli->out, COLOR_GREEN, "OK");
-        print(&cli->out, "  %s (%zu scopes)\nOK  %s (generation %llu, %s)\n", cli->config->file, cli->config->n_scopes,
-                cli->config->trust, (unsigned long long)trust_generation(trust), id);
+        print(&cli->out, "  %s (%zu scopes)\nOK  %s (generation %llu, %s)\n", cli->config->file,
+                cli->config->n_scopes, cli->config->trust, (unsigned long long)trust_generation(trust), id);
         return EXIT_CLEAN;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * driftctl diff and scan. Drifts arrive in batches and are collected, because an aligned table and one JSON
- * document both need all of them; then the verdict becomes the exit code. Three sources give the same document:
- * the live host, the live host against another baseline, and a mounted image without any daemon.
+ * document both need all of them; then the verdict becomes the exit code. Three sources give the same
+ * document: the live host, the live host against another baseline, and a mounted image without any daemon.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ take_reply(void *userdata, const struct json *parameters, bool continues)
         const struct json *document = json_member(parameters, "document");
         (void)continues;
         progress_show(&answer->progress, json_member(parameters, "progress"));
-        json_each(json_member(parameters, "drifts"), i, drift)
+        json_each (json_member(parameters, "drifts"), i, drift)
                 if (json_push(answer->drifts, json_make("O", drift)) < 0)
                         return EXIT_FAILED;
         if (!json_is_null(document)) {
@@ -85,7 +85,8 @@ print_summary(struct cli *cli, const struct json *document, size_t drifts)
         uint64_t expected = (uint64_t)json_number(json_member(document, "coverage"), "expected");
         if (verdict && strcmp(verdict, "clean") != 0 && strcmp(verdict, "drift") != 0)
                 print_colored(&cli->out, verdict_color(verdict), "%s · ", verdict);
-        print_colored(&cli->out, drifts ? COLOR_BOLD : COLOR_PLAIN, "%s %s", number, drifts == 1 ? "drift" : "drifts");
+        print_colored(&cli->out, drifts ? COLOR_BOLD : COLOR_PLAIN, "%s %s", number,
+                drifts == 1 ? "drift" : "drifts");
         print(&cli->out, " in %s items · %s\n", count_text(expected, items), words.data ? words.data : "");
 }
 
@@ -138,7 +139,8 @@ parse_generation(const char *text, char name[static NAME_MAX_SIZE], json_int *re
 }
 
 static int
-diff_against(struct cli *cli, const char *against, const struct text_list *items, struct answer *ret, struct err *err)
+diff_against(struct cli *cli, const char *against, const struct text_list *items, struct answer *ret,
+        struct err *err)
 {
         char name[NAME_MAX_SIZE] = "";
         json_int generation = 0;
@@ -146,14 +148,16 @@ diff_against(struct cli *cli, const char *against, const struct text_list *items
                 _cleanup_signed_ struct signed_text text = {0};
                 int r = signed_text_read(against, &text, err);
                 if (r && !err->hint[0])
-                        err_hint(err, r, "--against takes NAME@GENERATION (driftctl baseline list), or a file");
+                        err_hint(err, r,
+                                "--against takes NAME@GENERATION (driftctl baseline list), or a file");
                 r = r ? r : signed_text_upload(cli, &text, err);
                 if (r)
                         return r;
         }
         return ask(cli, "Compare",
-                json_make("{s:s, s:I, s:o}", "name", name, "generation", generation, "items", text_list_json(items)), ret,
-                err);
+                json_make("{s:s, s:I, s:o}", "name", name, "generation", generation, "items",
+                        text_list_json(items)),
+                ret, err);
 }
 
 /* What does not go together, as rows: the first option excludes the second. */
@@ -165,9 +169,11 @@ check_options(struct cli *cli, struct err *err)
         bool root = args_given(&cli->args, "root");
         for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
                 if (args_given(&cli->args, apart[i][0]) && args_given(&cli->args, apart[i][1]))
-                        return cli_usage(cli, err, "--%s and --%s do not go together", apart[i][0], apart[i][1]);
+                        return cli_usage(
+                                cli, err, "--%s and --%s do not go together", apart[i][0], apart[i][1]);
         if (root && (!args_given(&cli->args, "baseline") || !args_given(&cli->args, "trust")))
-                return cli_usage(cli, err, "--root needs --baseline FILE and --trust FILE: nothing in the image is trusted");
+                return cli_usage(cli, err,
+                        "--root needs --baseline FILE and --trust FILE: nothing in the image is trusted");
         if (!root && (args_given(&cli->args, "baseline") || args_given(&cli->args, "trust")))
                 return cli_usage(cli, err, "--baseline and --trust go with --root DIR");
         return 0;
@@ -211,9 +217,9 @@ static struct json *
 scan_document(const struct json *d, json_int count)
 {
         return json_make("{s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "schema", "driftd.scan/1", "host",
-                json_member(d, "host"), "taken_at", json_member(d, "taken_at"), "verdict", json_member(d, "verdict"),
-                "trust_id", json_member(d, "trust_id"), "baselines", json_member(d, "baselines"), "coverage",
-                json_member(d, "coverage"), "drifts", count);
+                json_member(d, "host"), "taken_at", json_member(d, "taken_at"), "verdict",
+                json_member(d, "verdict"), "trust_id", json_member(d, "trust_id"), "baselines",
+                json_member(d, "baselines"), "coverage", json_member(d, "coverage"), "drifts", count);
 }
 
 int

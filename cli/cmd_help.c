@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finding a command, and help: both read nothing but the table. A first word that is a group ("key") needs its second; a
- * word that is neither is answered with the nearest that is.
+ * Finding a command, and help: both read nothing but the table. A first word that is a group ("key") needs
+ * its second; a word that is neither is answered with the nearest that is.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -81,7 +81,8 @@ command_find(const struct command *table, const char *const *words, size_t n_wor
         bool group = false;
         if (!n_words) {
                 err_set(err, EXIT_FAILED, "a command is missing");
-                err_hint(err, EXIT_FAILED, "driftctl help lists the commands; driftctl status is a good first one");
+                err_hint(err, EXIT_FAILED,
+                        "driftctl help lists the commands; driftctl status is a good first one");
                 return NULL;
         }
         for (const struct command *command = table; command->name; command++) {
@@ -112,8 +113,8 @@ print_options(struct cli *cli, const struct option *options)
                 char letter[8] = "    ";
                 if (options->letter)
                         snprintf(letter, sizeof letter, "-%c, ", options->letter);
-                table_cell(&table, COLOR_PLAIN, "  %s--%s%s%s", letter, options->name, options->value ? " " : "",
-                        options->value ? options->value : "");
+                table_cell(&table, COLOR_PLAIN, "  %s--%s%s%s", letter, options->name,
+                        options->value ? " " : "", options->value ? options->value : "");
                 table_cell(&table, COLOR_PLAIN, "%s", options->summary);
         }
         table_print(&table, &cli->out);
@@ -153,8 +154,9 @@ help_overview(struct cli *cli)
         print_commands(cli, NULL);
         print(&cli->out, "\nOptions of every command:\n");
         print_options(cli, global_options);
-        print(&cli->out, "\nExit codes: 0 clean or done, 1 drift, 2 incomplete, 3 untrusted, 4 usage or operation failed.\n"
-                "driftctl help COMMAND tells more; driftctl(1) tells all.\n");
+        print(&cli->out, "\nExit codes: 0 clean or done, 1 drift, 2 incomplete, 3 untrusted, 4 usage or "
+                         "operation failed.\n"
+                         "driftctl help COMMAND tells more; driftctl(1) tells all.\n");
 }
 
 static struct json *
@@ -162,9 +164,8 @@ command_json(const struct command *command)
 {
         struct json *options = json_array_make();
         for (const struct option *option = command->options; option && option->name && options; option++)
-                if (json_push(options,
-                            json_make("{s:s, s:s?, s:s}", "name", option->name, "value", option->value, "summary",
-                                    option->summary)) < 0)
+                if (json_push(options, json_make("{s:s, s:s?, s:s}", "name", option->name, "value",
+                                               option->value, "summary", option->summary)) < 0)
                         options = json_free(options);
         return json_make("{s:s, s:s, s:s, s:o}", "name", command->name, "usage", command->usage, "summary",
                 command->summary, "options", options);
@@ -187,7 +188,8 @@ command_help(struct cli *cli, struct err *err)
         size_t taken;
         if (cli->args.n_words == 1)
                 for (const struct command *command = cli->commands; command->name; command++)
-                        if (strchr(command->name, ' ') && first_word_is(command, cli->args.words[0]) && !cli->json) {
+                        if (strchr(command->name, ' ') && first_word_is(command, cli->args.words[0]) &&
+                                !cli->json) {
                                 print_commands(cli, cli->args.words[0]);
                                 return EXIT_CLEAN;
                         }
@@ -209,8 +211,9 @@ int
 command_version(struct cli *cli, struct err *err)
 {
         if (cli->json)
-                return cli_document(
-                        cli, json_make("{s:s, s:s}", "schema", "driftd.version/1", "version", DRIFTD_VERSION), err);
+                return cli_document(cli,
+                        json_make("{s:s, s:s}", "schema", "driftd.version/1", "version", DRIFTD_VERSION),
+                        err);
         print(&cli->out, "driftctl %s\n", DRIFTD_VERSION);
         return EXIT_CLEAN;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl init: the first steps on a host. Writes the configuration where there is none, and a trust file where there is
- * none and public keys were given; whatever is there stays as it is. Whom to trust is the one decision that is
- * asked about.
+ * driftctl init: the first steps on a host. Writes the configuration where there is none, and a trust file
+ * where there is none and public keys were given; whatever is there stays as it is. Whom to trust is the one
+ * decision that is asked about.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -74,7 +74,8 @@ read_pubs(struct cli *cli, struct init *init, struct err *err)
         const char *file;
         for (size_t i = 0; (file = args_value_at(&cli->args, "trust", i)); i++) {
                 if (init->n_approvers == APPROVERS_MAX)
-                        return err_set(err, EXIT_FAILED, "at most %u keys here; write the trust file by hand", APPROVERS_MAX);
+                        return err_set(err, EXIT_FAILED, "at most %u keys here; write the trust file by hand",
+                                APPROVERS_MAX);
                 int r = read_pub(file, &init->approvers[init->n_approvers++], err);
                 if (r)
                         return r;
@@ -110,7 +111,8 @@ append_approver(const struct init *init, size_t index, struct buf *ret)
 static int
 trust_text(const struct init *init, struct buf *ret)
 {
-        int r = buf_text(ret, "; The approvers of this host: driftd-trust(5). A change of this file needs trust.conf.approval.\n"
+        int r = buf_text(ret, "; The approvers of this host: driftd-trust(5). A change of this file needs "
+                              "trust.conf.approval.\n"
                               "[trust]\ngeneration = 1\nparent = none\n");
         for (size_t i = 0; i < init->n_approvers && r == 0; i++)
                 if (!named_before(init, i))
@@ -128,7 +130,8 @@ confirm_trust(struct cli *cli, const struct init *init, struct err *err)
         if (args_given(&cli->args, "yes"))
                 return 0;
         if (!terminal_is_there()) {
-                err_set(err, EXIT_FAILED, "whom this host trusts is to be confirmed, and there is no terminal to ask on");
+                err_set(err, EXIT_FAILED,
+                        "whom this host trusts is to be confirmed, and there is no terminal to ask on");
                 return err_hint(err, EXIT_FAILED, "--yes, after looking at the keys: driftctl key show PUB");
         }
         print(&cli->errors, "These keys will decide what is right on this host:\n");
@@ -148,7 +151,8 @@ static int
 make_folder_of(const char *path, struct err *err)
 {
         const char *slash = strrchr(path, '/');
-        _cleanup_free_ char *folder = slash && slash > path ? strndup(path, (size_t)(slash - path)) : strdup(".");
+        _cleanup_free_ char *folder =
+                slash && slash > path ? strndup(path, (size_t)(slash - path)) : strdup(".");
         if (!folder)
                 return failed_oom(err);
         return slash && slash > path ? failed(folder_create(folder, 0755, err)) : 0;
@@ -198,7 +202,7 @@ make_folders(const struct config *config, struct err *err)
 static void
 print_paths(struct cli *cli, const char *word, const struct json *list)
 {
-        json_each(list, i, path)
+        json_each (list, i, path)
                 print(&cli->out, "%s  %s\n", word, json_string_of(path));
 }
 
@@ -207,16 +211,18 @@ report(struct cli *cli, const struct init *init, bool trusted, struct err *err)
 {
         if (cli->json)
                 return cli_document(cli,
-                        json_make("{s:s, s:O, s:O, s:b}", "schema", "driftd.init/1", "written", init->written, "kept",
-                                init->kept, "trust", trusted),
+                        json_make("{s:s, s:O, s:O, s:b}", "schema", "driftd.init/1", "written", init->written,
+                                "kept", init->kept, "trust", trusted),
                         err);
         print_paths(cli, "written", init->written);
         print_paths(cli, "kept   ", init->kept);
         if (trusted) {
-                cli_next(cli, "driftctl config check · systemctl enable --now driftd · driftctl bless --ticket … --key K");
+                cli_next(cli, "driftctl config check · systemctl enable --now driftd · driftctl bless "
+                              "--ticket … --key K");
         } else {
                 print(&cli->out, "No trust file yet: %s says who may approve.\n", cli->config->trust);
-                cli_next(cli, "on your own machine: driftctl key generate --name you; here: driftctl init --trust you.key.pub");
+                cli_next(cli, "on your own machine: driftctl key generate --name you; here: driftctl init "
+                              "--trust you.key.pub");
         }
         return EXIT_CLEAN;
 }
@@ -229,7 +235,8 @@ command_init(struct cli *cli, struct err *err)
         if (!init.written || !init.kept)
                 return failed_oom(err);
         int r = read_pubs(cli, &init, err);
-        r = r ? r : write_missing(&init, cli->config_file, config_default_text, strlen(config_default_text), err);
+        r = r ? r
+              : write_missing(&init, cli->config_file, config_default_text, strlen(config_default_text), err);
         r = r ? r : cli_config(cli, err);
         r = r ? r : make_folders(cli->config, err);
         r = r ? r : write_trust(cli, &init, err);

@@ -30,19 +30,21 @@ static int
 print_key(struct cli *cli, const struct key_view *view, const char *file, const char *pub, struct err *err)
 {
         _cleanup_buf_ struct buf public = {0}, fingerprint = {0};
-        if (ssh_key_append_text(&view->key, &public) < 0 || ssh_key_append_fingerprint(&view->key, &fingerprint) < 0)
+        if (ssh_key_append_text(&view->key, &public) < 0 ||
+                ssh_key_append_fingerprint(&view->key, &fingerprint) < 0)
                 return failed_oom(err);
         if (cli->json) {
                 _cleanup_free_ char *file_text = escape_new(file, strlen(file));
                 _cleanup_free_ char *pub_text = pub ? escape_new(pub, strlen(pub)) : NULL;
                 return cli_document(cli,
-                        json_make("{s:s, s:s, s:s, s:s?, s:s, s:s, s:b, s:b}", "schema", "driftd.key/1", "name",
-                                view->name, "file", file_text, "public_file", pub_text, "public", public.data,
-                                "fingerprint", fingerprint.data, "private", view->has_private, "sealed",
-                                view->sealed),
+                        json_make("{s:s, s:s, s:s, s:s?, s:s, s:s, s:b, s:b}", "schema", "driftd.key/1",
+                                "name", view->name, "file", file_text, "public_file", pub_text, "public",
+                                public.data, "fingerprint", fingerprint.data, "private", view->has_private,
+                                "sealed", view->sealed),
                         err);
         }
-        print(&cli->out, "name         %s\npublic key   %s\nfingerprint  %s\n", view->name, public.data, fingerprint.data);
+        print(&cli->out, "name         %s\npublic key   %s\nfingerprint  %s\n", view->name, public.data,
+                fingerprint.data);
         if (view->has_private)
                 print(&cli->out, "passphrase   %s\n",
                         view->sealed ? "yes" : "none: whoever reads the file can sign");
@@ -142,7 +144,8 @@ command_key_show(struct cli *cli, struct err *err)
         if (file_read(file, FILE_FOLLOW, KEY_FILE_MAX, &text, err) < 0)
                 return EXIT_FAILED;
         int r;
-        bool public = text.size > 4 && (memcmp(text.data, "ssh-", 4) == 0 || memcmp(text.data, "sk-s", 4) == 0);
+        bool public =
+                text.size > 4 && (memcmp(text.data, "ssh-", 4) == 0 || memcmp(text.data, "sk-s", 4) == 0);
         if (public) {
                 char *newline = strchr(text.data, '\n');
                 if (newline)
@@ -150,7 +153,8 @@ command_key_show(struct cli *cli, struct err *err)
                 r = view_public(text.data, &view, err);
         } else {
                 view.has_private = true;
-                r = failed(secret_describe(text.data ? text.data : "", text.size, &view.key, &view.name, &view.sealed, err));
+                r = failed(secret_describe(
+                        text.data ? text.data : "", text.size, &view.key, &view.name, &view.sealed, err));
         }
         if (text.data)
                 crypto_wipe(text.data, text.size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl log and watch: records as they come, a line each. Watching ends by Ctrl-C, which is how it is meant to end:
- * the signal is let in only between lines, so that none is half written, and leaves with 0.
+ * driftctl log and watch: records as they come, a line each. Watching ends by Ctrl-C, which is how it is
+ * meant to end: the signal is let in only between lines, so that none is half written, and leaves with 0.
  */
 #include <errno.h>
 #include <signal.h>
@@ -25,8 +25,7 @@ block_interrupt(bool block)
 static int
 print_json_lines(struct cli *cli, const struct json *records)
 {
-        json_each(records, i, record)
-        {
+        json_each (records, i, record) {
                 _cleanup_buf_ struct buf line = {0};
                 if (json_write(record, &line) < 0 || buf_text(&line, "\n") < 0)
                         return EXIT_FAILED;
@@ -79,8 +78,8 @@ static struct json *
 log_parameters(const struct log_wish *wish)
 {
         return json_make("{s:I, s:I, s:s?, s:o, s:I, s:b}", "since_ms", (json_int)wish->since_ms, "until_ms",
-                (json_int)wish->until_ms, "kind", wish->kind, "items", text_list_json(wish->items), "after_seq",
-                wish->after_seq, "follow", wish->follow);
+                (json_int)wish->until_ms, "kind", wish->kind, "items", text_list_json(wish->items),
+                "after_seq", wish->after_seq, "follow", wish->follow);
 }
 
 int
@@ -127,7 +126,8 @@ command_watch(struct cli *cli, struct err *err)
         r = client_open_daemon(cli->config, &cli->client, err);
         if (r)
                 return err_hint(err, r,
-                        "only a running daemon can be followed (systemctl start driftd); driftctl log shows what was recorded");
+                        "only a running daemon can be followed (systemctl start driftd); driftctl log shows "
+                        "what was recorded");
         r = last_seq(cli, &wish.after_seq, err);
         if (r)
                 return r;

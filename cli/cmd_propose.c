@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* driftctl propose and waive: proposals are text, to be reviewed and signed by people; nothing is in force by them. */
+/* driftctl propose and waive: proposals are text, to be reviewed and signed by people; nothing is in force by
+ * them. */
 #include <string.h>
 
 #include "cli/cli.h"
@@ -16,12 +17,13 @@ proposal_document(struct cli *cli, const struct baseline *baseline, const char *
         char id[DIGEST_HEX_SIZE], parent[DIGEST_HEX_SIZE];
         size_t size;
         const char *text = baseline_text(baseline, &size);
-        _cleanup_free_ char *copy = file ? NULL : strndup(text, size), *name = file ? escape_new(file, strlen(file)) : NULL;
+        _cleanup_free_ char *copy = file ? NULL : strndup(text, size),
+                            *name = file ? escape_new(file, strlen(file)) : NULL;
         digest_hex(baseline_id(baseline), id);
         digest_hex(&header->parent, parent);
         return cli_document(cli,
-                json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.proposal/1", "name", header->name,
-                        "generation", (json_int)header->generation, "id", id, "parent",
+                json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.proposal/1", "name",
+                        header->name, "generation", (json_int)header->generation, "id", id, "parent",
                         header->has_parent ? parent : NULL, "file", name, "text", copy),
                 err);
 }
@@ -41,8 +43,8 @@ deliver(struct cli *cli, const struct baseline *baseline, struct err *err)
         cli_note(cli, "%s proposed: %zu files, id %s", baseline_label(baseline_header(baseline), label),
                 baseline_files(baseline), id);
         if (file)
-                cli_note(cli, "Next: driftctl review %s · driftctl sign %s --key K · driftctl apply %s", quote(file),
-                        quote(file), quote(file));
+                cli_note(cli, "Next: driftctl review %s · driftctl sign %s --key K · driftctl apply %s",
+                        quote(file), quote(file), quote(file));
         return 0;
 }
 
@@ -105,8 +107,8 @@ command_waive(struct cli *cli, struct err *err)
         r = r ? r : cli_author(cli, author, err);
         if (r)
                 return r;
-        wish.waivers = json_make("[{s:s, s:s, s:I, s:s, s:s}]", "baseline", baseline ? baseline : "host", "item",
-                items.items[0], "until_ms", (json_int)until_ms, "by", author, "reason",
+        wish.waivers = json_make("[{s:s, s:s, s:I, s:s, s:s}]", "baseline", baseline ? baseline : "host",
+                "item", items.items[0], "until_ms", (json_int)until_ms, "by", author, "reason",
                 args_value(&cli->args, "reason"));
         return wish.waivers ? propose(cli, &wish, err) : failed_oom(err);
 }

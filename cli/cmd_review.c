@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl review: what a proposal changes, on any machine, without a daemon. Changes of scope come first and loud: they
- * decide what will be looked at at all. Nothing is hidden for being long; the reader has a pager.
+ * driftctl review: what a proposal changes, on any machine, without a daemon. Changes of scope come first and
+ * loud: they decide what will be looked at at all. Nothing is hidden for being long; the reader has a pager.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -27,13 +27,16 @@ static void
 print_header(struct cli *cli, const struct baseline *baseline)
 {
         const struct baseline_header *header = baseline_header(baseline);
-        char created[CLOCK_TEXT_MAX], expires[CLOCK_TEXT_MAX], id[DIGEST_HEX_SIZE], parent[DIGEST_HEX_SIZE] = "none";
+        char created[CLOCK_TEXT_MAX], expires[CLOCK_TEXT_MAX], id[DIGEST_HEX_SIZE],
+                parent[DIGEST_HEX_SIZE] = "none";
         clock_format_seconds(header->created_ms, created);
         digest_hex(baseline_id(baseline), id);
         if (header->has_parent)
                 digest_hex(&header->parent, parent);
         print_colored(&cli->out, COLOR_BOLD, "%s@%" PRIu64, header->name, header->generation);
-        print(&cli->out, "\n  id       %s\n  parent   %s\n  host     %s\n  created  %s by %s\n  expires  %s\n  ticket   %s, class %s\n",
+        print(&cli->out,
+                "\n  id       %s\n  parent   %s\n  host     %s\n  created  %s by %s\n  expires  %s\n  ticket "
+                "  %s, class %s\n",
                 id, parent, header->host, created, header->author, time_or_never(header->expires_ms, expires),
                 header->ticket ? header->ticket : "none", class_names[header->class]);
 }
@@ -61,7 +64,12 @@ list_attribute(void *userdata, const char *name, const char *before, const char 
 {
         struct listing *listing = userdata;
         bool both = listing->what == REVISION_CHANGED;
-        const char *left = before ? before : both ? "(none)" : "", *right = after ? after : both ? "(none)" : "";
+        const char *left = before ? before
+                           : both ? "(none)"
+                                  : "",
+                   *right = after  ? after
+                            : both ? "(none)"
+                                   : "";
         enum color color = signs[listing->what].color;
         table_cell(listing->table, color, "%s", listing->first ? signs[listing->what].sign : "");
         table_cell(listing->table, color, "%s", listing->first ? listing->item : "");
@@ -89,15 +97,18 @@ list_revision(const struct revisions *revisions, const struct revision *revision
 }
 
 static int
-print_group(struct cli *cli, const struct revisions *revisions, enum revision_kind kind, enum revision_what what)
+print_group(
+        struct cli *cli, const struct revisions *revisions, enum revision_kind kind, enum revision_what what)
 {
-        static const char *const titles[REVISION_KINDS] = {"SCOPE: WHAT IS WATCHED", "files", "settings", "waivers"};
+        static const char *const titles[REVISION_KINDS] = {
+                "SCOPE: WHAT IS WATCHED", "files", "settings", "waivers"};
         _cleanup_table_ struct table table = table_make(4);
         char number[WORDS_MAX];
         if (!revisions->counts[kind][what])
                 return 0;
         print_colored(&cli->out, kind == REVISION_SCOPE ? COLOR_RED : COLOR_BOLD, "\n%s", titles[kind]);
-        print(&cli->out, " %s: %s\n", revision_what_names[what], count_text(revisions->counts[kind][what], number));
+        print(&cli->out, " %s: %s\n", revision_what_names[what],
+                count_text(revisions->counts[kind][what], number));
         for (size_t i = 0; i < revisions->count; i++)
                 if (revisions->list[i].kind == kind && revisions->list[i].what == what &&
                         list_revision(revisions, &revisions->list[i], &table) < 0)
@@ -129,8 +140,8 @@ parent_fits(const struct baseline *baseline, const struct baseline *parent)
 }
 
 static struct json *
-review_document(const struct baseline *baseline, const struct revisions *revisions, const struct opinion *opinion,
-        bool fits)
+review_document(const struct baseline *baseline, const struct revisions *revisions,
+        const struct opinion *opinion, bool fits)
 {
         const struct baseline_header *h = baseline_header(baseline);
         char id[DIGEST_HEX_SIZE], parent[DIGEST_HEX_SIZE], created[CLOCK_TEXT_MAX], expires[CLOCK_TEXT_MAX];
@@ -141,13 +152,16 @@ review_document(const struct baseline *baseline, const struct revisions *revisio
         digest_hex(baseline_id(baseline), id);
         digest_hex(&h->parent, parent);
         clock_format_seconds(h->created_ms, created);
-        return json_make("{s:s, s:s, s:s, s:I, s:s, s:s?, s:b, s:s, s:s?, s:s, s:s?, s:s, s:O, s:o, s:O, s:o}", "schema",
-                "driftd.review/1", "name", h->name, "host", h->host, "generation", (json_int)h->generation, "id", id,
-                "parent", h->has_parent ? parent : NULL, "parent_fits", fits, "created", created, "expires",
-                h->expires_ms == INT64_MAX ? NULL : time_or_never(h->expires_ms, expires), "author", h->author, "ticket",
-                h->ticket, "class", class_names[h->class], "approvals", opinion->approvals, "enough",
-                opinion->judged ? json_make("b", opinion->enough) : json_null_new(), "signers", opinion->signers,
-                "changes", changes);
+        return json_make(
+                "{s:s, s:s, s:s, s:I, s:s, s:s?, s:b, s:s, s:s?, s:s, s:s?, s:s, s:O, s:o, s:O, s:o}",
+                "schema", "driftd.review/1", "name", h->name, "host", h->host, "generation",
+                (json_int)h->generation, "id", id, "parent", h->has_parent ? parent : NULL, "parent_fits",
+                fits, "created", created, "expires",
+                h->expires_ms == INT64_MAX ? NULL : time_or_never(h->expires_ms, expires), "author",
+                h->author, "ticket", h->ticket, "class", class_names[h->class], "approvals",
+                opinion->approvals, "enough",
+                opinion->judged ? json_make("b", opinion->enough) : json_null_new(), "signers",
+                opinion->signers, "changes", changes);
 }
 
 struct review {
@@ -194,12 +208,15 @@ review_print(struct cli *cli, const struct review *review, struct err *err)
         opinion_print(cli, &review->opinion);
         if (!review->parent.baseline && header->has_parent)
                 print_colored(&cli->out, COLOR_YELLOW,
-                        "\nIts parent was not given: all is shown as new. (--parent FILE; driftctl baseline export %s)\n",
+                        "\nIts parent was not given: all is shown as new. (--parent FILE; driftctl baseline "
+                        "export %s)\n",
                         header->name);
         else if (!review->parent.baseline)
                 print(&cli->out, "\nThe first generation: all is new.\n");
         else if (!review->fits)
-                print_colored(&cli->out, COLOR_RED, "\nTHE FILE GIVEN AS PARENT IS NOT ITS PARENT: what follows is not what it changes.\n");
+                print_colored(&cli->out, COLOR_RED,
+                        "\nTHE FILE GIVEN AS PARENT IS NOT ITS PARENT: what follows is not what it "
+                        "changes.\n");
         if (print_revisions(cli, &review->revisions) < 0)
                 return failed_oom(err);
         if (!review->opinion.enough)
@@ -215,7 +232,9 @@ command_review(struct cli *cli, struct err *err)
         if (r)
                 return r;
         r = cli->json ? cli_document(cli,
-                                review_document(review.text.baseline, &review.revisions, &review.opinion, review.fits), err)
+                                review_document(review.text.baseline, &review.revisions, &review.opinion,
+                                        review.fits),
+                                err)
                       : review_print(cli, &review, err);
         return r ? r : review.parent.baseline && !review.fits ? EXIT_UNTRUSTED : EXIT_CLEAN;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl show: everything about one item. What is expected stands beside what is there, attribute by attribute, in the
- * order of the table in core/attribute.h; settings have the attribute `value` and up to four views.
+ * driftctl show: everything about one item. What is expected stands beside what is there, attribute by
+ * attribute, in the order of the table in core/attribute.h; settings have the attribute `value` and up to
+ * four views.
  */
 #include <string.h>
 
@@ -36,8 +37,7 @@ static int
 show_exit(const struct json *show)
 {
         int code = state_exit(show);
-        json_each(json_member(show, "baselines"), i, baseline)
-        {
+        json_each (json_member(show, "baselines"), i, baseline) {
                 const char *state = json_text(baseline, "state");
                 code = exit_worst(code, drift_exit(json_member(baseline, "drift")));
                 if (state && strcmp(state, "untrusted") == 0)
@@ -64,7 +64,8 @@ side_row(struct table *table, const char *name, const char *expected, const char
 static void
 print_sides(struct cli *cli, const struct json *baseline)
 {
-        const struct json *expected = json_member(baseline, "expected"), *actual = json_member(baseline, "actual");
+        const struct json *expected = json_member(baseline, "expected"),
+                          *actual = json_member(baseline, "actual");
         _cleanup_table_ struct table table = table_make(3);
         table_cell(&table, COLOR_PLAIN, "  ");
         table_cell(&table, COLOR_BOLD, "%s", json_is_null(expected) ? "expected: nothing" : "expected");
@@ -107,14 +108,16 @@ print_baseline(struct cli *cli, const struct json *baseline)
 {
         const char *name = json_text(baseline, "name"), *state = json_text(baseline, "state");
         const char *scope = json_text(baseline, "scope"), *rule = json_text(baseline, "rule");
-        print_colored(&cli->out, COLOR_BOLD, "\n%s@%lld", name ? name : "?", json_number(baseline, "generation"));
+        print_colored(
+                &cli->out, COLOR_BOLD, "\n%s@%lld", name ? name : "?", json_number(baseline, "generation"));
         if (state && strcmp(state, "trusted") != 0)
                 print_colored(&cli->out, COLOR_RED, " (%s)", state);
         print(&cli->out, scope ? ", scope %s\n" : ": no scope covers it%s\n", scope ? scope : "");
         if (rule)
                 print(&cli->out, "  %s\n", rule);
         print_verdict(cli, baseline);
-        if (!json_is_null(json_member(baseline, "expected")) || !json_is_null(json_member(baseline, "actual")))
+        if (!json_is_null(json_member(baseline, "expected")) ||
+                !json_is_null(json_member(baseline, "actual")))
                 print_sides(cli, baseline);
         print_views(cli, json_member(json_member(baseline, "drift"), "views"));
 }
@@ -131,7 +134,10 @@ print_lines(struct cli *cli, const struct json *show)
         print(&cli->out, "\n");
         for (const char *line = lines; *line;) {
                 size_t size = strcspn(line, "\n");
-                enum color color = *line == '-' ? COLOR_RED : *line == '+' ? COLOR_GREEN : *line == '@' ? COLOR_CYAN : COLOR_PLAIN;
+                enum color color = *line == '-'   ? COLOR_RED
+                                   : *line == '+' ? COLOR_GREEN
+                                   : *line == '@' ? COLOR_CYAN
+                                                  : COLOR_PLAIN;
                 print_colored(&cli->out, color, "%.*s", (int)size, line);
                 print(&cli->out, "\n");
                 line += size + (line[size] == '\n');
@@ -150,7 +156,7 @@ print_show(struct cli *cli, const struct json *show)
                         json_number(show, "nlink"));
         if (!json_flag(show, "covered"))
                 print(&cli->out, "no baseline covers it: changes here are not drift\n");
-        json_each(json_member(show, "baselines"), i, baseline)
+        json_each (json_member(show, "baselines"), i, baseline)
                 print_baseline(cli, baseline);
         print_lines(cli, show);
         if (json_length(history)) {
@@ -181,6 +187,7 @@ command_show(struct cli *cli, struct err *err)
         }
         print_show(cli, show);
         if (code == EXIT_DRIFT)
-                cli_next(cli, "driftctl bless %s --ticket … · driftctl ack %s --reason …", items.items[0], items.items[0]);
+                cli_next(cli, "driftctl bless %s --ticket … · driftctl ack %s --reason …", items.items[0],
+                        items.items[0]);
         return code;
 }

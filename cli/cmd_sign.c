@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * driftctl sign. All baselines given become the subjects of one approval, signed once, which is added to each
- * FILE.approval; a trust file is signed by itself, for another purpose. Everything is read and checked before the key is
- * asked for, and approval files are replaced whole, so that no file is left half signed.
+ * FILE.approval; a trust file is signed by itself, for another purpose. Everything is read and checked before
+ * the key is asked for, and approval files are replaced whole, so that no file is left half signed.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -102,7 +102,8 @@ read_targets(struct cli *cli, struct targets *ret, struct err *err)
 
 /* ---- who signs ---- */
 
-/* For the name of an SSH key: the file given, else the daemon's, else the configured one. None at all is no error. */
+/* For the name of an SSH key: the file given, else the daemon's, else the configured one. None at all is no
+ * error. */
 static int
 find_trust(struct cli *cli, struct trust **ret, struct err *err)
 {
@@ -113,13 +114,15 @@ find_trust(struct cli *cli, struct trust **ret, struct err *err)
                 return trust_read(file, ret, err);
         if (args_given(&cli->args, "key") || cli_config(cli, &ignored))
                 return 0;
-        if (client_open_daemon(cli->config, &client, &ignored) == 0 && trust_fetch(client, ret, &ignored) == 0)
+        if (client_open_daemon(cli->config, &client, &ignored) == 0 &&
+                trust_fetch(client, ret, &ignored) == 0)
                 return 0;
         (void)trust_read(cli->config->trust, ret, &ignored);
         return 0;
 }
 
-/* A trust file names no host. A key that is read on a watched host is as much at risk there, so its approval says so. */
+/* A trust file names no host. A key that is read on a watched host is as much at risk there, so its approval
+ * says so. */
 static bool
 host_is_watched(struct cli *cli)
 {
@@ -136,7 +139,8 @@ warn_unknown(struct cli *cli, const struct trust *trust, const struct signing *s
 {
         const char *known = trust ? trust_approver_of(trust, &signing->key) : signing->by;
         if (!known || strcmp(known, signing->by) != 0)
-                cli_warn(cli, "the trust file does not list this key as %s's: the approval will not count", signing->by);
+                cli_warn(cli, "the trust file does not list this key as %s's: the approval will not count",
+                        signing->by);
 }
 
 static void
@@ -149,7 +153,8 @@ show_targets(struct cli *cli, const struct targets *targets, const struct signin
                 char id[DIGEST_HEX_SIZE];
                 digest_hex(&subject->id, id);
                 table_cell(&table, COLOR_PLAIN, "  %s", quote(target->file));
-                table_cell(&table, COLOR_BOLD, "%s@%" PRIu64, subject->name ? subject->name : "trust", subject->generation);
+                table_cell(&table, COLOR_BOLD, "%s@%" PRIu64, subject->name ? subject->name : "trust",
+                        subject->generation);
                 table_cell(&table, COLOR_PLAIN, "%s", id);
                 if (target->text.baseline) {
                         const struct baseline_header *header = baseline_header(target->text.baseline);
@@ -165,11 +170,13 @@ show_targets(struct cli *cli, const struct targets *targets, const struct signin
 }
 
 static int
-confirm(struct cli *cli, const struct targets *targets, const struct signing *signing, bool on_host, struct err *err)
+confirm(struct cli *cli, const struct targets *targets, const struct signing *signing, bool on_host,
+        struct err *err)
 {
         show_targets(cli, targets, signing);
         if (on_host)
-                cli_warn(cli, "the key is read on the host that it approves for (key-on-host yes): root here could use it too");
+                cli_warn(cli, "the key is read on the host that it approves for (key-on-host yes): root here "
+                              "could use it too");
         if (args_given(&cli->args, "yes") || !terminal_is_there() || terminal_confirm("Sign?"))
                 return 0;
         return err_set(err, EXIT_FAILED, "nothing was signed");
@@ -194,7 +201,8 @@ write_approvals(const struct target *target, const struct buf *fresh, struct err
 
 /* One approval for all baselines; one for each trust file. */
 static int
-sign_all(const struct targets *targets, const struct signing *signing, bool host_yes, bool trust_yes, struct err *err)
+sign_all(const struct targets *targets, const struct signing *signing, bool host_yes, bool trust_yes,
+        struct err *err)
 {
         _cleanup_free_ struct approval_subject *subjects = calloc(targets->count + 1, sizeof *subjects);
         _cleanup_buf_ struct buf common = {0};
@@ -224,9 +232,9 @@ target_json(const struct target *target)
         digest_hex(&subject->id, id);
         if (!file || asprintf(&beside, "%s.approval", file) < 0)
                 return NULL;
-        return json_make("{s:s, s:s, s:s, s:s, s:s?, s:I, s:s}", "kind", subject->name ? "baseline" : "trust", "file", file,
-                "approval_file", beside, "name", subject->name ? subject->name : "trust", "host", subject->host,
-                "generation", (json_int)subject->generation, "id", id);
+        return json_make("{s:s, s:s, s:s, s:s, s:s?, s:I, s:s}", "kind", subject->name ? "baseline" : "trust",
+                "file", file, "approval_file", beside, "name", subject->name ? subject->name : "trust",
+                "host", subject->host, "generation", (json_int)subject->generation, "id", id);
 }
 
 static int
@@ -239,8 +247,8 @@ report_signed(struct cli *cli, const struct targets *targets, const struct signi
                         list = json_free(list);
         if (cli->json)
                 return cli_document(cli,
-                        json_make("{s:s, s:s, s:b, s:o}", "schema", "driftd.sign/1", "by", signing->by, "key_on_host",
-                                on_host, "signed", list),
+                        json_make("{s:s, s:s, s:b, s:o}", "schema", "driftd.sign/1", "by", signing->by,
+                                "key_on_host", on_host, "signed", list),
                         err);
         json_free(list);
         for (size_t i = 0; i < targets->count; i++)
@@ -259,8 +267,8 @@ check_distinct(const struct targets *targets, struct err *err)
         for (size_t i = 0; i < targets->count; i++)
                 for (size_t j = 0; j < i; j++)
                         if (digest_equal(&targets->list[i].subject.id, &targets->list[j].subject.id))
-                                return err_set(err, EXIT_FAILED, "%s and %s are the same", quote(targets->list[j].file),
-                                        quote(targets->list[i].file));
+                                return err_set(err, EXIT_FAILED, "%s and %s are the same",
+                                        quote(targets->list[j].file), quote(targets->list[i].file));
         if (targets->count - targets->trusts <= APPROVAL_SUBJECTS_MAX)
                 return 0;
         return err_set(err, EXIT_FAILED, "one approval names at most %u baselines", APPROVAL_SUBJECTS_MAX);

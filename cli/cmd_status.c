@@ -21,7 +21,8 @@ status_daemon(struct cli *cli, const struct json *status, int64_t now_ms)
         }
         print(&cli->out, "running");
         if (json_time(daemon, "since", &since_ms) == 0)
-                print(&cli->out, " since %s (%s)", time_text(since_ms, now_ms, when), age_text(since_ms, now_ms, age));
+                print(&cli->out, " since %s (%s)", time_text(since_ms, now_ms, when),
+                        age_text(since_ms, now_ms, age));
         print(&cli->out, " · version %s\n", version ? version : "?");
 }
 
@@ -29,19 +30,18 @@ static void
 status_baselines(struct cli *cli, const struct json *baselines)
 {
         _cleanup_table_ struct table table = table_make(5);
-        json_each(baselines, i, baseline)
-        {
+        json_each (baselines, i, baseline) {
                 _cleanup_buf_ struct buf signers = {0};
                 const char *name = json_text(baseline, "name"), *state = json_text(baseline, "state");
                 const char *expires = json_text(baseline, "expires");
                 bool trusted = state && strcmp(state, "trusted") == 0;
-                json_each(json_member(baseline, "signers"), j, signer)
-                {
+                json_each (json_member(baseline, "signers"), j, signer) {
                         const char *who = json_string_of(signer);
                         buf_printf(&signers, "%s%s", j ? ", " : "signed by ", who ? who : "?");
                 }
                 table_cell(&table, COLOR_BOLD, "%s", i ? "" : "baselines");
-                table_cell(&table, COLOR_PLAIN, "%s@%lld", name ? name : "?", json_number(baseline, "generation"));
+                table_cell(&table, COLOR_PLAIN, "%s@%lld", name ? name : "?",
+                        json_number(baseline, "generation"));
                 table_cell(&table, trusted ? COLOR_GREEN : COLOR_RED, "%s", state ? state : "?");
                 table_cell(&table, COLOR_PLAIN, "%s", signers.data ? signers.data : "no signer");
                 table_cell(&table, COLOR_PLAIN, "%s%s", expires ? "expires " : "", expires ? expires : "");
@@ -61,8 +61,10 @@ status_coverage(struct cli *cli, const struct json *coverage, int64_t now_ms)
         int64_t oldest_ms;
         bool complete = json_flag(coverage, "complete");
         print_colored(&cli->out, COLOR_BOLD, "coverage   ");
-        print_colored(&cli->out, complete ? COLOR_GREEN : COLOR_YELLOW, "%s", complete ? "complete" : "incomplete");
-        print(&cli->out, " · %s of %s verified", count_text((uint64_t)json_number(coverage, "verified"), verified),
+        print_colored(
+                &cli->out, complete ? COLOR_GREEN : COLOR_YELLOW, "%s", complete ? "complete" : "incomplete");
+        print(&cli->out, " · %s of %s verified",
+                count_text((uint64_t)json_number(coverage, "verified"), verified),
                 count_text((uint64_t)json_number(coverage, "expected"), expected));
         if (json_time(coverage, "oldest_content_check", &oldest_ms) == 0)
                 print(&cli->out, " · content within %s", age_text(oldest_ms, now_ms, age));
@@ -76,8 +78,8 @@ status_open(struct cli *cli, const struct json *open)
         print_colored(&cli->out, COLOR_BOLD, "open       ");
         for (size_t i = 0; i < ARRAY_SIZE(severities); i++) {
                 json_int count = json_number(open, severities[i]);
-                print_colored(&cli->out, count ? severity_color(severities[i]) : COLOR_PLAIN, "%s%lld %s", i ? " · " : "",
-                        count, severities[i]);
+                print_colored(&cli->out, count ? severity_color(severities[i]) : COLOR_PLAIN, "%s%lld %s",
+                        i ? " · " : "", count, severities[i]);
         }
         print(&cli->out, "\n");
 }

@@ -17,14 +17,16 @@ command_ack(struct cli *cli, struct err *err)
                 return cli_usage(cli, err, "--reason is missing: it goes into the history");
         int r = cli_text("--reason", reason, err);
         r = r ? r : cli_items(cli, 0, &items, err);
-        r = r ? r : cli_call(cli, "Ack", json_make("{s:s, s:s}", "item", items.items[0], "reason", reason), &reply, err);
+        r = r ? r
+              : cli_call(cli, "Ack", json_make("{s:s, s:s}", "item", items.items[0], "reason", reason),
+                        &reply, err);
         if (r)
                 return r;
         json_int count = json_number(reply, "acknowledged");
         if (cli->json)
                 return cli_document(cli,
-                        json_make("{s:s, s:s, s:I}", "schema", "driftd.ack/1", "item", items.items[0], "acknowledged",
-                                count),
+                        json_make("{s:s, s:s, s:I}", "schema", "driftd.ack/1", "item", items.items[0],
+                                "acknowledged", count),
                         err);
         print(&cli->out, "%lld open %s acknowledged: no more notices, the verdict stays\n", count,
                 count == 1 ? "drift" : "drifts");
@@ -55,7 +57,8 @@ command_verify(struct cli *cli, struct err *err)
         if (!ok)
                 print_colored(&cli->out, COLOR_RED, "%s\n", problem ? problem : "no words for it");
         else if (!cli->quiet)
-                print(&cli->out, "This holds against edits; a rewrite of the whole is shown only by a root kept elsewhere.\n");
+                print(&cli->out, "This holds against edits; a rewrite of the whole is shown only by a root "
+                                 "kept elsewhere.\n");
         return ok ? EXIT_CLEAN : EXIT_UNTRUSTED;
 }
 

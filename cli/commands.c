@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table that is the CLI: parsing, help, completion and the checks of a command line all read it, so that none
- * can lag behind another. A new command is a row here and a function.
+ * The table that is the CLI: parsing, help, completion and the checks of a command line all read it, so that
+ * none can lag behind another. A new command is a row here and a function.
  */
 #include "cli/cli.h"
 
@@ -9,7 +9,10 @@ static const char *const color_choices[] = {"auto", "always", "never", NULL};
 static const char *const class_choices[] = {"standard", "normal", "urgent", NULL};
 static const char *const format_choices[] = {"text", "json", NULL};
 
-#define END {0}
+#define END                                                                                                  \
+        {                                                                                                    \
+                0                                                                                            \
+        }
 
 const struct option global_options[] = {
         {"config", 'c', "FILE", "the configuration (" CONFIG_DEFAULT_PATH ")", NULL, false},
@@ -22,16 +25,17 @@ const struct option global_options[] = {
 };
 
 #define SIGNING_OPTIONS                                                                                      \
-        {"key", 0, "FILE", "sign with a key of driftctl key generate", NULL, false},                        \
-                {"ssh-key", 0, "FILE", "sign with an OpenSSH ed25519 key without a passphrase", NULL, false}, \
+        {"key", 0, "FILE", "sign with a key of driftctl key generate", NULL, false},                         \
+                {"ssh-key", 0, "FILE", "sign with an OpenSSH ed25519 key without a passphrase", NULL,        \
+                        false},                                                                              \
                 {"ssh-agent", 0, NULL, "sign with a key that the agent holds (SSH_AUTH_SOCK)", NULL, false}, \
-                {"as", 0, "NAME", "which approver an SSH key is", NULL, false},                             \
+                {"as", 0, "NAME", "which approver an SSH key is", NULL, false},                              \
         {                                                                                                    \
                 "yes", 0, NULL, "do not ask", NULL, false                                                    \
         }
 
 #define CHANGE_OPTIONS                                                                                       \
-        {"ticket", 0, "TICKET", "the change that this belongs to", NULL, false},                            \
+        {"ticket", 0, "TICKET", "the change that this belongs to", NULL, false},                             \
         {                                                                                                    \
                 "class", 0, "CLASS", "standard, normal (the default) or urgent", class_choices, false        \
         }
@@ -54,7 +58,8 @@ static const struct option init_options[] = {
 
 static const struct option key_generate_options[] = {
         {"name", 0, "NAME", "the approver", NULL, false},
-        {"output", 'o', "FILE", "the key's file (default: NAME.key); the public half goes to FILE.pub", NULL, false},
+        {"output", 'o', "FILE", "the key's file (default: NAME.key); the public half goes to FILE.pub", NULL,
+                false},
         {"no-passphrase", 0, NULL, "leave the key unsealed: whoever reads the file can sign", NULL, false},
         END,
 };
@@ -108,7 +113,8 @@ static const struct option review_options[] = {
 
 static const struct option sign_options[] = {
         SIGNING_OPTIONS,
-        {"trust", 0, "FILE", "who has which key (default: the daemon's, then the configured one)", NULL, false},
+        {"trust", 0, "FILE", "who has which key (default: the daemon's, then the configured one)", NULL,
+                false},
         END,
 };
 
@@ -130,71 +136,85 @@ static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, f
 #define SIGN_USAGE "(--key K | --ssh-key K | --ssh-agent)"
 
 const struct command commands[] = {
-        {"init", "[--trust PUB]... [--yes]", "first steps: write configuration and trust where they are missing",
-                command_init, 0, 0, 0, init_options,
-                "Nothing that is there is ever written over. Without --trust only the configuration is written, and\n"
+        {"init", "[--trust PUB]... [--yes]",
+                "first steps: write configuration and trust where they are missing", command_init, 0, 0, 0,
+                init_options,
+                "Nothing that is there is ever written over. Without --trust only the configuration is "
+                "written, and\n"
                 "you are told how an approver makes a key."},
-        {"key generate", "--name N [-o FILE] [--no-passphrase]", "make an approver's key: FILE (0600) and FILE.pub",
-                command_key_generate, 0, 0, 0, key_generate_options,
-                "The passphrase is asked on the terminal; for scripts DRIFTD_PASSPHRASE_FILE names a file that holds it.\n"
+        {"key generate", "--name N [-o FILE] [--no-passphrase]",
+                "make an approver's key: FILE (0600) and FILE.pub", command_key_generate, 0, 0, 0,
+                key_generate_options,
+                "The passphrase is asked on the terminal; for scripts DRIFTD_PASSPHRASE_FILE names a file "
+                "that holds it.\n"
                 "Keep the key away from the hosts that it approves for."},
-        {"key show", "FILE", "the name, public key and fingerprint of a key", command_key_show, COMMAND_FILES, 1, 1,
-                NULL, NULL},
-        {"status", "", "one screen: daemon, baselines, trust, coverage, problems, open drift", command_status, 0, 0,
-                0, NULL, NULL},
-        {"diff", "[ITEM]... [--cached] [--full] [--against NAME@GEN|FILE] [--format text|json]\n"
+        {"key show", "FILE", "the name, public key and fingerprint of a key", command_key_show, COMMAND_FILES,
+                1, 1, NULL, NULL},
+        {"status", "", "one screen: daemon, baselines, trust, coverage, problems, open drift", command_status,
+                0, 0, 0, NULL, NULL},
+        {"diff",
+                "[ITEM]... [--cached] [--full] [--against NAME@GEN|FILE] [--format text|json]\n"
                 "       driftctl diff [ITEM]... --root DIR --baseline FILE --trust FILE",
-                "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0, WORDS_ANY,
-                diff_options,
-                "An ITEM is a path, file:PATH, sysctl:KEY, sshd:KEYWORD or openssl:NAME; globs: * within a name, ** across,\n"
-                "? one byte. With --root a mounted image is judged, without a daemon; nothing under DIR is trusted."},
+                "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0,
+                WORDS_ANY, diff_options,
+                "An ITEM is a path, file:PATH, sysctl:KEY, sshd:KEYWORD or openssl:NAME; globs: * within a "
+                "name, ** across,\n"
+                "? one byte. With --root a mounted image is judged, without a daemon; nothing under DIR is "
+                "trusted."},
         {"show", "ITEM", "all about one item: expected, actual, line diff, history, rule", command_show,
                 COMMAND_ITEMS, 1, 1, NULL, NULL},
         {"log", "[--since T] [--until T] [--kind K] [ITEM]...", "the history", command_log, COMMAND_ITEMS, 0,
                 WORDS_ANY, log_options, NULL},
-        {"watch", "[ITEM]...", "follow the history live, until Ctrl-C", command_watch, COMMAND_ITEMS, 0, WORDS_ANY,
-                NULL, NULL},
-        {"scan", "[--full]", "diff without the listing; waits for the answer", command_scan, 0, 0, 0, scan_options,
-                NULL},
+        {"watch", "[ITEM]...", "follow the history live, until Ctrl-C", command_watch, COMMAND_ITEMS, 0,
+                WORDS_ANY, NULL, NULL},
+        {"scan", "[--full]", "diff without the listing; waits for the answer", command_scan, 0, 0, 0,
+                scan_options, NULL},
         {"propose", "[ITEM]... [-o FILE] [--ticket T] [--class C] [--expires T]",
-                "the next generation, as text to review and sign", command_propose, COMMAND_ITEMS, 0, WORDS_ANY,
-                propose_options,
+                "the next generation, as text to review and sign", command_propose, COMMAND_ITEMS, 0,
+                WORDS_ANY, propose_options,
                 "Takes the live state of the items named (none named: all) and leaves the rest as expected."},
-        {"review", "FILE [--parent FILE] [--trust FILE]", "what a proposal changes; works anywhere, without a daemon",
-                command_review, COMMAND_FILES, 1, 1, review_options, NULL},
+        {"review", "FILE [--parent FILE] [--trust FILE]",
+                "what a proposal changes; works anywhere, without a daemon", command_review, COMMAND_FILES, 1,
+                1, review_options, NULL},
         {"sign", "FILE... " SIGN_USAGE " [--as NAME] [--trust FILE] [--yes]",
-                "approve baselines, or a trust file: writes FILE.approval", command_sign, COMMAND_FILES, 1, WORDS_ANY,
-                sign_options,
-                "One signature covers all baselines given. It is added to each FILE.approval; your own earlier approval\n"
-                "of exactly the same is replaced. For scripts DRIFTD_PASSPHRASE_FILE names a file with the passphrase."},
+                "approve baselines, or a trust file: writes FILE.approval", command_sign, COMMAND_FILES, 1,
+                WORDS_ANY, sign_options,
+                "One signature covers all baselines given. It is added to each FILE.approval; your own "
+                "earlier approval\n"
+                "of exactly the same is replaced. For scripts DRIFTD_PASSPHRASE_FILE names a file with the "
+                "passphrase."},
         {"apply", "FILE", "hand a signed baseline (FILE and FILE.approval) to the daemon", command_apply,
                 COMMAND_FILES, 1, 1, NULL, NULL},
         {"bless", "[ITEM]... --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
                 "propose, choose, sign and apply in one step", command_bless, COMMAND_ITEMS, 0, WORDS_ANY,
                 bless_options,
-                "On a terminal each change is shown and unchecked until you choose it; elsewhere --yes takes all that the\n"
+                "On a terminal each change is shown and unchecked until you choose it; elsewhere --yes takes "
+                "all that the\n"
                 "items select. Refused if anything moved after it was shown."},
-        {"baseline list", "", "which baselines and generations there are", command_baseline_list, 0, 0, 0, NULL,
-                NULL},
-        {"baseline show", "NAME[@GEN]", "one generation: header, signers, scopes", command_baseline_show, 0, 1, 1,
+        {"baseline list", "", "which baselines and generations there are", command_baseline_list, 0, 0, 0,
                 NULL, NULL},
+        {"baseline show", "NAME[@GEN]", "one generation: header, signers, scopes", command_baseline_show, 0,
+                1, 1, NULL, NULL},
         {"baseline export", "NAME[@GEN] [-o FILE]", "the signed bytes: FILE and FILE.approval",
                 command_baseline_export, 0, 1, 1, output_options, NULL},
         {"baseline verify", "FILE [--trust FILE]", "check a file offline: form, id, approvals",
                 command_baseline_verify, COMMAND_FILES, 1, 1, trust_options, NULL},
-        {"baseline retire", "NAME [-o FILE]", "propose that a baseline ends: an empty next generation, to be signed",
+        {"baseline retire", "NAME [-o FILE]",
+                "propose that a baseline ends: an empty next generation, to be signed",
                 command_baseline_retire, 0, 1, 1, retire_options, NULL},
         {"ack", "ITEM --reason R", "quiet the notification of open drift; the verdict stays", command_ack,
                 COMMAND_ITEMS, 1, 1, ack_options, NULL},
         {"waive", "ITEM --until T --reason R [--ticket T] [-o FILE]",
-                "propose that drift of an item is excused for a time, to be signed", command_waive, COMMAND_ITEMS, 1,
-                1, waive_options, NULL},
-        {"verify", "", "verify all that is stored; names the first record that is wrong", command_verify, 0, 0, 0,
+                "propose that drift of an item is excused for a time, to be signed", command_waive,
+                COMMAND_ITEMS, 1, 1, waive_options, NULL},
+        {"verify", "", "verify all that is stored; names the first record that is wrong", command_verify, 0,
+                0, 0, NULL, NULL},
+        {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
+                1, NULL, NULL},
+        {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
-        {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1, 1, NULL,
+        {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,
                 NULL},
-        {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0, NULL, NULL},
-        {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL, NULL},
         {"version", "", "the version", command_version, 0, 0, 0, NULL, NULL},
         {"help", "[COMMAND]", "what there is, and what a command does", command_help, 0, 0, 2, NULL, NULL},
         END,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of the history. A table says which members of the detail are shown for each kind, and in which order; all of
- * them are in the JSON anyway. A kind that is not in the table is shown with its bare name, never left out.
+ * Lines of the history. A table says which members of the detail are shown for each kind, and in which order;
+ * all of them are in the JSON anyway. A kind that is not in the table is shown with its bare name, never left
+ * out.
  */
 #include "cli/logline.h"
 
@@ -9,15 +10,16 @@
 
 #include "core/clock.h"
 
-const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless", "reject",
-        "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount", "clock_jump", "reload",
-        "trust", "adopted", "storage", "tamper", NULL};
+const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
+        "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
+        "clock_jump", "reload", "trust", "adopted", "storage", "tamper", NULL};
 
 #define SHOWN_MAX 7
 
 static const struct {
         const char *kind;
-        const char *members[SHOWN_MAX]; /* a name ending in '=' is shown with it, a bare one by its value alone */
+        const char *
+                members[SHOWN_MAX]; /* a name ending in '=' is shown with it, a bare one by its value alone */
         enum color color;
 } kinds[] = {
         {"start", {"version=", "clean="}, COLOR_PLAIN},
@@ -27,7 +29,8 @@ static const struct {
         {"scan", {"pass", "files=", "bytes=", "drifts=", "ms=", "complete="}, COLOR_PLAIN},
         {"drift", {"change", "attributes", "severity", "baseline", "unobserved="}, COLOR_RED},
         {"resolved", {"as", "change=", "baseline"}, COLOR_GREEN},
-        {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="}, COLOR_CYAN},
+        {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="},
+                COLOR_CYAN},
         {"reject", {"name", "generation=", "by=", "reason"}, COLOR_RED},
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
@@ -48,8 +51,7 @@ static int
 append_attributes(const struct json *list, struct buf *ret)
 {
         int r = 0;
-        json_each(list, i, attribute)
-        {
+        json_each (list, i, attribute) {
                 const char *name = json_text(attribute, "name");
                 r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", name ? name : "?");
         }
@@ -60,8 +62,7 @@ static int
 append_list(const struct json *list, struct buf *ret)
 {
         int r = 0;
-        json_each(list, i, value)
-        {
+        json_each (list, i, value) {
                 const char *text = json_string_of(value);
                 r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", text ? text : "?");
         }
@@ -75,7 +76,8 @@ append_value(const struct json *value, struct buf *ret)
         if (text)
                 return print_words(ret, text);
         if (json_length(value))
-                return json_string_of(json_at(value, 0)) ? append_list(value, ret) : append_attributes(value, ret);
+                return json_string_of(json_at(value, 0)) ? append_list(value, ret)
+                                                         : append_attributes(value, ret);
         return json_write(value, ret);
 }
 
@@ -94,9 +96,11 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
                 return r;
         const char *change = json_text(detail, "change");
         if (strcmp(name, "attributes") == 0 && change && strcmp(change, "changed") != 0)
-                return 0; /* all of them: no news */
+                return 0;                    /* all of them: no news */
         if (strcmp(name, "unobserved") == 0) /* said only where it is so */
-                return json_flag(detail, name) ? buf_text(ret, ret->size ? " while unobserved" : "while unobserved") : 0;
+                return json_flag(detail, name)
+                               ? buf_text(ret, ret->size ? " while unobserved" : "while unobserved")
+                               : 0;
         return buf_printf(ret, "%s%s%s", ret->size ? " " : "", shown[size] ? shown : "", text.data);
 }
 
@@ -120,11 +124,12 @@ log_detail(const struct json *record, struct buf *ret)
 }
 
 void
-log_table(struct cli *cli, const struct json *records, int item_width)
+log_table(struct cli *cli, const struct json *records, size_t item_width)
 {
         _cleanup_table_ struct table table = table_make(5);
-        json_each(records, i, record)
-        {
+        table.least[2] = 10;
+        table.least[3] = item_width;
+        json_each (records, i, record) {
                 _cleanup_buf_ struct buf detail = {0};
                 const char *kind = json_text(record, "kind"), *item = json_text(record, "item");
                 size_t row = kind_find(kind);
@@ -135,8 +140,9 @@ log_table(struct cli *cli, const struct json *records, int item_width)
                 log_detail(record, &detail);
                 table_cell(&table, COLOR_DIM, "%6lld", json_number(record, "seq"));
                 table_cell(&table, COLOR_PLAIN, "%s", when);
-                table_cell(&table, row < ARRAY_SIZE(kinds) ? kinds[row].color : COLOR_PLAIN, "%-10s", kind ? kind : "?");
-                table_cell(&table, COLOR_PLAIN, "%-*s", item_width, item_width && item ? item : "");
+                table_cell(&table, row < ARRAY_SIZE(kinds) ? kinds[row].color : COLOR_PLAIN, "%s",
+                        kind ? kind : "?");
+                table_cell(&table, COLOR_PLAIN, "%s", item_width && item ? item : "");
                 table_cell(&table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
         }
         table_print(&table, &cli->out);

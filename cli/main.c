@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl. From the command line to one row of the table in commands.c, and from what that row's function says to
- * an exit code: that is all that happens here. Errors are printed once, at the end, in the form that was asked for.
+ * driftctl. From the command line to one row of the table in commands.c, and from what that row's function
+ * says to an exit code: that is all that happens here. Errors are printed once, at the end, in the form that
+ * was asked for.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -77,8 +78,8 @@ static void
 print_error_json(const struct err *err)
 {
         _cleanup_buf_ struct buf text = {0};
-        _cleanup_json_ struct json *document = json_make("{s:s, s:s, s:s?}", "schema", "driftd.error/1", "error",
-                err->text, "hint", err->hint[0] ? err->hint : NULL);
+        _cleanup_json_ struct json *document = json_make("{s:s, s:s, s:s?}", "schema", "driftd.error/1",
+                "error", err->text, "hint", err->hint[0] ? err->hint : NULL);
         if (document && json_write(document, &text) == 0)
                 printf("%s\n", text.data);
         else

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the approvals beside a baseline are worth. Each is taken apart and its signature verified, so that a reviewer
- * sees who is there; whether that is enough is asked of core/trust.h as the daemon asks it, and of nothing else.
+ * What the approvals beside a baseline are worth. Each is taken apart and its signature verified, so that a
+ * reviewer sees who is there; whether that is enough is asked of core/trust.h as the daemon asks it, and of
+ * nothing else.
  */
 #include "cli/opinion.h"
 
@@ -35,7 +36,8 @@ judge_key(const struct trust *trust, const struct approval *approval, const stru
 }
 
 static void
-look_at(const struct approval *approval, const struct signed_text *text, const struct trust *trust, struct looked *ret)
+look_at(const struct approval *approval, const struct signed_text *text, const struct trust *trust,
+        struct looked *ret)
 {
         const struct baseline_header *header = baseline_header(text->baseline);
         _cleanup_buf_ struct buf print = {0};
@@ -55,7 +57,8 @@ look_at(const struct approval *approval, const struct signed_text *text, const s
         else if (r)
                 ret->words = "the signature does not hold";
         else
-                ret->words = ret->names_it ? judge_key(trust, approval, &sig.key) : "it approves something else";
+                ret->words =
+                        ret->names_it ? judge_key(trust, approval, &sig.key) : "it approves something else";
 }
 
 static int
@@ -63,10 +66,10 @@ push_approval(struct json *list, const struct approval *approval, const struct l
 {
         char at[CLOCK_TEXT_MAX];
         clock_format_seconds(approval->at_ms, at);
-        return json_push(list,
-                json_make("{s:s, s:s, s:b, s:s, s:b, s:b, s:s}", "by", approval->by, "at", at, "key_on_host",
-                        approval->key_on_host, "fingerprint", looked->fingerprint, "holds", looked->holds, "names_it",
-                        looked->names_it, "words", looked->words));
+        return json_push(
+                list, json_make("{s:s, s:s, s:b, s:s, s:b, s:b, s:s}", "by", approval->by, "at", at,
+                              "key_on_host", approval->key_on_host, "fingerprint", looked->fingerprint,
+                              "holds", looked->holds, "names_it", looked->names_it, "words", looked->words));
 }
 
 static int
@@ -75,9 +78,9 @@ judge(const struct signed_text *text, const struct trust *trust, struct opinion 
         const struct baseline_header *header = baseline_header(text->baseline);
         struct trust_verdict verdict = {0};
         struct err why = {0};
-        int r = trust_judge_baseline(trust, baseline_id(text->baseline), header->name, header->host, header->generation,
-                header->author, header->class == CLASS_URGENT, text->approvals.data ? text->approvals.data : "",
-                text->approvals.size, &verdict, &why);
+        int r = trust_judge_baseline(trust, baseline_id(text->baseline), header->name, header->host,
+                header->generation, header->author, header->class == CLASS_URGENT,
+                text->approvals.data ? text->approvals.data : "", text->approvals.size, &verdict, &why);
         if (r < 0) {
                 *err = why;
                 return EXIT_FAILED;
@@ -101,7 +104,8 @@ opinion_make(const struct signed_text *text, const struct trust *trust, struct o
         ret->signers = json_array_make();
         if (!ret->approvals || !ret->signers)
                 return failed_oom(err);
-        if (text->approvals.size && approvals_parse(text->approvals.data, text->approvals.size, &list, &n, err))
+        if (text->approvals.size &&
+                approvals_parse(text->approvals.data, text->approvals.size, &list, &n, err))
                 return EXIT_FAILED;
         for (size_t i = 0; i < n; i++) {
                 struct looked looked;
@@ -116,13 +120,13 @@ void
 opinion_print(struct cli *cli, const struct opinion *opinion)
 {
         _cleanup_table_ struct table table = table_make(5);
-        json_each(opinion->approvals, i, approval)
-        {
+        json_each (opinion->approvals, i, approval) {
                 bool good = json_flag(approval, "holds") && json_flag(approval, "names_it");
                 table_cell(&table, COLOR_PLAIN, "  %s", json_text(approval, "by"));
                 table_cell(&table, COLOR_PLAIN, "%s", json_text(approval, "at"));
                 table_cell(&table, COLOR_PLAIN, "%s", json_text(approval, "fingerprint"));
-                table_cell(&table, COLOR_YELLOW, "%s", json_flag(approval, "key_on_host") ? "key on host" : "");
+                table_cell(
+                        &table, COLOR_YELLOW, "%s", json_flag(approval, "key_on_host") ? "key on host" : "");
                 table_cell(&table, good ? COLOR_PLAIN : COLOR_RED, "%s", json_text(approval, "words"));
         }
         print_colored(&cli->out, COLOR_BOLD, "approvals");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The approvals of one baseline, looked at one by one and judged as a whole, for review and baseline verify. */
+/* The approvals of one baseline, looked at one by one and judged as a whole, for review and baseline verify.
+ */
 #pragma once
 
 #include "cli/cli.h"
@@ -14,6 +15,8 @@ struct opinion {
 };
 void opinion_done(struct opinion *opinion);
 
-/* trust may be NULL: signatures are checked, but nobody says whose keys they are. 0 or an exit code with words. */
-int opinion_make(const struct signed_text *text, const struct trust *trust, struct opinion *ret, struct err *err);
+/* trust may be NULL: signatures are checked, but nobody says whose keys they are. 0 or an exit code with
+ * words. */
+int opinion_make(
+        const struct signed_text *text, const struct trust *trust, struct opinion *ret, struct err *err);
 void opinion_print(struct cli *cli, const struct opinion *opinion);

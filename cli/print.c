@@ -32,7 +32,8 @@ printer_make(FILE *file, enum color_when when)
         const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
         bool wanted = when == COLOR_ALWAYS;
         if (when == COLOR_AUTO)
-                wanted = isatty(fileno(file)) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+                wanted = isatty(fileno(file)) && !(no_color && *no_color) &&
+                         !(term && strcmp(term, "dumb") == 0);
         return (struct printer){file, wanted};
 }
 
@@ -68,6 +69,9 @@ print_filter(struct buf *buf, const char *text, size_t size)
         return r;
 }
 
+static void print_list(const struct printer *printer, enum color color, const char *format, va_list args)
+        _printf_(3, 0);
+
 static void
 print_list(const struct printer *printer, enum color color, const char *format, va_list args)
 {
@@ -80,7 +84,8 @@ print_list(const struct printer *printer, enum color color, const char *format, 
         }
         if (print_filter(&filtered, text, strlen(text)) < 0 || !filtered.size)
                 return;
-        fprintf(printer->file, "%s%s%s", painted ? color_codes[color] : "", filtered.data, painted ? "\033[0m" : "");
+        fprintf(printer->file, "%s%s%s", painted ? color_codes[color] : "", filtered.data,
+                painted ? "\033[0m" : "");
 }
 
 void
@@ -158,7 +163,8 @@ table_row(struct table *table)
                 table_cell(table, COLOR_PLAIN, "%s", "");
 }
 
-/* Characters as a terminal shows them: our signs are one column wide, every other byte over 0x7E becomes four. */
+/* Characters as a terminal shows them: our signs are one column wide, every other byte over 0x7E becomes
+ * four. */
 static size_t
 text_width(const char *text)
 {
@@ -197,7 +203,8 @@ row_is_empty_from(const struct table *table, size_t cell)
 void
 table_print(const struct table *table, const struct printer *printer)
 {
-        size_t widths[TABLE_COLUMNS_MAX] = {0};
+        size_t widths[TABLE_COLUMNS_MAX];
+        memcpy(widths, table->least, sizeof widths);
         table_widths(table, widths);
         for (size_t i = 0; i < table->n_cells; i++) {
                 const struct cell *cell = &table->cells[i];
@@ -287,7 +294,8 @@ print_words(struct buf *buf, const char *escaped)
         int r = 0;
         while (*escaped && r == 0) {
                 bool blank = strncmp(escaped, "\\x20", 4) == 0;
-                size_t size = *escaped == '\\' ? strnlen(escaped, 4) : 1; /* an escape is one unit: \x5cx20 is no blank */
+                size_t size = *escaped == '\\' ? strnlen(escaped, 4)
+                                               : 1; /* an escape is one unit: \x5cx20 is no blank */
                 r = blank ? buf_text(buf, " ") : buf_append(buf, escaped, size);
                 escaped += size;
         }

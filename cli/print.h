@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What people see. Every text goes through one sink: printable ASCII, newlines and tabs, and the few signs that we write
- * ourselves (→ · …) stand as they are; every other byte becomes \xhh, so that nothing from outside can move a
- * cursor, whoever forgot to escape it. Colours are ours alone.
+ * What people see. Every text goes through one sink: printable ASCII, newlines and tabs, and the few signs
+ * that we write ourselves (→ · …) stand as they are; every other byte becomes \xhh, so that nothing from
+ * outside can move a cursor, whoever forgot to escape it. Colours are ours alone.
  */
 #pragma once
 
@@ -12,7 +12,16 @@
 #include "core/buf.h"
 #include "core/json.h"
 
-enum color { COLOR_PLAIN, COLOR_RED, COLOR_YELLOW, COLOR_CYAN, COLOR_GREEN, COLOR_BOLD, COLOR_DIM, COLOR_COUNT };
+enum color {
+        COLOR_PLAIN,
+        COLOR_RED,
+        COLOR_YELLOW,
+        COLOR_CYAN,
+        COLOR_GREEN,
+        COLOR_BOLD,
+        COLOR_DIM,
+        COLOR_COUNT
+};
 
 enum color_when { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 
@@ -40,10 +49,11 @@ struct table {
         struct cell {
                 char *text;
                 enum color color;
-        } *cells;
+        } * cells;
         size_t n_cells;
         unsigned columns;
-        bool failed; /* out of memory: printed as far as it goes */
+        size_t least[TABLE_COLUMNS_MAX]; /* a column is at least so wide: for lines that come one by one */
+        bool failed;                     /* out of memory: printed as far as it goes */
 };
 struct table table_make(unsigned columns);
 void table_cell(struct table *table, enum color color, const char *format, ...) _printf_(3, 4);
@@ -55,11 +65,12 @@ void table_done(struct table *table);
 
 /* ---- words for numbers and times ---- */
 
-#define WORDS_MAX 64 /* characters, with the NUL */
-const char *count_text(uint64_t count, char text[static WORDS_MAX]);            /* 161,633 */
-const char *bytes_text(uint64_t bytes, char text[static WORDS_MAX]);            /* 1.4 GiB */
-const char *time_text(int64_t time_ms, int64_t now_ms, char text[static WORDS_MAX]);  /* 14:02:11, or 2026-11-22 14:02:11: local */
-const char *age_text(int64_t time_ms, int64_t now_ms, char text[static WORDS_MAX]);   /* 3 min */
+#define WORDS_MAX 64                                                 /* characters, with the NUL */
+const char *count_text(uint64_t count, char text[static WORDS_MAX]); /* 161,633 */
+const char *bytes_text(uint64_t bytes, char text[static WORDS_MAX]); /* 1.4 GiB */
+const char *time_text(int64_t time_ms, int64_t now_ms,
+        char text[static WORDS_MAX]); /* 14:02:11, or 2026-11-22 14:02:11: local */
+const char *age_text(int64_t time_ms, int64_t now_ms, char text[static WORDS_MAX]); /* 3 min */
 /* A time of a document. 0, or -EINVAL if it is absent. */
 int json_time(const struct json *object, const char *key, int64_t *ret_ms);
 

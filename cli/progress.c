@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The progress line. It is drawn over itself, at most five times a second and not in the first half second, so that a
- * quick command shows nothing; and it is gone before the answer is printed.
+ * The progress line. It is drawn over itself, at most five times a second and not in the first half second,
+ * so that a quick command shows nothing; and it is gone before the answer is printed.
  */
 #include "cli/progress.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One line of progress on standard error, where that is a terminal: files, bytes, rate, time left. Nothing elsewhere. */
+/* One line of progress on standard error, where that is a terminal: files, bytes, rate, time left. Nothing
+ * elsewhere. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Documents in words. The lines that people know from diff and status are made here, once; exit codes come from
- * the document and never from what was printed.
+ * Documents in words. The lines that people know from diff and status are made here, once; exit codes come
+ * from the document and never from what was printed.
  */
 #include "cli/report.h"
 
@@ -58,7 +58,7 @@ document_exit(const struct json *document)
         int code = verdict_exit(json_text(document, "verdict"));
         if (!json_flag(json_member(document, "coverage"), "complete"))
                 code = exit_worst(code, EXIT_INCOMPLETE);
-        json_each(json_member(document, "baselines"), i, baseline)
+        json_each (json_member(document, "baselines"), i, baseline)
                 code = exit_worst(code, state_exit(json_text(baseline, "state")));
         return code;
 }
@@ -67,8 +67,7 @@ static int
 append_signers(const struct json *signers, struct buf *ret)
 {
         int r = 0;
-        json_each(signers, i, signer)
-        {
+        json_each (signers, i, signer) {
                 const char *name = json_string_of(signer);
                 const char *between = i == 0 ? " signed by " : i + 1 == json_length(signers) ? " and " : ", ";
                 r = r ? r : buf_printf(ret, "%s%s", between, name ? name : "?");
@@ -80,11 +79,11 @@ static int
 append_baselines(const struct json *baselines, struct buf *ret)
 {
         int r = json_length(baselines) ? 0 : buf_text(ret, "no baseline");
-        json_each(baselines, i, baseline)
-        {
+        json_each (baselines, i, baseline) {
                 const char *name = json_text(baseline, "name"), *state = json_text(baseline, "state");
                 r = r ? r
-                      : buf_printf(ret, "%s%s@%lld", i ? ", " : "", name ? name : "?", json_number(baseline, "generation"));
+                      : buf_printf(ret, "%s%s@%lld", i ? ", " : "", name ? name : "?",
+                                json_number(baseline, "generation"));
                 r = r ? r : append_signers(json_member(baseline, "signers"), ret);
                 if (state && strcmp(state, "trusted") != 0)
                         r = r ? r : buf_printf(ret, " (%s)", state);
@@ -102,9 +101,9 @@ report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
         if (r)
                 return r;
         if (json_time(coverage, "oldest_content_check", &oldest_ms) == 0)
-                return now_ms - oldest_ms < 1000
-                        ? buf_text(ret, " · content verified just now")
-                        : buf_printf(ret, " · content verified within %s", age_text(oldest_ms, now_ms, age));
+                return now_ms - oldest_ms < 1000 ? buf_text(ret, " · content verified just now")
+                                                 : buf_printf(ret, " · content verified within %s",
+                                                           age_text(oldest_ms, now_ms, age));
         return json_number(coverage, "expected") ? buf_text(ret, " · content not yet verified") : 0;
 }
 
@@ -112,8 +111,7 @@ void
 report_problems(struct cli *cli, const struct json *problems, bool only_lowering)
 {
         _cleanup_table_ struct table table = table_make(3);
-        json_each(problems, i, problem)
-        {
+        json_each (problems, i, problem) {
                 const char *kind = json_text(problem, "kind"), *where = json_text(problem, "where");
                 const char *hint = json_text(problem, "hint");
                 const struct json *lowers = json_member(problem, "lowers_coverage");
@@ -148,8 +146,7 @@ drift_detail(const struct json *drift, struct buf *ret)
         if (!change || strcmp(change, "changed") != 0)
                 return 0;
         int r = 0;
-        json_each(json_member(drift, "attributes"), i, attribute)
-        {
+        json_each (json_member(drift, "attributes"), i, attribute) {
                 const char *name = json_text(attribute, "name");
                 const char *blank = i ? " " : "";
                 if (name && strcmp(name, "value") == 0)
@@ -169,7 +166,8 @@ base_name(const char *path)
         return slash ? slash + 1 : path;
 }
 
-/* "reverts at reboot (99-hardening.conf:12 says 0)": what is running is not what the next start would bring. */
+/* "reverts at reboot (99-hardening.conf:12 says 0)": what is running is not what the next start would bring.
+ */
 static int
 append_views(const struct json *views, struct buf *ret)
 {
@@ -217,8 +215,7 @@ report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms)
 {
         _cleanup_table_ struct table table = table_make(4);
         char last_age[WORDS_MAX] = "";
-        json_each(drifts, i, drift)
-        {
+        json_each (drifts, i, drift) {
                 _cleanup_buf_ struct buf detail = {0}, when = {0};
                 const char *change = json_text(drift, "change"), *item = json_text(drift, "item");
                 const char *state = json_text(drift, "state");

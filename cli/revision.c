@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The difference of two baselines. Both sides of each kind are sorted by what they are about, so one merge finds
- * everything; two entries are the same if their lines are, byte for byte, and only lines that differ are taken
- * apart. A table of four kinds says how an entry is counted, keyed and written; the merge knows nothing else.
+ * The difference of two baselines. Both sides of each kind are sorted by what they are about, so one merge
+ * finds everything; two entries are the same if their lines are, byte for byte, and only lines that differ
+ * are taken apart. A table of four kinds says how an entry is counted, keyed and written; the merge knows
+ * nothing else.
  *
  * Owns the list; the baselines are borrowed and must outlive it.
  */
@@ -286,7 +287,8 @@ revision_line(const struct revisions *revisions, const struct revision *revision
 }
 
 static int
-file_attributes(const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
+file_attributes(
+        const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
 {
         _cleanup_attributes_ struct attributes before = {0}, after = {0};
         bool is_old = revision->what != REVISION_ADDED, is_new = revision->what != REVISION_REMOVED;
@@ -377,7 +379,8 @@ struct pairing {
         bool skip_paired; /* what has its pair was visited with the other side */
 };
 
-/* A field that stands once on both sides is one change, old → new; repeated ones come and go by themselves. */
+/* A field that stands once on both sides is one change, old → new; repeated ones come and go by themselves.
+ */
 static int
 visit_paired(void *userdata, const char *name, const char *before, const char *after)
 {
@@ -389,7 +392,8 @@ visit_paired(void *userdata, const char *name, const char *before, const char *a
 }
 
 static int
-text_attributes(const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
+text_attributes(
+        const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
 {
         _cleanup_buf_ struct buf before = {0}, after = {0};
         if (revision_line(r, revision, false, &before) < 0 || revision_line(r, revision, true, &after) < 0)
@@ -402,7 +406,8 @@ text_attributes(const struct revisions *r, const struct revision *revision, revi
 }
 
 static int
-setting_attributes(const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
+setting_attributes(
+        const struct revisions *r, const struct revision *revision, revision_visit visit, void *userdata)
 {
         _cleanup_buf_ struct buf before = {0}, after = {0};
         if (revision_line(r, revision, false, &before) < 0 || revision_line(r, revision, true, &after) < 0)
@@ -418,8 +423,8 @@ int
 revision_attributes(const struct revisions *revisions, const struct revision *revision, revision_visit visit,
         void *userdata)
 {
-        static int (*const by_kind[REVISION_KINDS])(const struct revisions *r, const struct revision *revision,
-                revision_visit visit, void *userdata) = {
+        static int (*const by_kind[REVISION_KINDS])(const struct revisions *r,
+                const struct revision *revision, revision_visit visit, void *userdata) = {
                 [REVISION_SCOPE] = text_attributes,
                 [REVISION_FILE] = file_attributes,
                 [REVISION_SETTING] = setting_attributes,
@@ -431,7 +436,8 @@ revision_attributes(const struct revisions *revisions, const struct revision *re
 static int
 push_attribute(void *userdata, const char *name, const char *before, const char *after)
 {
-        return json_push(userdata, json_make("{s:s, s:s?, s:s?}", "name", name, "before", before, "after", after));
+        return json_push(
+                userdata, json_make("{s:s, s:s?, s:s?}", "name", name, "before", before, "after", after));
 }
 
 struct json *
@@ -465,12 +471,13 @@ find_entry(const struct baseline *baseline, enum revision_kind kind, const struc
 }
 
 int
-revision_holds(const struct revisions *revisions, const struct revision *revision, const struct baseline *again,
-        bool *ret)
+revision_holds(const struct revisions *revisions, const struct revision *revision,
+        const struct baseline *again, bool *ret)
 {
         _cleanup_buf_ struct buf item = {0}, wanted = {0}, found = {0};
         size_t index;
-        if (revision_item(revisions, revision, &item) < 0 || revision_line(revisions, revision, true, &wanted) < 0)
+        if (revision_item(revisions, revision, &item) < 0 ||
+                revision_line(revisions, revision, true, &wanted) < 0)
                 return -ENOMEM;
         int r = find_entry(again, revision->kind, &item, &index);
         if (r == -ENOENT) {
@@ -480,7 +487,7 @@ revision_holds(const struct revisions *revisions, const struct revision *revisio
         if (r < 0 || kinds[revision->kind].line(again, index, &found) < 0)
                 return -ENOMEM;
         *ret = revision->what != REVISION_REMOVED &&
-                compare_bytes(wanted.data, wanted.size, found.data, found.size) == 0;
+               compare_bytes(wanted.data, wanted.size, found.data, found.size) == 0;
         return 0;
 }
 
@@ -543,8 +550,10 @@ gather_kind(const struct revisions *r, enum revision_kind kind, const bool *chos
         if (!ret->list)
                 return -ENOMEM;
         for (size_t i = 0; i < n_old; i++) {
-                while (next < r->count && (r->list[next].kind < kind ||
-                               (r->list[next].kind == kind && (r->list[next].what == REVISION_ADDED || r->list[next].old_index < i))))
+                while (next < r->count &&
+                        (r->list[next].kind < kind ||
+                                (r->list[next].kind == kind && (r->list[next].what == REVISION_ADDED ||
+                                                                       r->list[next].old_index < i))))
                         next++;
                 bool revised = next < r->count && r->list[next].kind == kind && r->list[next].old_index == i;
                 if ((!revised || !chosen[next]) && lines_add(ret, kind, r->before, i) < 0)

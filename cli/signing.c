@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signing. A native key says itself whose it is; an SSH key is somebody's only by the trust file, or by --as. Keys in a
- * file are read here, so an approval tells if that happened on the very host it approves for: a thief with root there
- * may have been watching. An agent may be forwarded from elsewhere, so its approvals say no.
+ * Signing. A native key says itself whose it is; an SSH key is somebody's only by the trust file, or by --as.
+ * Keys in a file are read here, so an approval tells if that happened on the very host it approves for: a
+ * thief with root there may have been watching. An agent may be forwarded from elsewhere, so its approvals
+ * say no.
  *
  * Owns the unlocked key for as long as it signs. Secrets stay in guarded memory (core/secret.h); what passes
  * through here (passphrase, sealed bytes) is wiped.
@@ -66,9 +67,11 @@ open_ssh_file(const char *file, struct signing *ret, struct err *err)
         return 0;
 }
 
-/* The keys that would do: those of --as, else of every approver. None if --as is not known yet: then any that is the only one. */
+/* The keys that would do: those of --as, else of every approver. None if --as is not known yet: then any that
+ * is the only one. */
 static int
-wanted_keys(const struct trust *trust, const char *as, struct ssh_key **ret, size_t *ret_count, struct err *err)
+wanted_keys(
+        const struct trust *trust, const char *as, struct ssh_key **ret, size_t *ret_count, struct err *err)
 {
         const char *const *names = &as;
         size_t n_names = as ? 1 : trust_approvers(trust, &names), n = 0;
@@ -97,7 +100,8 @@ open_agent(const struct trust *trust, const char *as, struct signing *ret, struc
                 return r;
         if (!socket || !*socket) {
                 err_set(err, EXIT_FAILED, "there is no ssh-agent: SSH_AUTH_SOCK is not set");
-                return err_hint(err, EXIT_FAILED, "start one (eval $(ssh-agent); ssh-add), or use --key FILE");
+                return err_hint(
+                        err, EXIT_FAILED, "start one (eval $(ssh-agent); ssh-add), or use --key FILE");
         }
         if (signer_from_agent(socket, keys, n, &ret->signer, err))
                 return EXIT_FAILED;
@@ -122,7 +126,8 @@ name_ssh_key(const struct trust *trust, const char *as, struct signing *ret, str
         }
         if (!name) {
                 err_set(err, EXIT_FAILED, "no approver is known to have the key %s", print.data);
-                return err_hint(err, EXIT_FAILED, "name the approver (--as NAME), or the trust file that lists the key (--trust FILE)");
+                return err_hint(err, EXIT_FAILED,
+                        "name the approver (--as NAME), or the trust file that lists the key (--trust FILE)");
         }
         memcpy(ret->by, name, strlen(name) + 1);
         return 0;
@@ -164,8 +169,8 @@ unlock_once(struct signing *signing, struct err *err)
         snprintf(prompt, sizeof prompt, "Passphrase of %s's key: ", signing->by);
         int r = signing->sealed ? passphrase_ask(prompt, passphrase, err) : 0;
         if (r == 0)
-                r = signer_from_file(signing->text.data, signing->text.size, signing->sealed ? passphrase : NULL,
-                        &signing->signer, err);
+                r = signer_from_file(signing->text.data, signing->text.size,
+                        signing->sealed ? passphrase : NULL, &signing->signer, err);
         crypto_wipe(passphrase, sizeof passphrase);
         return r;
 }
@@ -188,7 +193,8 @@ struct approval_subject
 subject_of(const struct baseline *baseline)
 {
         const struct baseline_header *header = baseline_header(baseline);
-        return (struct approval_subject){*baseline_id(baseline), header->name, header->host, header->generation};
+        return (struct approval_subject){
+                *baseline_id(baseline), header->name, header->host, header->generation};
 }
 
 bool
@@ -234,7 +240,8 @@ same_statement(const struct approval *a, const struct approval *b)
 {
         size_t a_size, b_size;
         const char *left = subjects_start(a, &a_size), *right = subjects_start(b, &b_size);
-        return left && right && strcmp(a->by, b->by) == 0 && a_size == b_size && memcmp(left, right, a_size) == 0;
+        return left && right && strcmp(a->by, b->by) == 0 && a_size == b_size &&
+               memcmp(left, right, a_size) == 0;
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The terminal while it is asked. Signals that would end or stop us are blocked while the echo is off and
- * taken through a signalfd: the line and the signal are waited for together, the terminal is restored first, and
- * only then is the signal let through, with its own action. So no handler and no global is needed, and a
+ * taken through a signalfd: the line and the signal are waited for together, the terminal is restored first,
+ * and only then is the signal let through, with its own action. So no handler and no global is needed, and a
  * shell is never left without echo. After a stop (Ctrl-Z) the question is asked again.
  *
  * Owns no secret: the passphrase goes into the caller's memory, and what was typed is wiped on every way out.
@@ -35,7 +35,8 @@ signals_of_interest(sigset_t *set)
                 sigaddset(set, signals[i]);
 }
 
-/* One line from the terminal, which is in its own line mode: a read gives a line, or its start if it is long. */
+/* One line from the terminal, which is in its own line mode: a read gives a line, or its start if it is long.
+ */
 static enum typing
 type_line(int tty, int signals, char ret[static PASSPHRASE_MAX])
 {
@@ -80,7 +81,8 @@ static int
 no_terminal(struct err *err)
 {
         err_set(err, EXIT_FAILED, "a passphrase is needed, and there is no terminal to ask on");
-        return err_hint(err, EXIT_FAILED, "name a file that holds it in " PASSPHRASE_FILE ", or use --ssh-agent");
+        return err_hint(
+                err, EXIT_FAILED, "name a file that holds it in " PASSPHRASE_FILE ", or use --ssh-agent");
 }
 
 static int
@@ -96,7 +98,8 @@ ask_terminal(const char *prompt, char ret[static PASSPHRASE_MAX], struct err *er
                 case TYPING_SIGNAL: /* ignored, or a stop that is over */
                         continue;
                 case TYPING_TOO_LONG:
-                        return err_set(err, EXIT_FAILED, "a passphrase has at most %d bytes", PASSPHRASE_MAX - 1);
+                        return err_set(
+                                err, EXIT_FAILED, "a passphrase has at most %d bytes", PASSPHRASE_MAX - 1);
                 default:
                         return err_set(err, EXIT_FAILED, "no passphrase was given");
                 }
@@ -171,7 +174,8 @@ terminal_confirm(const char *question)
         size_t size = 0;
         fprintf(stderr, "%s [y/N] ", question);
         fflush(stderr);
-        bool yes = getline(&line, &size, stdin) > 0 && (strcasecmp(line, "y\n") == 0 || strcasecmp(line, "yes\n") == 0);
+        bool yes = getline(&line, &size, stdin) > 0 &&
+                   (strcasecmp(line, "y\n") == 0 || strcasecmp(line, "yes\n") == 0);
         free(line);
         return yes;
 }

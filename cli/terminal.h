@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Asking a person: passphrases without echo on the controlling terminal, and yes-or-no questions. Whatever signal
- * arrives while the echo is off, the terminal is restored before the signal acts.
+ * Asking a person: passphrases without echo on the controlling terminal, and yes-or-no questions. Whatever
+ * signal arrives while the echo is off, the terminal is restored before the signal acts.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 #define PASSPHRASE_MAX 1024 /* bytes, with the NUL */
 
 /*
- * Into memory that the caller wipes (crypto_wipe). From the file that DRIFTD_PASSPHRASE_FILE names, if it is set: its first
- * line; otherwise from /dev/tty. 0 or an exit code with words.
+ * Into memory that the caller wipes (crypto_wipe). From the file that DRIFTD_PASSPHRASE_FILE names, if it is
+ * set: its first line; otherwise from /dev/tty. 0 or an exit code with words.
  */
 int passphrase_ask(const char *prompt, char ret[static PASSPHRASE_MAX], struct err *err);
 /* Asked twice; empty ones are refused. */

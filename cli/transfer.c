@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts over the wire and from files. Each baseline is opened (form, sorting, its id) before it is used or sent, so
- * that a damaged file is refused here with its line, and not by the daemon with less.
+ * Texts over the wire and from files. Each baseline is opened (form, sorting, its id) before it is used or
+ * sent, so that a damaged file is refused here with its line, and not by the daemon with less.
  */
 #include "cli/transfer.h"
 
@@ -89,7 +89,8 @@ take_piece(void *userdata, const struct json *parameters, bool continues)
         const char *text = json_text(parameters, "text"), *approvals = json_text(parameters, "approvals");
         (void)continues;
         progress_show(&pieces->progress, json_member(parameters, "progress"));
-        if ((text && buf_text(&pieces->text, text) < 0) || (approvals && buf_text(&pieces->approvals, approvals) < 0))
+        if ((text && buf_text(&pieces->text, text) < 0) ||
+                (approvals && buf_text(&pieces->approvals, approvals) < 0))
                 return EXIT_FAILED;
         return 0;
 }
@@ -108,7 +109,8 @@ open_pieces(struct pieces *pieces, struct baseline **ret, struct err *err)
 }
 
 int
-signed_text_fetch(struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err)
+signed_text_fetch(
+        struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err)
 {
         _cleanup_(pieces_done) struct pieces pieces = {0};
         int r = cli_client(cli, err);
@@ -184,9 +186,10 @@ wish_json(const struct proposal_wish *wish)
 {
         struct json *items = wish->items ? text_list_json(wish->items) : json_array_make();
         struct json *waivers = wish->waivers ? wish->waivers : json_array_make();
-        return json_make("{s:s, s:o, s:s?, s:s, s:I, s:s, s:o, s:b}", "name", wish->name, "items", items, "ticket",
-                wish->ticket, "class", wish->class ? wish->class : class_names[CLASS_NORMAL], "expires_ms",
-                (json_int)wish->expires_ms, "author", wish->author, "waivers", waivers, "retire", wish->retire);
+        return json_make("{s:s, s:o, s:s?, s:s, s:I, s:s, s:o, s:b}", "name", wish->name, "items", items,
+                "ticket", wish->ticket, "class", wish->class ? wish->class : class_names[CLASS_NORMAL],
+                "expires_ms", (json_int)wish->expires_ms, "author", wish->author, "waivers", waivers,
+                "retire", wish->retire);
 }
 
 int
@@ -214,7 +217,8 @@ trust_fetch(struct client *client, struct trust **ret, struct err *err)
         if (r)
                 return r;
         const char *text = json_text(reply, "text");
-        return failed(trust_parse("trust file in force", text ? text : "", text ? strlen(text) : 0, ret, err));
+        return failed(
+                trust_parse("trust file in force", text ? text : "", text ? strlen(text) : 0, ret, err));
 }
 
 int

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Texts to and from the daemon, in pieces: baselines, approvals, proposals, the trust file. And the same texts from
- * files, with their approvals beside them (FILE.approval).
+ * Texts to and from the daemon, in pieces: baselines, approvals, proposals, the trust file. And the same
+ * texts from files, with their approvals beside them (FILE.approval).
  */
 #pragma once
 
@@ -20,7 +20,8 @@ void signed_text_done(struct signed_text *text);
 /* From FILE; approvals only if FILE.approval is there. 0 or an exit code with words. */
 int signed_text_read(const char *file, struct signed_text *ret, struct err *err);
 /* From the store; generation 0: the active one. */
-int signed_text_fetch(struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err);
+int signed_text_fetch(
+        struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err);
 /* Uploads both. */
 int signed_text_upload(struct cli *cli, const struct signed_text *text, struct err *err);
 char *approval_path(const char *file); /* FILE.approval, to be freed; NULL: out of memory */
@@ -31,7 +32,7 @@ struct proposal_wish {
         const char *ticket, *class;    /* as given; NULL: none, normal */
         int64_t expires_ms;            /* 0: never */
         const char *author;
-        struct json *waivers;          /* reference taken; NULL: none */
+        struct json *waivers; /* reference taken; NULL: none */
         bool retire;
 };
 /* Fills ticket, class and expires from the options. */

@@ -242,7 +242,7 @@ statement_bind(sqlite3_stmt *stmt, const char *types, va_list args)
                         rc = bind_text(stmt, i, pointer, va_arg(args, size_t)); /* NULL binds null */
                         break;
                 default:
-                        assert(!"a letter that store_db.h does not list");
+                        assert(false); /* a letter that store_db.h does not list */
                 }
         }
         return rc;
@@ -377,7 +377,7 @@ column_read(sqlite3_stmt *stmt, int i, char type, va_list *args)
                 *bytes = column_bytes(stmt, i, type == 'b' ? SQLITE_BLOB : SQLITE_TEXT, va_arg(*args, size_t *));
                 return *bytes || (type == 'm' && sqlite3_column_type(stmt, i) == SQLITE_NULL);
         default:
-                assert(!"a letter that store_db.h does not list");
+                assert(false);
                 return false;
         }
 }

@@ -33,6 +33,7 @@
 
 #define RESULTS_AT_ONCE 512u           /* judged before the loop looks at other things */
 #define TURN_MS 5000                   /* how often the slow circle takes its next files */
+#define LINKS_PASS_MS 10000            /* between passes that look for the other names of changed hard links */
 #define UNVERIFIED_FOR_FULL 1000u      /* expectations never verified from which a full pass is the quicker way */
 
 enum pass_kind { PASS_FOLDERS, PASS_QUICK, PASS_FULL };
@@ -133,6 +134,7 @@ struct engine {
 
         struct settle *settles;
         bool overflowed;
+        bool links_changed; /* a file of several names changed: inotify tells of one name only */
         bool gap_before; /* there was a time without us before this start */
         void (*ready)(void *userdata);
         void *ready_userdata;
@@ -275,6 +277,9 @@ judge_look(struct engine *engine, struct look *look)
                         .now_ms = clock_now_ms(),
                         .unobserved = happened_unobserved(engine, look),
                 };
+                const struct attributes *a = &look->snapshot.attributes;
+                if (!dirty_from_pass(look->entry) && look->result == 0 && a->type == FILE_REGULAR && a->nlink > 1)
+                        engine->links_changed = true;
                 if (judge_observe(engine->instance->judge, look->path, &seen) < 0)
                         dirty_mark(engine->dirty, look->path, true, clock_monotonic_ms() + LOOK_AGAIN_MS);
                 /* What did not hold still is looked at again; the longer a look takes, the later. */
@@ -1085,8 +1090,11 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         take_turn(engine, now_ms);
         check_stuck_looks(engine, now_ms);
         check_stuck_walk(engine, now_ms);
-        if (engine->ready_told && now_ms - engine->last_quick_ms >= engine->quick_interval_s * 1000) {
+        int64_t since_ms = now_ms - engine->last_quick_ms;
+        bool links = engine->links_changed && since_ms >= LINKS_PASS_MS;
+        if (engine->ready_told && (links || since_ms >= engine->quick_interval_s * 1000)) {
                 engine->last_quick_ms = now_ms;
+                engine->links_changed = false;
                 watch_lost_reset(engine->watch);
                 ask_pass(engine, PASS_QUICK, false);
         }

@@ -33,6 +33,7 @@ clean_up() {
 run_one() {
     local file=$1 name=$2 scratch status start=$EPOCHREALTIME word
     scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/driftd.XXXXXX")
+    chmod 0755 "$scratch" # lines of a file are kept where everybody may read it
     # shellcheck disable=SC2016 # expanded by the inner shell
     SCRATCH=$scratch ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$scratch/sanitizer \
         UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$scratch/sanitizer \

@@ -51,7 +51,7 @@ test_filters() {
 
 test_watch_follows_live() {
     start_clean
-    driftctl watch --json >"$SCRATCH/watched" 2>"$ERR" &
+    "$BUILD/driftctl" --config "$CONFIG" watch --json >"$SCRATCH/watched" 2>"$ERR" &
     local watching=$!
     remember_process "$watching"
     # It shows what comes after it started; a first file tells when that is.
@@ -72,7 +72,7 @@ test_watch_follows_live() {
 
 test_watch_ends_when_the_daemon_does() {
     start_clean
-    driftctl watch --json >"$SCRATCH/watched" 2>"$ERR" &
+    "$BUILD/driftctl" --config "$CONFIG" watch --json >"$SCRATCH/watched" 2>"$ERR" &
     local watching=$!
     remember_process "$watching"
     stop_daemon

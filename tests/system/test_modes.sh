@@ -31,13 +31,6 @@ test_the_known_beginning_of_a_log_must_stay() {
     expect_json '[.drifts[0].attributes[].name] == ["content"]'
 }
 
-test_a_line_cut_out_of_a_log() {
-    begin_log
-    printf 'third line\n' >>"$TREE/log/messages"
-    sed -i '/^second/d' "$TREE/log/messages"
-    expect_exit 1 driftctl diff
-}
-
 test_rotation_by_rename() {
     begin_log
     mv "$TREE/log/messages" "$TREE/log/messages.1"

@@ -10,7 +10,7 @@ make_names() {
         printf -v name '%b' "x\\x$(printf %02x "$byte")y"
         printf '%s\n' "$byte" >"$1/$name"
     done
-    for name in $'\xe2\x80\xaegpj.exe' "'; DROP TABLE record; --" '%n%s%x' '\x1b[2J' $'\e]0;title\a' $'a\nunexpected  file:/etc/passwd' ' ' '-rf' '*' '[a]' $'\xff\xfe' "$(printf 'n%.0s' {1..255})"; do
+    for name in $'\xe2\x80\xaegpj.exe' "'; DROP TABLE record; --" '%n%s%x' '\x1b[2J' $'\e]0;title\a' $'a\nunexpected  file:etc-passwd' ' ' '-rf' '*' '[a]' $'\xff\xfe' "$(printf 'n%.0s' {1..255})"; do
         printf 'x\n' >"$1/$name"
     done
 }
@@ -48,7 +48,7 @@ test_every_byte_in_a_name() {
     expect_exit 1 driftctl diff
     expect_equal "$(grep -c "^unexpected  *file:$TREE/names/" "$OUT")" "$NAMES" "the number of lines"
     ! LC_ALL=C grep -q $'[\x01-\x08\x0b-\x1f\x7f]' "$OUT" || fail "text holds control characters"
-    expect_no_output '^unexpected +file:/etc/passwd'
+    expect_no_output '^unexpected +file:etc'
 
     # The history too.
     expect_exit 0 driftctl log --json --kind drift

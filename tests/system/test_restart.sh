@@ -61,6 +61,8 @@ test_killed_again_and_again_while_files_change() {
     local i
     for i in {1..20}; do printf '%s\n' "$i" >"$TREE/$i"; done
     start_clean
+    local gaps
+    gaps=$(driftctl log --json --kind gap | wc -l)
     for i in {1..6}; do
         printf 'changed %s\n' "$i" >"$TREE/$i"
         crash_daemon
@@ -70,7 +72,7 @@ test_killed_again_and_again_while_files_change() {
     expect_json '[.drifts[] | select(.change == "changed")] | length == 6'
     expect_exit 0 driftctl verify
     driftctl log --json --kind gap >"$OUT"
-    expect_equal "$(wc -l <"$OUT")" 6 "the number of gaps"
+    expect_equal "$(wc -l <"$OUT")" "$((gaps + 6))" "the number of gaps"
 }
 
 test_put_right_while_down_is_resolved() {
@@ -87,8 +89,8 @@ test_put_right_while_down_is_resolved() {
 
 test_a_second_daemon_on_the_same_store_is_refused() {
     start_clean
-    expect_exit 1 timeout 30 "$BUILD/driftd" --config "$CONFIG" || true
-    [[ -s $ERR ]] || fail "the second daemon said nothing"
+    expect_exit 4 timeout 30 "$BUILD/driftd" --config "$CONFIG"
+    expect_error 'held by another'
     expect_exit 0 driftctl status
 }
 

@@ -9,7 +9,7 @@ wrong() {
     expect_exit 4 driftctl "$@"
     [[ ! -s $OUT ]] || fail "something on standard output: $(head -c 500 "$OUT")"
     expect_error "$words"
-    expect_exit 4 driftctl "$@" --json
+    expect_exit 4 driftctl --json "$@"
     [[ ! -s $ERR ]] || fail "with --json, something on standard error: $(head -c 500 "$ERR")"
     expect_json '.schema == "driftd.error/1" and (.error | length > 0) and has("hint")'
     expect_json '[.error, .hint] | map(. // "") | join(" ") | test($words)' --arg words "$words"
@@ -135,7 +135,10 @@ parent = none
 [approver alice]
 key = $key
 [approver bob]
-key = $key" # one key under two names
+key = $key
+[baseline *]
+approvers = alice bob
+threshold = 2" # one key under two names
 }
 
 test_words_from_outside_move_no_cursor() {

@@ -19,6 +19,8 @@
 
 /* The test's folder, 0755 and entered by all; its path is in SCRATCH. Under $TMPDIR or /var/tmp. */
 static char scratch[4096];
+static char *scratch_paths[65536]; /* that at() gave */
+static size_t n_scratch_paths;
 
 static inline void
 scratch_make(void)
@@ -36,9 +38,11 @@ scratch_remove(void)
         char command[sizeof scratch + 32];
         snprintf(command, sizeof command, "rm -rf --one-file-system -- '%s'", scratch);
         ck_assert_int_eq(system(command), 0);
+        while (n_scratch_paths)
+                free(scratch_paths[--n_scratch_paths]);
 }
 
-/* A path in the scratch folder. Kept until the test's process ends. */
+/* A path in the scratch folder. Kept until the folder is removed. For the test's own thread only. */
 _printf_(1, 2) static inline char *
 at(const char *format, ...)
 {
@@ -49,7 +53,8 @@ at(const char *format, ...)
         va_end(args);
         ck_assert_int_ge(asprintf(&path, "%s%s%s", scratch, *name ? "/" : "", name), 0);
         free(name);
-        return path;
+        ck_assert_uint_lt(n_scratch_paths, ARRAY_SIZE(scratch_paths));
+        return scratch_paths[n_scratch_paths++] = path;
 }
 
 static inline const char *

@@ -1099,6 +1099,10 @@ START_TEST(a_backup_is_one_file_that_verifies)
                 ck_assert_int_eq(access(wal, F_OK), -1);
         }
         store_close();
+        char header[20];
+        _cleanup_fd_ int fd = open(copy, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(read(fd, header, sizeof header), (ssize_t)sizeof header);
+        ck_assert(header[18] == 1 && header[19] == 1); /* the file format's versions: no write-ahead log wanted */
         assert_ok(store_open(copy, STORE_READ_ONLY, &store, &err));
         assert_ok(store_verify(store, &count, &err));
         ck_assert_uint_eq(count, 50);

@@ -141,6 +141,17 @@ START_TEST(an_index_that_misplaces_a_record_is_found)
 }
 END_TEST
 
+START_TEST(an_index_out_of_order_is_found)
+{
+        records_add(RECORDS);
+        store_close();
+        tamper("DROP INDEX record_item; CREATE INDEX record_item ON record(item DESC) WHERE item IS NOT NULL;"
+               "PRAGMA writable_schema = ON;"
+               "UPDATE sqlite_schema SET sql = replace(sql, ' DESC', '') WHERE name = 'record_item'");
+        index_refused(2);
+}
+END_TEST
+
 START_TEST(a_head_that_was_put_back_takes_no_record_over_another)
 {
         records_add(RECORDS);
@@ -203,6 +214,27 @@ START_TEST(a_schema_that_is_not_ours_is_refused_and_named)
         ck_assert_int_eq(store_open(path, STORE_READ_ONLY, &store, &err), STORE_DAMAGED);
         struct digest after = file_digest(path);
         ck_assert(digest_equal(&before, &after));
+}
+END_TEST
+
+START_TEST(what_is_refused_stays_evidence_with_its_log)
+{
+        char wal[128];
+        snprintf(wal, sizeof wal, "%s-wal", path);
+        store_close();
+        pid_t pid = fork();
+        if (pid == 0) {
+                sqlite3 *db;
+                NEED(sqlite3_open(path, &db) == SQLITE_OK);
+                NEED(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; CREATE VIEW evil AS SELECT 1", NULL, NULL, NULL) == SQLITE_OK);
+                _exit(0); /* without closing: it stands in the log only */
+        }
+        ck_assert_int_eq(child_wait(pid), 0);
+        struct digest before = file_digest(path), wal_before = file_digest(wal);
+        ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
+        assert_words("evil");
+        struct digest after = file_digest(path), wal_after = file_digest(wal);
+        ck_assert(digest_equal(&before, &after) && digest_equal(&wal_before, &wal_after));
 }
 END_TEST
 
@@ -293,7 +325,7 @@ START_TEST(every_page_overwritten_is_damage_or_tampering)
         ck_assert_int_eq(stat(path, &st), 0);
         for (off_t at = 4096; at < st.st_size; at += 4096) {
                 int fd = open(path, O_RDONLY | O_CLOEXEC);
-                ck_assert_int_eq(pread(fd, kept, sizeof kept, at), sizeof kept);
+                ck_assert_int_eq(pread(fd, kept, sizeof kept, at), (ssize_t)sizeof kept);
                 close(fd);
                 bytes_write(at, garbage, sizeof garbage);
                 ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_DAMAGED);
@@ -316,9 +348,11 @@ main(void)
         tcase_add_test(cases, a_time_that_no_text_can_tell_apart_is_not_let_pass);
         tcase_add_loop_test(cases, an_index_that_hides_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
         tcase_add_loop_test(cases, an_index_that_misplaces_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
+        tcase_add_test(cases, an_index_out_of_order_is_found);
         tcase_add_test(cases, a_head_that_was_put_back_takes_no_record_over_another);
         tcase_add_test(cases, a_history_without_a_head_takes_no_record);
         tcase_add_loop_test(cases, a_schema_that_is_not_ours_is_refused_and_named, 0, (int)ARRAY_SIZE(schemas));
+        tcase_add_test(cases, what_is_refused_stays_evidence_with_its_log);
         tcase_add_test(cases, a_trigger_would_not_run_even_if_it_were_let_in);
         tcase_add_test(cases, a_row_of_the_wrong_type_is_damage);
         tcase_add_test(cases, another_encoding_is_refused);
