@@ -126,7 +126,7 @@ check: ## install what the tests need, build, check the floors, run all tests
 	@$(MAKE) --no-print-directory all
 	@$(MAKE) --no-print-directory check-floors check-catalog
 	@rm -f $(BUILD)/*.total
-	@$(MAKE) --no-print-directory -k check-unit check-system; tests/total.sh $(BUILD)
+	@$(MAKE) --no-print-directory check-unit; $(MAKE) --no-print-directory check-system; tests/total.sh $(BUILD)
 
 check-unit: $(UNIT) ## the unit tests alone
 	@tests/unit/run.sh $(BUILD) $(UNIT)
@@ -134,11 +134,11 @@ check-unit: $(UNIT) ## the unit tests alone
 check-system: all ## the system tests alone; TESTS=names chooses some
 	@BUILD=$(BUILD) tests/system/run.sh $(TESTS)
 
+ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
 	@$(MAKE) --no-print-directory deps-tests
 	@rm -f build-asan/*.total
-	@$(MAKE) --no-print-directory -k BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g' check-unit check-system; \
-	tests/total.sh build-asan
+	@$(MAKE) --no-print-directory $(ASAN) check-unit; $(MAKE) --no-print-directory $(ASAN) check-system; tests/total.sh build-asan
 
 check-floors: $(BUILD)/driftd ## includes point down only, each library behind its fence, no signing in driftd
 	@tests/floors.sh $(BUILD)/driftd
@@ -190,14 +190,14 @@ install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU
 	for f in README.md CHANGELOG.md LICENSE etc/driftd.conf etc/trust.conf daemon/dev.driftd.Control.varlink; do \
 	  $(INSTALL) -D -m 0644 $$f $(D)$(docdir)/$${f##*/} || exit 1; done
 	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(datadir)/driftd/baselines/$${f##*/} || exit 1; done
-	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd $(D)$(systemdunitdir) $(D)$(bashcompdir) $(D)$(zshcompdir) $(D)$(fishcompdir)
-	sed 's|/usr/sbin/driftd|$(sbindir)/driftd|' systemd/driftd.service >$(D)$(systemdunitdir)/driftd.service
+	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd
+	sed 's|/usr/sbin/driftd|$(sbindir)/driftd|' systemd/driftd.service | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(systemdunitdir)/driftd.service
 	$(INSTALL) -D -m 0644 systemd/driftd.sysusers $(D)$(sysusersdir)/driftd.conf
 	$(INSTALL) -D -m 0644 systemd/driftd.tmpfiles $(D)$(tmpfilesdir)/driftd.conf
 	$(INSTALL) -D -m 0644 systemd/driftd.catalog $(D)$(catalogdir)/driftd.catalog
-	$(BUILD)/driftctl completion bash >$(D)$(bashcompdir)/driftctl
-	$(BUILD)/driftctl completion zsh >$(D)$(zshcompdir)/_driftctl
-	$(BUILD)/driftctl completion fish >$(D)$(fishcompdir)/driftctl.fish
+	$(BUILD)/driftctl completion bash | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(bashcompdir)/driftctl
+	$(BUILD)/driftctl completion zsh | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(zshcompdir)/_driftctl
+	$(BUILD)/driftctl completion fish | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(fishcompdir)/driftctl.fish
 ifeq ($(DESTDIR),)
 	-systemd-sysusers $(sysusersdir)/driftd.conf
 	-systemd-tmpfiles --create $(tmpfilesdir)/driftd.conf

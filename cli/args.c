@@ -51,7 +51,7 @@ find_anywhere(const struct option *globals, const struct command *table, option_
 }
 
 struct reading {
-        char *const *argv;
+        const char *const *argv;
         int argc, at;
         const struct option *globals;
         const struct command *table;
@@ -107,7 +107,7 @@ take_letters(struct reading *reading, const char *text)
 }
 
 static size_t
-letters_of(int argc, char *const argv[])
+letters_of(int argc, const char *const argv[])
 {
         size_t n = 0;
         for (int i = 1; i < argc; i++)
@@ -116,7 +116,7 @@ letters_of(int argc, char *const argv[])
 }
 
 int
-args_parse(int argc, char *const argv[], const struct option *globals, const struct command *table,
+args_parse(int argc, const char *const argv[], const struct option *globals, const struct command *table,
         struct args *ret, struct err *err)
 {
         size_t n = (size_t)(argc > 0 ? argc : 1);

@@ -41,7 +41,7 @@ struct args {
  * Takes argv[1..] apart; knows the options of all commands. 0, or -EINVAL with words (an option without its
  * value), -ENOMEM. Unknown options are kept, for args_check to complain about.
  */
-int args_parse(int argc, char *const argv[], const struct option *globals, const struct command *table,
+int args_parse(int argc, const char *const argv[], const struct option *globals, const struct command *table,
         struct args *ret, struct err *err);
 
 /* Drops the first words: the command. */

@@ -272,7 +272,7 @@ take_row(const char **at, size_t n_rows, size_t *ret, struct err *err)
 static int
 take_range(const char **at, size_t n_rows, struct ballot_command *ret, struct err *err)
 {
-        size_t first, last;
+        size_t first = 0, last;
         int r = take_row(at, n_rows, &first, err);
         last = first;
         if (r == 0 && **at == '-') {
@@ -291,18 +291,18 @@ take_range(const char **at, size_t n_rows, struct ballot_command *ret, struct er
 }
 
 static const struct {
-        char letter;
         enum ballot_verb verb;
+        char letter;
         bool takes_row;
 } letters[] = {
-        {'a', BALLOT_ALL, false},
-        {'n', BALLOT_NONE, false},
-        {'d', BALLOT_DETAIL, true},
-        {'o', BALLOT_OPEN, true},
-        {'w', BALLOT_CONTINUE, false},
-        {'q', BALLOT_QUIT, false},
-        {'?', BALLOT_HELP, false},
-        {'h', BALLOT_HELP, false},
+        {BALLOT_ALL, 'a', false},
+        {BALLOT_NONE, 'n', false},
+        {BALLOT_DETAIL, 'd', true},
+        {BALLOT_OPEN, 'o', true},
+        {BALLOT_CONTINUE, 'w', false},
+        {BALLOT_QUIT, 'q', false},
+        {BALLOT_HELP, '?', false},
+        {BALLOT_HELP, 'h', false},
 };
 
 static const char blanks[] = " \t,\r\n";

@@ -156,7 +156,7 @@ cli_text(const char *what, const char *text, struct err *err)
         _cleanup_json_ struct json *probe = json_string_new(text ? text : "");
         if (probe)
                 return 0;
-        err_set(err, EXIT_FAILED, "%s %s is not UTF-8", what, quote(text));
+        err_set(err, EXIT_FAILED, "%s %s is not UTF-8", what, quote(text ? text : ""));
         return err_hint(err, EXIT_FAILED, "write it in UTF-8, or in plain ASCII");
 }
 

@@ -209,7 +209,7 @@ receive_frame(struct client *client, size_t *ret_end, struct err *err)
 static int
 receive_json(struct client *client, struct json **ret, struct err *err)
 {
-        size_t end;
+        size_t end = 0;
         struct err why = {0};
         int r = receive_frame(client, &end, err);
         if (r)

@@ -171,7 +171,7 @@ command_baseline_show(struct cli *cli, struct err *err)
         _cleanup_json_ struct json *row = NULL;
         _cleanup_signed_ struct signed_text text = {0};
         char name[NAME_MAX_SIZE];
-        uint64_t generation;
+        uint64_t generation = 0;
         int r = parse_name(cli->args.words[0], name, &generation, err);
         r = r ? r : find_row(cli, name, generation, &row, err);
         if (r == 0 && json_flag(row, "has_text"))
@@ -230,7 +230,7 @@ command_baseline_export(struct cli *cli, struct err *err)
         const char *file = args_value(&cli->args, "output");
         _cleanup_signed_ struct signed_text text = {0};
         char name[NAME_MAX_SIZE], label[96], id[DIGEST_HEX_SIZE];
-        uint64_t generation;
+        uint64_t generation = 0;
         size_t size;
         int r = parse_name(cli->args.words[0], name, &generation, err);
         r = r ? r : signed_text_fetch(cli, name, generation, &text, err);

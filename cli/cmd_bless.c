@@ -103,7 +103,7 @@ blessing_prepare(struct blessing *b, struct err *err)
         r = r ? r : check_rule(b, err);
         b->wish.name = HOST_BASELINE;
         b->wish.items = &b->items;
-        b->wish.author = b->signing.by;
+        memcpy(b->wish.author, b->signing.by, sizeof b->wish.author);
         return r;
 }
 

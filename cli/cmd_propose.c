@@ -53,9 +53,7 @@ static int
 propose(struct cli *cli, struct proposal_wish *wish, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *baseline = NULL;
-        char author[NAME_MAX_SIZE];
-        int r = cli_author(cli, author, err);
-        wish->author = author;
+        int r = cli_author(cli, wish->author, err);
         if (r) {
                 json_free(wish->waivers);
                 return r;

@@ -81,7 +81,9 @@ command_backup(struct cli *cli, struct err *err)
         _cleanup_free_ char *path = NULL;
         char size[WORDS_MAX];
         int r = absolute_path(cli->args.words[0], &path, err);
-        r = r ? r : cli_call(cli, "Backup", json_make("{s:s}", "path", path), &reply, err);
+        if (r || !path)
+                return r ? r : failed_oom(err);
+        r = cli_call(cli, "Backup", json_make("{s:s}", "path", path), &reply, err);
         if (r)
                 return r;
         if (cli->json) {

@@ -54,7 +54,7 @@ static int
 run(struct cli *cli, int argc, char **argv, struct err *err)
 {
         size_t taken = 0;
-        int r = args_parse(argc, argv, global_options, commands, &cli->args, err);
+        int r = args_parse(argc, (const char *const *)argv, global_options, commands, &cli->args, err);
         use_globals(cli);
         if (r < 0)
                 return EXIT_FAILED;

@@ -494,9 +494,9 @@ revision_holds(const struct revisions *revisions, const struct revision *revisio
 /* ---- composing ---- */
 
 struct line {
-        const char *text; /* of the kind's own lines: borrowed; else owned */
+        const char *text;
         size_t size;
-        bool owned;
+        char *owned; /* text, where it is not borrowed from a baseline */
 };
 
 struct lines {
@@ -508,8 +508,7 @@ static void
 lines_done(struct lines *lines)
 {
         for (size_t i = 0; i < lines->count; i++)
-                if (lines->list[i].owned)
-                        free((void *)(uintptr_t)lines->list[i].text);
+                free(lines->list[i].owned);
         free(lines->list);
 }
 
@@ -520,15 +519,16 @@ lines_add(struct lines *lines, enum revision_kind kind, const struct baseline *b
         if (kind == REVISION_FILE) {
                 size_t size;
                 const char *text = file_line_borrowed(baseline, index, &size);
-                *line = (struct line){text, size, false};
+                *line = (struct line){text, size, NULL};
         } else {
                 _cleanup_buf_ struct buf text = {0};
                 if (kinds[kind].line(baseline, index, &text) < 0)
                         return -ENOMEM;
-                *line = (struct line){.size = text.size, .owned = true};
-                line->text = buf_steal(&text);
-                if (!line->text)
+                size_t size = text.size;
+                char *owned = buf_steal(&text);
+                if (!owned)
                         return -ENOMEM;
+                *line = (struct line){owned, size, owned};
         }
         lines->count++;
         return 0;

@@ -52,7 +52,7 @@ baseline_read(const char *file, struct baseline **ret, struct err *err)
 int
 signed_text_read(const char *file, struct signed_text *ret, struct err *err)
 {
-        _cleanup_signed_ struct signed_text text = {0};
+        struct signed_text text = {0};
         _cleanup_free_ char *beside = approval_path(file);
         if (!beside)
                 return failed_oom(err);
@@ -60,10 +60,11 @@ signed_text_read(const char *file, struct signed_text *ret, struct err *err)
         if (r)
                 return r;
         r = file_read(beside, FILE_FOLLOW, APPROVAL_FILE_MAX, &text.approvals, err);
-        if (r < 0 && r != -ENOENT)
+        if (r < 0 && r != -ENOENT) {
+                signed_text_done(&text);
                 return EXIT_FAILED;
+        }
         *ret = text;
-        text = (struct signed_text){0};
         return 0;
 }
 

@@ -31,7 +31,7 @@ struct proposal_wish {
         const struct text_list *items; /* NULL or empty: all (or nothing, with waivers) */
         const char *ticket, *class;    /* as given; NULL: none, normal */
         int64_t expires_ms;            /* 0: never */
-        const char *author;
+        char author[NAME_MAX_SIZE];
         struct json *waivers; /* reference taken; NULL: none */
         bool retire;
 };

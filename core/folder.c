@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way down to a path. Each step is one openat2(2) that refuses every link, from a descriptor that the step
- * before opened, so that nobody can lead us elsewhere by swapping a folder for a link while we walk, and so that no
- * path is too long. Where the caller wants to know whether the world may enter, the steps are single components and each is
- * stat'ed; otherwise a step is as much of the path as the kernel takes.
+ * The way down to a path. Each step is one openat2(2) that refuses every link, from a descriptor that the
+ * step before opened, so that nobody can lead us elsewhere by swapping a folder for a link while we walk, and
+ * so that no path is too long. Where the caller wants to know whether the world may enter, the steps are
+ * single components and each is stat'ed; otherwise a step is as much of the path as the kernel takes.
  *
  * Owns nothing that outlives a call. Knows nothing of what is at the end of the path.
  */
@@ -21,6 +21,52 @@
 #include "core/escape.h"
 #include "core/snapshot.h"
 
+static int
+open_again(int folder_fd, const char *name, int flags)
+{
+        int fd;
+        do
+                fd = openat(folder_fd, name, flags | O_NOFOLLOW | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        return fd < 0 ? -errno : fd;
+}
+
+/* Says of a component that is no folder whether it is a link, as openat2(2) would. */
+static int
+no_folder(int folder_fd, const char *name, int error)
+{
+        struct statx stx;
+        bool link = error == -ENOTDIR && entry_stat(folder_fd, name, &stx) == 0 && S_ISLNK(stx.stx_mode);
+        return link ? -ELOOP : error;
+}
+
+/*
+ * Where there is no openat2(2) (a filter of system calls, a debugger's kernel): one component at a time with
+ * O_NOFOLLOW, which refuses the same.
+ */
+static int
+open_by_steps(int folder_fd, const char *name, int flags)
+{
+        _cleanup_fd_ int held = -1;
+        char step[PATH_MAX];
+        int fd = folder_fd;
+        for (const char *slash; (slash = strchr(name, '/'));) {
+                size_t size = (size_t)(slash - name);
+                if (size >= sizeof step)
+                        return -ENAMETOOLONG;
+                memcpy(step, name, size);
+                step[size] = '\0';
+                int next = open_again(fd, step, O_PATH | O_DIRECTORY);
+                if (next < 0)
+                        return no_folder(fd, step, next);
+                fd_close(held);
+                fd = held = next;
+                name = slash + 1;
+        }
+        int last = open_again(fd, *name ? name : ".", flags);
+        return last < 0 ? no_folder(fd, name, last) : last;
+}
+
 int
 entry_open(int folder_fd, const char *name, int flags)
 {
@@ -32,6 +78,8 @@ entry_open(int folder_fd, const char *name, int flags)
                 long fd = syscall(SYS_openat2, folder_fd, name, &how, sizeof how);
                 if (fd >= 0)
                         return (int)fd;
+                if (errno == ENOSYS)
+                        return open_by_steps(folder_fd, name, flags);
                 if (errno != EINTR)
                         return -errno;
         }
@@ -42,7 +90,8 @@ entry_open_folder(int folder_fd, const char *name)
 {
         int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;
         int fd = entry_open(folder_fd, name, flags | O_NOATIME);
-        return fd == -EPERM ? entry_open(folder_fd, name, flags) : fd; /* O_NOATIME is for the owner and CAP_FOWNER */
+        return fd == -EPERM ? entry_open(folder_fd, name, flags)
+                            : fd; /* O_NOATIME is for the owner and CAP_FOWNER */
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to snapshot and scan: opening by name without following a link. Paths here are absolute, raw bytes, of any
- * length, and plain: no empty, "." or ".." component, no slash at the end (but "/" itself). What is not plain is
- * -EINVAL: ".." would lead out of an image.
+ * Internal to snapshot and scan: opening by name without following a link. Paths here are absolute, raw
+ * bytes, of any length, and plain: no empty, "." or ".." component, no slash at the end (but "/" itself).
+ * What is not plain is -EINVAL: ".." would lead out of an image.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 
 /*
- * openat2(2) with RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS; O_CLOEXEC is added. Returns the descriptor or -errno:
- * -ELOOP where a link is in the way (with O_PATH | O_NOFOLLOW a link at the end is opened itself).
+ * openat2(2) with RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS; O_CLOEXEC is added. Returns the descriptor or
+ * -errno: -ELOOP where a link is in the way (with O_PATH | O_NOFOLLOW a link at the end is opened itself).
  */
 int entry_open(int folder_fd, const char *name, int flags);
 
@@ -23,15 +23,17 @@ int entry_open_folder(int folder_fd, const char *name);
 int entry_stat(int folder_fd, const char *name, struct statx *ret);
 
 /*
- * The folder that holds the last component (O_PATH), and the name of that component, inside `path`; "." for "/" itself.
- * *ret_world (may be NULL: cheaper): that folder and all above it, up to root, are o+x. Descriptor or -errno.
+ * The folder that holds the last component (O_PATH), and the name of that component, inside `path`; "." for
+ * "/" itself. *ret_world (may be NULL: cheaper): that folder and all above it, up to root, are o+x.
+ * Descriptor or -errno.
  */
 int folder_open_parent(const char *root, const char *path, const char **ret_name, bool *ret_world);
 
 /* The folder itself, O_PATH. Descriptor or -errno. */
 int folder_reach(const char *root, const char *path);
 
-/* Whether the errno of an open or stat says that nothing is there by that name, or that a link is in the way. */
+/* Whether the errno of an open or stat says that nothing is there by that name, or that a link is in the way.
+ */
 bool errno_is_gone(int error);
 /* ENOMEM, EMFILE, ENFILE: it is we who lack something, and nothing was learnt of the file. */
 bool errno_is_ours(int error);

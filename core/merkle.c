@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * RFC 6962 writes its tree from the top: split n leaves at the largest power of two below n. Seen from below that is
- * a binary counter: a tree of n leaves is one perfect subtree for each bit of n, and adding a leaf is adding one, where
- * each carry joins two equal subtrees into a node. The root then folds what is left from the small end to the large.
+ * RFC 6962 writes its tree from the top: split n leaves at the largest power of two below n. Seen from below
+ * that is a binary counter: a tree of n leaves is one perfect subtree for each bit of n, and adding a leaf is
+ * adding one, where each carry joins two equal subtrees into a node. The root then folds what is left from
+ * the small end to the large.
  *
- * Invariant: peaks[0 .. popcount(size) - 1] are the roots of those subtrees, the largest first. Whether they are the
- * right ones is not known here: who restores a frontier from outside must recompute it to be sure.
+ * Invariant: peaks[0 .. popcount(size) - 1] are the roots of those subtrees, the largest first. Whether they
+ * are the right ones is not known here: who restores a frontier from outside must recompute it to be sure.
  */
 #include "core/merkle.h"
 
@@ -23,7 +24,8 @@ merkle_leaf(struct digester *digester, const void *leaf, size_t size, struct dig
 }
 
 void
-merkle_node(struct digester *digester, const struct digest *left, const struct digest *right, struct digest *ret)
+merkle_node(
+        struct digester *digester, const struct digest *left, const struct digest *right, struct digest *ret)
 {
         unsigned char node[1 + 2 * DIGEST_SIZE] = {1};
         memcpy(node + 1, left->bytes, DIGEST_SIZE);

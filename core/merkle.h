@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The tree of an RFC 6962 log (section 2.1): SHA-256, 0x00 before a leaf, 0x01 before a node. It grows at its
- * end and keeps only the frontier: the roots of its perfect subtrees, from the largest (the oldest leaves) to the
- * smallest, one for each bit that is set in its size. That is all that appending needs. Pure; for one thread.
+ * end and keeps only the frontier: the roots of its perfect subtrees, from the largest (the oldest leaves) to
+ * the smallest, one for each bit that is set in its size. That is all that appending needs. Pure; for one
+ * thread.
  *
  * The digester is borrowed for each call, so that a million records need one.
  */
@@ -22,7 +23,8 @@ struct merkle {
 
 /* SHA-256(0x00 || leaf) and SHA-256(0x01 || left || right). */
 void merkle_leaf(struct digester *digester, const void *leaf, size_t size, struct digest *ret);
-void merkle_node(struct digester *digester, const struct digest *left, const struct digest *right, struct digest *ret);
+void merkle_node(
+        struct digester *digester, const struct digest *left, const struct digest *right, struct digest *ret);
 
 /* Adds a leaf by its hash: O(log size), and two hashes on average. */
 void merkle_append(struct merkle *merkle, struct digester *digester, const struct digest *leaf);
@@ -33,5 +35,6 @@ void merkle_root(const struct merkle *merkle, struct digester *digester, struct 
 /* How many peaks a tree of that size has: they are what has to be stored of it. */
 unsigned merkle_peaks(uint64_t size);
 
-/* A tree from its stored size and peaks (their bytes in a row). -EINVAL where their number does not fit the size. */
+/* A tree from its stored size and peaks (their bytes in a row). -EINVAL where their number does not fit the
+ * size. */
 int merkle_restore(uint64_t size, const void *peaks, size_t peaks_size, struct merkle *ret);

@@ -2,13 +2,15 @@
 /*
  * The scan as a whole: where it starts, its threads, and the list of work between them.
  *
- * Work is, in this order: a batch of names; the next subfolder of the folder on top of the stack; a start. Who finds
- * none waits, and when nobody is busy any more the scan is done. Both the number of batches and what is kept of a folder are
- * bounded; at the bound a worker does the work itself, or pauses its reading, so memory grows with the depth of the tree only.
+ * Work is, in this order: a batch of names; the next subfolder of the folder on top of the stack; a start.
+ * Who finds none waits, and when nobody is busy any more the scan is done. Both the number of batches and
+ * what is kept of a folder are bounded; at the bound a worker does the work itself, or pauses its reading, so
+ * memory grows with the depth of the tree only.
  *
  * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
  *
- * Invariants: each path belongs to one start, hence to one scope; whatever ends a scan early is kept once, with words.
+ * Invariants: each path belongs to one start, hence to one scope; whatever ends a scan early is kept once,
+ * with words.
  */
 #include "core/scan.h"
 
@@ -103,7 +105,8 @@ scan_push(struct scan *scan, struct scan_folder *folder)
         pthread_mutex_unlock(&scan->lock);
 }
 
-/* L: takes the last subfolder's name off the folder on top; a folder with none left leaves the stack, and its use goes with it. */
+/* L: takes the last subfolder's name off the folder on top; a folder with none left leaves the stack, and its
+ * use goes with it. */
 static int
 take_from_stack(struct scan_worker *worker, struct scan_work *ret)
 {
@@ -237,7 +240,6 @@ worker_free(struct scan_worker *worker)
         free(worker);
         return NULL;
 }
-CLEANUP_DEFINE(struct scan_worker *, worker_free)
 
 static struct scan_worker *
 worker_new(struct scan *scan)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Folders of a walk, and the few descriptors that they share. A folder's memory stays while something below it needs its
- * path; its descriptor only while someone will look names up in it. Where a tree is so deep that too many folders wait, the
- * descriptor of one that waits is closed ("shed"), and had again when the walk comes back: through ".." of the folder below that has
- * just been finished, which costs one call however deep we are, or, failing that, by its path. Either way it must be the same inode.
+ * Folders of a walk, and the few descriptors that they share. A folder's memory stays while something below
+ * it needs its path; its descriptor only while someone will look names up in it. Where a tree is so deep that
+ * too many folders wait, the descriptor of one that waits is closed ("shed"), and had again when the walk
+ * comes back: through ".." of the folder below that has just been finished, which costs one call however deep
+ * we are, or, failing that, by its path. Either way it must be the same inode.
  *
  * Owns struct scan_folder. Must not know what is done with a folder.
  *
- * Invariants: users ≤ refs; a pinned folder is not closed; nobody makes a system call but close(2) under the lock.
+ * Invariants: users ≤ refs; a pinned folder is not closed; nobody makes a system call but close(2) under the
+ * lock.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +18,8 @@
 #include "core/scan_internal.h"
 
 struct scan_folder *
-scan_folder_new(struct scan *scan, struct scan_folder *parent, const struct scan_start *start, const char *name, int fd,
-        const struct statx *stx, bool world)
+scan_folder_new(struct scan *scan, struct scan_folder *parent, const struct scan_start *start,
+        const char *name, int fd, const struct statx *stx, bool world)
 {
         size_t size = strlen(name);
         struct scan_folder *folder = calloc(1, sizeof *folder + size + 1);
@@ -100,7 +102,8 @@ install(struct scan *scan, struct scan_folder *folder, int fd)
                 fd_close(fd);
 }
 
-/* L: the nearest folder above that will be needed and is closed; *ret_levels up. It gets a use, so that it stays. */
+/* L: the nearest folder above that will be needed and is closed; *ret_levels up. It gets a use, so that it
+ * stays. */
 static struct scan_folder *
 find_closed_above(const struct scan_folder *folder, unsigned *ret_levels)
 {
@@ -175,7 +178,8 @@ scan_folder_pin(struct scan *scan, struct scan_folder *folder)
 
 /* ---- the end ---- */
 
-/* L: drops a reference, and with the last of a folder one of the folder above. Returns what is to be freed, linked by next. */
+/* L: drops a reference, and with the last of a folder one of the folder above. Returns what is to be freed,
+ * linked by next. */
 static struct scan_folder *
 unlink_unreferenced(struct scan_folder *folder)
 {

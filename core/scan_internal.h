@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to the scanner. Four files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker does
- * with a piece of work), scan_folder.c (folders and their descriptors), scan_rules.c (exclusions, mounts, the rate).
+ * Internal to the scanner. Four files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
+ * does with a piece of work), scan_folder.c (folders and their descriptors), scan_rules.c (exclusions,
+ * mounts, the rate).
  *
- * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one `folder` callback run at
- * a time. No system call but close(2) is made under scan.lock.
+ * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one
+ * `folder` callback run at a time. No system call but close(2) is made under scan.lock.
  */
 #pragma once
 
@@ -15,11 +16,12 @@
 #include "core/scan.h"
 #include "core/snapshot_reader.h"
 
-#define SCAN_OPEN_MAX 128u                   /* folders held open between two pieces of work */
-#define SCAN_BATCHES_MAX 256u                /* waiting in the list; at the bound a worker does them itself */
-#define SCAN_BATCH_SIZE ((size_t)4 << 10)    /* bytes of names in one batch */
+#define SCAN_OPEN_MAX 128u                /* folders held open between two pieces of work */
+#define SCAN_BATCHES_MAX 256u             /* waiting in the list; at the bound a worker does them itself */
+#define SCAN_BATCH_SIZE ((size_t)4 << 10) /* bytes of names in one batch */
 #define SCAN_BATCH_NAMES 64u
-#define SCAN_NAMES_SIZE ((size_t)64 << 10)   /* bytes of subfolder names kept of one folder; at the bound reading pauses */
+#define SCAN_NAMES_SIZE                                                                                      \
+        ((size_t)64 << 10) /* bytes of subfolder names kept of one folder; at the bound reading pauses */
 #define SCAN_DIRENTS_SIZE ((size_t)64 << 10) /* bytes asked of getdents64(2) at once */
 #define SCAN_CLIMB_MAX 1024u                 /* levels that one ".." of ours may go up */
 
@@ -27,28 +29,29 @@
 struct scan_start {
         char *path;                /* raw; owned */
         const struct scope *scope; /* NULL: nothing is walked, others stop here (it is excluded) */
-        char *named;               /* raw; owned. NULL: the path itself is named by the scope. Else the path of the scope above it */
+        char *named; /* raw; owned. NULL: the path itself is named by the scope. Else the path of the scope
+                        above it */
 };
 
 /* A folder that is being walked, or whose subfolders are. Its memory lives as long as a folder below it. */
 struct scan_folder {
         struct scan_folder *parent; /* NULL: a start, with its whole path as name */
         const struct scan_start *start;
-        struct scan_folder *next;   /* L: in the stack */
-        unsigned refs;              /* L: users, and folders below */
-        unsigned users;             /* L: the stack, batches, workers: who will need the descriptor */
-        unsigned pins;              /* L: who needs it just now */
-        int fd;                     /* L while not pinned; -1: closed */
+        struct scan_folder *next; /* L: in the stack */
+        unsigned refs;            /* L: users, and folders below */
+        unsigned users;           /* L: the stack, batches, workers: who will need the descriptor */
+        unsigned pins;            /* L: who needs it just now */
+        int fd;                   /* L while not pinned; -1: closed */
         dev_t dev;
         ino_t ino;
         uint64_t mount_id;
-        bool world;            /* it and all above it are o+x */
-        bool may_exclude;      /* an exclusion might match something below */
-        bool may_start;        /* another start lies below */
-        bool unread;           /* reading has paused at `position` */
-        int64_t position;      /* a cookie of getdents64(2) */
-        struct buf names;      /* subfolders to go into, each with its NUL; the last is taken first */
-        size_t path_size;      /* bytes; 0 for "/" */
+        bool world;       /* it and all above it are o+x */
+        bool may_exclude; /* an exclusion might match something below */
+        bool may_start;   /* another start lies below */
+        bool unread;      /* reading has paused at `position` */
+        int64_t position; /* a cookie of getdents64(2) */
+        struct buf names; /* subfolders to go into, each with its NUL; the last is taken first */
+        size_t path_size; /* bytes; 0 for "/" */
         uint64_t serial;
         char name[];
 };
@@ -81,17 +84,17 @@ struct scan {
         size_t n_starts, next_start; /* next_start: L */
         pthread_mutex_t lock, announce;
         pthread_cond_t wake;
-        struct scan_folder *stack;   /* L: folders with subfolders to go into, or unread */
-        struct scan_batch *batches;  /* L */
-        atomic_uint n_batches;       /* written under L */
-        atomic_uint n_idle;          /* written under L */
-        unsigned n_busy;             /* L */
-        unsigned n_open, open_max;   /* n_open: L. Folders' descriptors */
-        atomic_bool shed;            /* a folder's descriptor was ever closed early */
-        uint64_t serials;            /* L */
+        struct scan_folder *stack;  /* L: folders with subfolders to go into, or unread */
+        struct scan_batch *batches; /* L */
+        atomic_uint n_batches;      /* written under L */
+        atomic_uint n_idle;         /* written under L */
+        unsigned n_busy;            /* L */
+        unsigned n_open, open_max;  /* n_open: L. Folders' descriptors */
+        atomic_bool shed;           /* a folder's descriptor was ever closed early */
+        uint64_t serials;           /* L */
         atomic_bool stopped;
-        int error;                   /* L: the first */
-        struct err *err;             /* L */
+        int error;       /* L: the first */
+        struct err *err; /* L */
         struct scan_rate rate;
 };
 
@@ -101,15 +104,16 @@ struct scan_worker {
         struct snapshot_reader *reader;
         struct scan_batch *batch; /* being filled, or NULL */
         struct scan_rest rest;
-        struct buf path;          /* of what is looked at; its first prefix_size bytes are the folder's */
+        struct buf path; /* of what is looked at; its first prefix_size bytes are the folder's */
         size_t prefix_size;
         uint64_t serial, parent_serial; /* of that folder and the one above; 0: none */
-        struct buf escaped;       /* the folder's path escaped, where needed */
-        struct buf name;          /* of the subfolder to go into */
+        struct buf escaped;             /* the folder's path escaped, where needed */
+        struct buf name;                /* of the subfolder to go into */
         char dirents[SCAN_DIRENTS_SIZE] __attribute__((aligned(8)));
 };
 
-/* A piece of work: exactly one of batch, folder, start. For folder: name in worker.name, or resume reading. */
+/* A piece of work: exactly one of batch, folder, start. For folder: name in worker.name, or resume reading.
+ */
 struct scan_work {
         struct scan_batch *batch;
         struct scan_folder *folder;
@@ -132,9 +136,10 @@ void scan_push(struct scan *scan, struct scan_folder *folder);
 int scan_work_do(struct scan_worker *worker, struct scan_work *work);
 
 /* ---- scan_folder.c ---- */
-/* A new folder from an open descriptor (consumed on success), used and pinned once by the caller. NULL: out of memory. */
-struct scan_folder *scan_folder_new(struct scan *scan, struct scan_folder *parent, const struct scan_start *start,
-        const char *name, int fd, const struct statx *stx, bool world);
+/* A new folder from an open descriptor (consumed on success), used and pinned once by the caller. NULL: out
+ * of memory. */
+struct scan_folder *scan_folder_new(struct scan *scan, struct scan_folder *parent,
+        const struct scan_start *start, const char *name, int fd, const struct statx *stx, bool world);
 /* The descriptor is there until unpinned; opened again if it was closed. 0 or -errno (not pinned then). */
 int scan_folder_pin(struct scan *scan, struct scan_folder *folder);
 enum scan_leave {
@@ -157,7 +162,8 @@ struct scan_place { /* where a name is looked up */
         uint64_t mount_id;
 };
 /* 0: the same mount, or one that may be crossed into. -EXDEV: not. Other -errno: it could not be told. */
-int scan_mount_check(const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx);
+int scan_mount_check(
+        const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx);
 /* Whether an exclusion of the scope might match below the escaped folder path. */
 bool scan_may_exclude(const struct scope *scope, const char *escaped_folder) __attribute__((pure));
 /* Whether an exclusion matches this escaped path itself (those above were asked before). */

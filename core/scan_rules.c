@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the walk may and may not do: which names it leaves out, which mounts it goes into, how fast it reads. Pure
- * questions, but for the rate's bucket; owns nothing else.
+ * What the walk may and may not do: which names it leaves out, which mounts it goes into, how fast it reads.
+ * Pure questions, but for the rate's bucket; owns nothing else.
  *
- * A mount is noticed by its id (or, between folders, by another device: a subvolume), and only then is its file system asked
- * for its type. On overlayfs a file's device differs from its folder's without any mount, so for files the id alone counts.
+ * A mount is noticed by its id (or, between folders, by another device: a subvolume), and only then is its
+ * file system asked for its type. On overlayfs a file's device differs from its folder's without any mount,
+ * so for files the id alone counts.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -40,14 +41,47 @@
 
 /* Network and FUSE file systems may never answer; those of the kernel are no files. */
 static const uint32_t foreign_types[] = {
-        NFS_SUPER_MAGIC, SMB_SUPER_MAGIC, MAGIC_CIFS, MAGIC_SMB2, V9FS_MAGIC, CEPH_SUPER_MAGIC,
-        AFS_SUPER_MAGIC, AFS_FS_MAGIC, CODA_SUPER_MAGIC, NCP_SUPER_MAGIC, MAGIC_LUSTRE, MAGIC_GPFS,
-        MAGIC_ORANGEFS, MAGIC_VMHGFS, MAGIC_VBOXSF, FUSE_SUPER_MAGIC,
-        PROC_SUPER_MAGIC, SYSFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC,
-        DEBUGFS_MAGIC, TRACEFS_MAGIC, SECURITYFS_MAGIC, BPF_FS_MAGIC, PSTOREFS_MAGIC, MAGIC_CONFIGFS,
-        EFIVARFS_MAGIC, MAGIC_MQUEUE, HUGETLBFS_MAGIC, BINFMTFS_MAGIC, AUTOFS_SUPER_MAGIC, NSFS_MAGIC,
-        SELINUX_MAGIC, SMACK_MAGIC, MAGIC_FUSECTL, MAGIC_RPC_PIPEFS, MAGIC_NFSD,
-        BINDERFS_SUPER_MAGIC, XENFS_SUPER_MAGIC, RDTGROUP_SUPER_MAGIC,
+        NFS_SUPER_MAGIC,
+        SMB_SUPER_MAGIC,
+        MAGIC_CIFS,
+        MAGIC_SMB2,
+        V9FS_MAGIC,
+        CEPH_SUPER_MAGIC,
+        AFS_SUPER_MAGIC,
+        AFS_FS_MAGIC,
+        CODA_SUPER_MAGIC,
+        NCP_SUPER_MAGIC,
+        MAGIC_LUSTRE,
+        MAGIC_GPFS,
+        MAGIC_ORANGEFS,
+        MAGIC_VMHGFS,
+        MAGIC_VBOXSF,
+        FUSE_SUPER_MAGIC,
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEVPTS_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,
+        BPF_FS_MAGIC,
+        PSTOREFS_MAGIC,
+        MAGIC_CONFIGFS,
+        EFIVARFS_MAGIC,
+        MAGIC_MQUEUE,
+        HUGETLBFS_MAGIC,
+        BINFMTFS_MAGIC,
+        AUTOFS_SUPER_MAGIC,
+        NSFS_MAGIC,
+        SELINUX_MAGIC,
+        SMACK_MAGIC,
+        MAGIC_FUSECTL,
+        MAGIC_RPC_PIPEFS,
+        MAGIC_NFSD,
+        BINDERFS_SUPER_MAGIC,
+        XENFS_SUPER_MAGIC,
+        RDTGROUP_SUPER_MAGIC,
 };
 
 static bool
@@ -76,7 +110,8 @@ type_check(int fd)
 }
 
 int
-scan_mount_check(const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx)
+scan_mount_check(
+        const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx)
 {
         if (place->named || !is_crossing(place, stx))
                 return 0;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a worker does with a piece of work: goes into a folder, looks at a batch of names, or sets out from a start.
+ * What a worker does with a piece of work: goes into a folder, looks at a batch of names, or sets out from a
+ * start.
  *
- * A folder is opened, announced, looked at through its own descriptor, and read to its end. Subfolders are only noted; the folder goes
- * on the stack with them, and any worker takes the last one from the folder on top. So the walk goes deep first, its
- * depth is in memory that folders own and not on the C stack, and what waits is a handful of folders. Everything else is looked at
- * in batches, which other workers may take, whole or the half that is left.
+ * A folder is opened, announced, looked at through its own descriptor, and read to its end. Subfolders are
+ * only noted; the folder goes on the stack with them, and any worker takes the last one from the folder on
+ * top. So the walk goes deep first, its depth is in memory that folders own and not on the C stack, and what
+ * waits is a handful of folders. Everything else is looked at in batches, which other workers may take, whole
+ * or the half that is left.
  *
  * Owns nothing but the worker's buffers. Must not know what is judged: it hands over what it saw.
  *
- * Invariants: visit() never leads to visit() again; every name that is not left out by a rule ends in `seen` or `problem`.
+ * Invariants: visit() never leads to visit() again; every name that is not left out by a rule ends in `seen`
+ * or `problem`.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,8 +24,10 @@
 #include "core/clock.h"
 #include "core/scan_internal.h"
 
-#define SHARE_AFTER_MS 1 /* a batch that takes longer than this is shared with those who have nothing to do */
-#define SHARE_SIZE ((uint64_t)1 << 20) /* bytes: before a larger file is read, what is left of its batch goes to all */
+#define SHARE_AFTER_MS 1 /* a batch that takes longer than this is shared with those who have nothing to do  \
+                          */
+#define SHARE_SIZE                                                                                           \
+        ((uint64_t)1 << 20) /* bytes: before a larger file is read, what is left of its batch goes to all */
 
 /* ---- telling ---- */
 
@@ -128,7 +133,8 @@ is_left_out(struct scan_worker *worker, const struct scan_folder *folder, const 
         return scan_excludes(folder->start->scope, escaped->data);
 }
 
-/* Which rules can matter below a folder: asked once, so that most names need not be asked about. The worker is at it. */
+/* Which rules can matter below a folder: asked once, so that most names need not be asked about. The worker
+ * is at it. */
 static int
 rules_narrow(struct scan_worker *worker, struct scan_folder *folder)
 {
@@ -154,7 +160,8 @@ static void share_rest(struct scan_worker *worker, unsigned keep);
 
 /* Asks the plan; SCAN_SKIP is told at once. */
 static enum scan_look
-ask_plan(struct scan_worker *worker, const struct scan_start *start, const struct statx *stx, struct snapshot_wish *ret)
+ask_plan(struct scan_worker *worker, const struct scan_start *start, const struct statx *stx,
+        struct snapshot_wish *ret)
 {
         const struct scan_options *options = worker->scan->options;
         *ret = options->wish;
@@ -239,7 +246,7 @@ static bool
 others_are_idle(struct scan *scan)
 {
         return atomic_load_explicit(&scan->n_idle, memory_order_relaxed) > 0 &&
-                atomic_load_explicit(&scan->n_batches, memory_order_relaxed) == 0;
+               atomic_load_explicit(&scan->n_batches, memory_order_relaxed) == 0;
 }
 
 /* Hands what is left of the batch in work over, but for `keep` names; the list may be too full for it. */
@@ -289,7 +296,8 @@ batch_look(struct scan_worker *worker, struct scan_folder *folder, const struct 
         return r;
 }
 
-/* Empties the worker's batch: into the list, or, where that is full or at the end of the folder, by doing it. */
+/* Empties the worker's batch: into the list, or, where that is full or at the end of the folder, by doing it.
+ */
 static int
 batch_flush(struct scan_worker *worker, struct scan_folder *folder, bool last)
 {
@@ -352,8 +360,8 @@ take_entry(struct scan_worker *worker, struct scan_folder *folder, const struct 
                 return r < 0 ? r : 0;
         if (is_folder(folder, entry))
                 return buf_append(&folder->names, name, size + 1) < 0
-                        ? scan_fail(worker->scan, -ENOMEM, "keep names")
-                        : 0;
+                               ? scan_fail(worker->scan, -ENOMEM, "keep names")
+                               : 0;
         if (worker->scan->options->folders_only)
                 return 0;
         if (size >= SCAN_BATCH_SIZE) { /* longer than any name that can be looked up */
@@ -461,8 +469,8 @@ folder_refused(struct scan_worker *worker, const struct scan_place *place, const
 }
 
 static int
-visit_folder(struct scan_worker *worker, const struct scan_place *place, const char *name, struct scan_folder *parent,
-        const struct scan_start *start, struct statx *stx)
+visit_folder(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        struct scan_folder *parent, const struct scan_start *start, struct statx *stx)
 {
         struct scan *scan = worker->scan;
         int r = scan_mount_check(place, start->scope, name, stx);
@@ -484,10 +492,11 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
 
 /* ---- pieces of work ---- */
 
-/* Looks at a name, the worker's path being set to it. go_in: a folder is walked (names from batches were no folders). */
+/* Looks at a name, the worker's path being set to it. go_in: a folder is walked (names from batches were no
+ * folders). */
 static int
-visit(struct scan_worker *worker, const struct scan_place *place, const char *name, struct scan_folder *parent,
-        const struct scan_start *start, bool go_in)
+visit(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        struct scan_folder *parent, const struct scan_start *start, bool go_in)
 {
         struct statx stx;
         int r = entry_stat(place->fd, name, &stx);
@@ -543,7 +552,8 @@ do_folder(struct scan_worker *worker, struct scan_folder *folder, bool resume)
         return r;
 }
 
-/* The way from the path that a scope names down to the start: does it lead over a mount that is not gone into? */
+/* The way from the path that a scope names down to the start: does it lead over a mount that is not gone
+ * into? */
 static int
 way_check(const struct scan *scan, const struct scan_start *start)
 {

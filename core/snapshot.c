@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One look at one path. The name is opened once, with O_PATH, which opens nothing in the sense of a driver or a pipe;
- * what it is, is asked of that descriptor; and only if it is a regular file or a folder is the very same inode opened for reading,
- * through /proc/self/fd. So no race can make us open a FIFO, a device or what a link points to. After the content is read the
- * inode is stat'ed again: if it moved, all that was learnt is thrown away and the name is looked up anew.
+ * One look at one path. The name is opened once, with O_PATH, which opens nothing in the sense of a driver or
+ * a pipe; what it is, is asked of that descriptor; and only if it is a regular file or a folder is the very
+ * same inode opened for reading, through /proc/self/fd. So no race can make us open a FIFO, a device or what
+ * a link points to. After the content is read the inode is stat'ed again: if it moved, all that was learnt is
+ * thrown away and the name is looked up anew.
  *
  * Owns the reader's buffers. Must not know of scopes, baselines or the walk.
  *
- * Invariants: (1) `known` names only what comes from the attempt that held still; (2) our own database files are never
- * opened: closing any descriptor of one would drop SQLite's locks (O_PATH descriptors do not); (3) what could not be read is
- * left out of `known`, and failed_errno says why.
+ * Invariants: (1) `known` names only what comes from the attempt that held still; (2) our own database files
+ * are never opened: closing any descriptor of one would drop SQLite's locks (O_PATH descriptors do not); (3)
+ * what could not be read is left out of `known`, and failed_errno says why.
  */
 #include "core/snapshot.h"
 
@@ -31,16 +32,18 @@
 #include "core/folder.h"
 #include "core/snapshot_reader.h"
 
-#define CHUNK_SIZE ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
-#define PSEUDO_SIZE_MAX ((uint64_t)64 << 20) /* bytes past its stat's size that a file (of proc, say) may give */
-#define RACY_MS 100                    /* a change within one tick of the clock leaves ctime as it was */
-#define ATTEMPT_AGAIN (-1000)          /* internal: it moved under our eyes; no errno is this large */
+#define CHUNK_SIZE                                                                                           \
+        ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
+#define PSEUDO_SIZE_MAX                                                                                      \
+        ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
+#define RACY_MS 100           /* a change within one tick of the clock leaves ctime as it was */
+#define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
         "bodies, extended attributes and link targets are read into one chunk");
 
 struct snapshot_reader {
-        int proc_fd;       /* /proc/self/fd, or -errno */
+        int proc_fd; /* /proc/self/fd, or -errno */
         struct digester *digester;
         int (*pace)(void *userdata, size_t bytes);
         void *pace_userdata;
@@ -98,7 +101,8 @@ snapshot_reader_free(struct snapshot_reader *reader)
 }
 
 void
-snapshot_reader_pace(struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata)
+snapshot_reader_pace(
+        struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata)
 {
         reader->pace = pace;
         reader->pace_userdata = userdata;
@@ -129,8 +133,9 @@ rotate(uint64_t value, unsigned bits)
 }
 
 /*
- * Two lanes, each multiplied and shifted (the constants are odd fractions of the golden ratio and of the square root of
- * two), crossed at each word so that no single field can be chosen to undo a change of another.
+ * Two lanes, each multiplied and shifted (the constants are odd fractions of the golden ratio and of the
+ * square root of two), crossed at each word so that no single field can be chosen to undo a change of
+ * another.
  */
 stat_mark
 stat_mark_of(const struct statx *stx)
@@ -161,9 +166,9 @@ stat_mark_of(const struct statx *stx)
 static void
 attributes_from_stat(const struct statx *stx, struct attributes *ret)
 {
-        const uint32_t told = ATTRIBUTES_ALL &
-                ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
-                        ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
+        const uint32_t told =
+                ATTRIBUTES_ALL & ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
+                                         ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
         enum file_type type = types_by_format[(stx->stx_mode & S_IFMT) >> 12];
         *ret = (struct attributes){
                 .known = attribute_applicable(told, type),
@@ -205,13 +210,14 @@ static bool
 same_inode(const struct statx *a, const struct statx *b)
 {
         return a->stx_ino == b->stx_ino && statx_dev(a) == statx_dev(b) && a->stx_mode == b->stx_mode &&
-                a->stx_uid == b->stx_uid && a->stx_gid == b->stx_gid && a->stx_rdev_major == b->stx_rdev_major &&
-                a->stx_rdev_minor == b->stx_rdev_minor;
+               a->stx_uid == b->stx_uid && a->stx_gid == b->stx_gid &&
+               a->stx_rdev_major == b->stx_rdev_major && a->stx_rdev_minor == b->stx_rdev_minor;
 }
 
 /*
- * Whether what was read between the two stats is of one piece. Times and size count only where content was read: folders and
- * pipes in use move all the time, and what is said of them comes from one stat. A growing file may grow.
+ * Whether what was read between the two stats is of one piece. Times and size count only where content was
+ * read: folders and pipes in use move all the time, and what is said of them comes from one stat. A growing
+ * file may grow.
  */
 static bool
 held_still(const struct statx *before, const struct statx *after, const struct snapshot_wish *wish)
@@ -223,10 +229,11 @@ held_still(const struct statx *before, const struct statx *after, const struct s
         if (wish->prefix != UINT64_MAX && after->stx_size > before->stx_size)
                 return true;
         return before->stx_size == after->stx_size && times_equal(&before->stx_mtime, &after->stx_mtime) &&
-                times_equal(&before->stx_ctime, &after->stx_ctime);
+               times_equal(&before->stx_ctime, &after->stx_ctime);
 }
 
-/* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED: all) ---- */
+/* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED:
+ * all) ---- */
 
 /* Opens the inode of path_fd again, for reading. Only ever called for regular files and folders. */
 static int
@@ -252,7 +259,8 @@ xattr_is_wanted(const char *name)
 static int
 xattr_errno(void)
 {
-        return errno == ENODATA || errno == ERANGE ? ATTEMPT_AGAIN : -errno; /* taken away or grown since it was listed */
+        return errno == ENODATA || errno == ERANGE ? ATTEMPT_AGAIN
+                                                   : -errno; /* taken away or grown since it was listed */
 }
 
 static int
@@ -387,7 +395,8 @@ chunk_read(const struct attempt *try, size_t offset, uint64_t left)
         return r < 0 ? r : n;
 }
 
-/* More came than the stat said. The file grows, perhaps faster than we read; or it is no real file and its size says nothing. */
+/* More came than the stat said. The file grows, perhaps faster than we read; or it is no real file and its
+ * size says nothing. */
 static int
 past_end(const struct attempt *try, uint64_t total)
 {
@@ -398,7 +407,8 @@ past_end(const struct attempt *try, uint64_t total)
         return r == 0 && total - try->before.stx_size > PSEUDO_SIZE_MAX ? -EFBIG : r;
 }
 
-/* Hashes to the end, or wish.prefix bytes (a growing file). A body that may be kept stays whole in the chunk: *ret_kept. */
+/* Hashes to the end, or wish.prefix bytes (a growing file). A body that may be kept stays whole in the chunk:
+ * *ret_kept. */
 static int
 content_look(const struct attempt *try, bool *ret_kept)
 {
@@ -443,9 +453,15 @@ utf8_sequence(const unsigned char *text, size_t size)
                 unsigned char first, last, low, high; /* of the first byte; of the second */
                 size_t size;
         } forms[] = {
-                {0x01, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+                {0x01, 0x7f, 0, 0, 1},
+                {0xc2, 0xdf, 0x80, 0xbf, 2},
+                {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3},
+                {0xed, 0xed, 0x80, 0x9f, 3},
+                {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4},
+                {0xf1, 0xf3, 0x80, 0xbf, 4},
+                {0xf4, 0xf4, 0x80, 0x8f, 4},
         };
         for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
                 if (text[0] < forms[i].first || text[0] > forms[i].last)
@@ -535,7 +551,7 @@ keep_stat_only(struct snapshot *snapshot)
         attributes->target = NULL;
         xattrs_drop(attributes);
         attributes->known &= ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
-                ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
+                               ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
         snapshot->content_size = 0;
         snapshot->mark = 0;
 }
@@ -590,9 +606,9 @@ look_once(struct snapshot_reader *reader, int folder_fd, const char *name, int o
                 path_fd = entry_open(folder_fd, name, O_PATH | O_NOFOLLOW);
                 if (path_fd < 0) {
                         ret->failed_errno = -path_fd;
-                        return errno_is_ours(-path_fd) ? path_fd
-                                : errno_is_gone(-path_fd) ? SNAPSHOT_GONE
-                                                          : SNAPSHOT_UNREADABLE;
+                        return errno_is_ours(-path_fd)   ? path_fd
+                               : errno_is_gone(-path_fd) ? SNAPSHOT_GONE
+                                                         : SNAPSHOT_UNREADABLE;
                 }
         }
         struct attempt try = {
@@ -664,8 +680,8 @@ result_say(int result, int error, const char *path, struct err *err)
 }
 
 int
-snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_wish *wish, struct snapshot *ret,
-        struct err *err)
+snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_wish *wish,
+        struct snapshot *ret, struct err *err)
 {
         _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
         if (!reader)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to snapshot and scan: what a worker keeps between two snapshots (buffers, a digester, the way to reopen a
- * descriptor), so that a look at a file allocates nothing that is not handed over. One reader is for one thread.
+ * Internal to snapshot and scan: what a worker keeps between two snapshots (buffers, a digester, the way to
+ * reopen a descriptor), so that a look at a file allocates nothing that is not handed over. One reader is for
+ * one thread.
  */
 #pragma once
 
@@ -13,9 +14,11 @@ struct snapshot_reader *snapshot_reader_free(struct snapshot_reader *reader);
 CLEANUP_DEFINE(struct snapshot_reader *, snapshot_reader_free)
 
 /* Called after each chunk with its bytes: may wait (a rate), and may end the reading with -ECANCELED. */
-void snapshot_reader_pace(struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata);
+void snapshot_reader_pace(
+        struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata);
 
-/* snapshot_at without words and with a reader. open_fd: -1, or the folder itself, open for reading (name is not used). */
+/* snapshot_at without words and with a reader. open_fd: -1, or the folder itself, open for reading (name is
+ * not used). */
 int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
         const struct snapshot_wish *wish, struct snapshot *ret);
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's life: transactions, small named values, the backup. Opening is in store_open.c, tables have a file each.
+ * The store's life: transactions, small named values, the backup. Opening is in store_open.c, tables have a
+ * file each.
  *
- * A transaction is whole or nothing. SQLite may roll one back by itself when a statement fails, and a write after that
- * would stand alone, durably; so the first failure is kept, refuses all further writes, and is what store_commit
- * returns. After a commit that failed, or a rollback, the next transaction starts clean: SQLite writes its frames of the
- * log anew, so a failed fsync is never taken for done on a retry.
+ * A transaction is whole or nothing. SQLite may roll one back by itself when a statement fails, and a write
+ * after that would stand alone, durably; so the first failure is kept, refuses all further writes, and is
+ * what store_commit returns. After a commit that failed, or a rollback, the next transaction starts clean:
+ * SQLite writes its frames of the log anew, so a failed fsync is never taken for done on a retry.
  */
 #include "core/store_db.h"
 
@@ -43,10 +44,12 @@ store_begin(struct store *store, struct err *err)
                 return err_set(err, -EROFS, "%s is open for reading only", quote(store->path));
         if (store->writing)
                 return err_set(err, -EBUSY, "the store's transactions do not nest");
-        /* Prepared anew each time: a statement that settings or a migration made expire would need memory when stepped. */
+        /* Prepared anew each time: a statement that settings or a migration made expire would need memory
+         * when stepped. */
         sqlite3_finalize(steal_pointer(&store->rollback));
         int rc = sqlite3_prepare_v2(store->db, "ROLLBACK", -1, &store->rollback, NULL);
-        int r = rc == SQLITE_OK ? db_exec(store, "BEGIN IMMEDIATE", "written", err) : db_error(store, rc, "written", err);
+        int r = rc == SQLITE_OK ? db_exec(store, "BEGIN IMMEDIATE", "written", err)
+                                : db_error(store, rc, "written", err);
         if (r == 0)
                 store->writing = true;
         return r;
@@ -85,7 +88,8 @@ store_value_put(struct store *store, const char *key, const char *value, struct 
         if (!value)
                 return db_write(store, err, NULL, "DELETE FROM value WHERE key = ?", "s", key);
         return db_write(store, err, NULL,
-                "INSERT INTO value VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", "ss", key, value);
+                "INSERT INTO value VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value", "ss",
+                key, value);
 }
 
 int
@@ -110,8 +114,8 @@ store_value_get(struct store *store, const char *key, char **ret_value, struct e
 }
 
 static int
-values_visit(struct query *query, const char *prefix, int (*visit)(void *userdata, const char *key, const char *value),
-        void *userdata, struct err *err)
+values_visit(struct query *query, const char *prefix,
+        int (*visit)(void *userdata, const char *key, const char *value), void *userdata, struct err *err)
 {
         size_t size = strlen(prefix);
         for (;;) {
@@ -136,8 +140,8 @@ store_values_each(struct store *store, const char *key_prefix,
         int (*visit)(void *userdata, const char *key, const char *value), void *userdata, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
-        int r = query_open(
-                &query, store, err, "SELECT key, value FROM value WHERE key >= ? ORDER BY key", "s", key_prefix);
+        int r = query_open(&query, store, err, "SELECT key, value FROM value WHERE key >= ? ORDER BY key",
+                "s", key_prefix);
         if (r != 0)
                 return r;
         store->visits++;
@@ -160,20 +164,23 @@ pages_copy(struct store *store, sqlite3 *copy, const char *path, struct err *err
 }
 
 /*
- * The copy is one file: the mark of a write-ahead log that it took over with its first page is undone, so that it can
- * be read anywhere without anything beside it. Nobody reads it before we are done, so it needs no journal meanwhile.
+ * The copy is one file: the mark of a write-ahead log that it took over with its first page is undone, so
+ * that it can be read anywhere without anything beside it. Nobody reads it before we are done, so it needs no
+ * journal meanwhile.
  */
 static int
 copy_write(struct store *store, const char *path, struct err *err)
 {
-        static const char before[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;";
+        static const char before[] =
+                "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = FULL;";
         static const char after[] = "PRAGMA journal_mode = DELETE;";
         sqlite3 *copy = NULL;
         int rc = sqlite3_open_v2(
                 path, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE, NULL);
         if (rc == SQLITE_OK)
                 rc = sqlite3_exec(copy, before, NULL, NULL, NULL);
-        int r = rc == SQLITE_OK ? pages_copy(store, copy, path, err) : sqlite_error(copy, rc, path, "written", err);
+        int r = rc == SQLITE_OK ? pages_copy(store, copy, path, err)
+                                : sqlite_error(copy, rc, path, "written", err);
         if (r == 0 && (rc = sqlite3_exec(copy, after, NULL, NULL, NULL)) != SQLITE_OK)
                 r = sqlite_error(copy, rc, path, "written", err);
         rc = sqlite3_close(copy);

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store: one SQLite database, one connection, held by one program at a time (an exclusive lock; a second opener
- * gets STORE_BUSY). It keeps the history, the ledger, baselines with their approvals, trust files, kept content.
+ * The store: one SQLite database, one connection, held by one program at a time (an exclusive lock; a second
+ * opener gets STORE_BUSY). It keeps the history, the ledger, baselines with their approvals, trust files,
+ * kept content.
  *
- * The history is an RFC 6962 log (SHA-256, leaf prefix 0x00, node prefix 0x01): each record a leaf, and the tree head
- * after it is written in the same transaction, so that store_verify names the first record that is wrong.
+ * The history is an RFC 6962 log (SHA-256, leaf prefix 0x00, node prefix 0x01): each record a leaf, and the
+ * tree head after it is written in the same transaction, so that store_verify names the first record that is
+ * wrong.
  *
  * Nothing here judges. Everything is for one thread. Every writing call must stand between store_begin and
- * store_commit; a commit that returns 0 is durable (WAL, synchronous=FULL).
+ * store_commit; a commit that returns 0 is durable (WAL, synchronous=FULL). A write that fails (-ENOSPC,
+ * -EIO, -EROFS, …) dooms its transaction: nothing more is written in it, and store_commit returns that first
+ * failure. What is refused for its form (-EINVAL, -EEXIST, -EFBIG, a record's -E2BIG) changed nothing and
+ * dooms nothing. A visit callback may read but not write (-EBUSY).
  */
 #pragma once
 
@@ -19,39 +24,44 @@
 #include "core/json.h"
 #include "core/snapshot.h" /* inode_id */
 
-#define STORE_SCHEMA 1             /* PRAGMA user_version */
-#define STORE_ITEM_MAX 65536u      /* bytes of an item's text */
-#define STORE_DETAIL_MAX (1u << 20) /* bytes of a record's detail */
-#define STORE_CONTENT_MAX (1u << 20) /* bytes of one kept content */
-#define STORE_CONTENT_TOTAL_MAX ((int64_t)64 << 20) /* bytes of kept content; past it the oldest unreferenced goes first */
+#define STORE_SCHEMA 1                              /* PRAGMA user_version */
+#define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
+#define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
+#define STORE_CONTENT_MAX (1u << 20)                /* bytes of one kept content */
+#define STORE_CONTENT_TOTAL_MAX ((int64_t)64 << 20) /* bytes of kept content, all together */
 
 enum store_result {
-        STORE_BUSY = 1,    /* another program holds it */
-        STORE_DAMAGED = 2, /* not a database, quick_check failed, or the schema is not ours */
-        STORE_NEWER = 3,   /* written by a newer version */
+        STORE_BUSY = 1,     /* another program holds it */
+        STORE_DAMAGED = 2,  /* not a database, quick_check failed, or the schema is not ours */
+        STORE_NEWER = 3,    /* written by a newer version */
         STORE_TAMPERED = 4, /* store_verify: the words name the first wrong record */
-        STORE_NONE = 5,    /* no such row */
+        STORE_NONE = 5,     /* no such row */
 };
 
 struct store;
 
 enum store_flags {
         STORE_CREATE = 1,    /* make it (0600) if it is not there; otherwise -ENOENT */
-        STORE_READ_ONLY = 2, /* for verifying a copy: nothing is written, no lock is kept beside */
+        STORE_READ_ONLY = 2, /* for a copy, with or without its -wal: no file beside it, no lock kept */
 };
 
-/* path must not be a link. The database file and its -wal are the only files it makes. */
+/*
+ * path must not be a link (-ELOOP); its folder may. The database file and its -wal are the only files it
+ * makes. What is refused (STORE_BUSY, STORE_DAMAGED, STORE_NEWER) is left as it is.
+ */
 int store_open(const char *path, unsigned flags, struct store **ret, struct err *err);
 struct store *store_free(struct store *store); /* rolls back what was not committed */
 CLEANUP_DEFINE(struct store *, store_free)
 
-int store_begin(struct store *store, struct err *err);  /* may not nest */
-int store_commit(struct store *store, struct err *err); /* < 0: nothing of the transaction is there, and it is closed */
-void store_rollback(struct store *store);               /* harmless outside a transaction */
+int store_begin(struct store *store, struct err *err); /* may not nest */
+/* Not 0: nothing of the transaction is there, and it is closed. */
+int store_commit(struct store *store, struct err *err);
+void store_rollback(struct store *store); /* harmless outside a transaction */
 
 /* ---- history ---- */
 
-/* The record's bytes (the leaf) are {"seq":…,"time":"…","kind":"…","item":…,"detail":{…}}, compact JSON in this order. */
+/* The record's bytes (the leaf) are {"seq":…,"time":"…","kind":"…","item":…,"detail":{…}}, compact JSON in
+ * this order. */
 struct record {
         uint64_t seq; /* from 1 */
         int64_t time_ms;
@@ -60,19 +70,25 @@ struct record {
         const char *body; /* the leaf's bytes, NUL-terminated; borrowed for the callback's time */
 };
 
-/* detail may be NULL ({}); its reference is kept by the caller. Returns the seq. */
-int store_record(struct store *store, int64_t time_ms, const char *kind, const char *item, const struct json *detail, uint64_t *ret_seq, struct err *err);
+/*
+ * detail may be NULL ({}); its reference is kept by the caller. ret_seq may be NULL. kind: [a-z_], at most
+ * 32; item: escaped. A time that RFC 3339 cannot write is recorded as the nearest that it can. STORE_DAMAGED
+ * if the head does not fit the records.
+ */
+int store_record(struct store *store, int64_t time_ms, const char *kind, const char *item,
+        const struct json *detail, uint64_t *ret_seq, struct err *err);
 
 struct record_query {
-        int64_t since_ms, until_ms;  /* 0 and INT64_MAX: open; since included, until excluded */
-        uint64_t after_seq;          /* only later ones */
-        const char *kind;            /* NULL: any */
-        char *const *items;          /* item patterns (item.h); none: any, with or without an item */
+        int64_t since_ms, until_ms; /* 0 (and for until INT64_MAX): open; since included, until excluded */
+        uint64_t after_seq;         /* only later ones */
+        const char *kind;           /* NULL: any */
+        char *const *items;         /* item patterns (item.h); none: any, with or without an item */
         size_t n_items;
-        uint64_t limit;              /* 0: none; the *first* that fit */
+        uint64_t limit; /* 0: none; the *first* that fit */
 };
 /* In order of seq. visit returning non-zero stops and is returned. */
-int store_records(struct store *store, const struct record_query *query, int (*visit)(void *userdata, const struct record *record), void *userdata, struct err *err);
+int store_records(struct store *store, const struct record_query *query,
+        int (*visit)(void *userdata, const struct record *record), void *userdata, struct err *err);
 
 struct tree_head {
         uint64_t size;
@@ -82,29 +98,36 @@ int store_head(struct store *store, struct tree_head *ret, struct err *err);
 /* The newest record's time and kind; STORE_NONE if there is none. kind is freed by the caller. */
 int store_last_record(struct store *store, int64_t *ret_time_ms, char **ret_kind, struct err *err);
 
-/* Recomputes everything: each record's bytes against its columns, the order, the tree head after each. 0 or STORE_TAMPERED. */
+/*
+ * Recomputes everything: each record's bytes against its columns, the order, the tree head after each, the
+ * head, the indices. 0, or STORE_TAMPERED with "record N is the first that is wrong" (or which index) in the
+ * words. ret_records may be NULL.
+ */
 int store_verify(struct store *store, uint64_t *ret_records, struct err *err);
 
 /* ---- ledger: open drifts, by (baseline, item) ---- */
 
 struct ledger_row {
         const char *baseline, *item;
-        const char *change;   /* changed missing unexpected unknown */
-        const char *state;    /* open acknowledged (waived is judged, never stored) */
+        const char *change; /* changed missing unexpected unknown */
+        const char *state;  /* open acknowledged (waived is judged, never stored) */
         const char *severity;
-        uint64_t generation;  /* of the baseline when it opened */
+        uint64_t generation; /* of the baseline when it opened */
         int64_t first_seen_ms, last_change_ms;
-        uint64_t seq;         /* its newest history record */
+        uint64_t seq; /* its newest history record */
         bool unobserved;
         const char *attributes; /* JSON array text, as in diff --json */
-        const char *observed; /* hex digest of the observed attributes' text, or "" when missing: tells approved from reverted */
+        const char *observed;   /* hex digest of the observed attributes' text, or "" when missing: tells
+                                   approved from reverted */
         const char *ack_by, *ack_reason; /* NULL where not acknowledged */
         int64_t ack_ms;
 };
 int ledger_put(struct store *store, const struct ledger_row *row, struct err *err);
+/* Harmless if it is not there. */
 int ledger_remove(struct store *store, const char *baseline, const char *item, struct err *err);
 /* All rows, ordered by baseline then item; strings live for the callback's time. */
-int ledger_each(struct store *store, int (*visit)(void *userdata, const struct ledger_row *row), void *userdata, struct err *err);
+int ledger_each(struct store *store, int (*visit)(void *userdata, const struct ledger_row *row),
+        void *userdata, struct err *err);
 
 /* ---- baselines, approvals, trust: kept as the signed bytes they are ---- */
 
@@ -115,38 +138,60 @@ struct baseline_row {
         int64_t applied_ms;
         bool active;
         bool retired;
-        const char *header;    /* the header lines of the text: kept always */
-        const char *signers;   /* blank-separated */
-        bool has_text;         /* false: the body of an old generation was dropped (keep_bodies) */
+        const char *header;  /* the header lines of the text: kept always */
+        const char *signers; /* blank-separated */
+        bool has_text;       /* false: the body of an old generation was dropped (keep_bodies) */
 };
-/* Adds a generation and makes it the active one of its name. */
-int store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size, const void *approvals, size_t approvals_size, struct err *err);
-int store_baseline_retire(struct store *store, const char *name, struct err *err); /* no generation of it is active any more */
+/* Adds a generation (row: active, retired and has_text are not read) and makes it the active one of its name.
+ * -EEXIST if it is there already. */
+int store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size,
+        const void *approvals, size_t approvals_size, struct err *err);
+/* No generation of it is active any more; STORE_NONE if none was. */
+int store_baseline_retire(struct store *store, const char *name, struct err *err);
 /* name NULL: all. Ordered by name, then generation. */
-int store_baselines(struct store *store, const char *name, int (*visit)(void *userdata, const struct baseline_row *row), void *userdata, struct err *err);
-/* The bytes; generation 0: the active one. ret_text is malloc'ed. STORE_NONE: no such generation, or its body was dropped (the words say which). */
-int store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text, size_t *ret_size, struct buf *ret_approvals, struct err *err);
-/* Drops the text (not the header and approvals) of all but the newest `keep` generations of each name. */
+int store_baselines(struct store *store, const char *name,
+        int (*visit)(void *userdata, const struct baseline_row *row), void *userdata, struct err *err);
+/* The bytes; generation 0: the active one. ret_text is malloc'ed. STORE_NONE: no such generation, or its body
+ * was dropped (the words say which). Unverified: they are what the database holds. ret_text NULL: only the
+ * approvals, which are kept always. ret_approvals may be NULL. */
+int store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text,
+        size_t *ret_size, struct buf *ret_approvals, struct err *err);
+/* Drops the text (not the header and approvals) of all but the newest `keep` generations of each name; never
+ * of an active one. */
 int store_bodies_trim(struct store *store, unsigned keep, struct err *err);
 
 /* Trust files in force, in order; the newest is the one in force. */
-int store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms, bool first_use, const void *text, size_t size, const void *approval, size_t approval_size, struct err *err);
-/* The newest; STORE_NONE. */
-int store_trust_get(struct store *store, uint64_t *ret_generation, struct digest *ret_id, struct buf *ret_text, bool *ret_first_use_only, struct err *err);
+int store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms,
+        bool first_use, const void *text, size_t size, const void *approval, size_t approval_size,
+        struct err *err);
+/* The newest; STORE_NONE. ret_first_use_only: it was taken on first use, and no successor was ever signed.
+ * Each ret may be NULL. */
+int store_trust_get(struct store *store, uint64_t *ret_generation, struct digest *ret_id,
+        struct buf *ret_text, bool *ret_first_use_only, struct err *err);
 
 /* ---- kept content (for line diffs), by digest ---- */
-int store_content_put(struct store *store, const struct digest *digest, const void *body, size_t size, int64_t time_ms, struct err *err);
-int store_content_get(struct store *store, const struct digest *digest, struct buf *ret, struct err *err); /* STORE_NONE; the bytes are checked against the digest */
+
+/* Putting again makes it new again. -EINVAL if the digest is not that of the bytes, -EFBIG past
+ * STORE_CONTENT_MAX. Past the total, what no active baseline's text names goes before what one does, the
+ * oldest first. */
+int store_content_put(struct store *store, const struct digest *digest, const void *body, size_t size,
+        int64_t time_ms, struct err *err);
+/* STORE_NONE; STORE_DAMAGED if the bytes are not those of the digest. */
+int store_content_get(struct store *store, const struct digest *digest, struct buf *ret, struct err *err);
 bool store_content_has(struct store *store, const struct digest *digest);
 
 /* ---- small named values (alive time, growing files' known prefixes, …) ---- */
-int store_value_put(struct store *store, const char *key, const char *value, struct err *err); /* value NULL removes */
-int store_value_get(struct store *store, const char *key, char **ret_value, struct err *err);  /* STORE_NONE */
-int store_values_each(struct store *store, const char *key_prefix, int (*visit)(void *userdata, const char *key, const char *value), void *userdata, struct err *err);
+/* value NULL removes. */
+int store_value_put(struct store *store, const char *key, const char *value, struct err *err);
+int store_value_get(struct store *store, const char *key, char **ret_value, struct err *err); /* STORE_NONE */
+int store_values_each(struct store *store, const char *key_prefix,
+        int (*visit)(void *userdata, const char *key, const char *value), void *userdata, struct err *err);
 
-/* A consistent copy while it runs (SQLite's backup interface) into a new file (0600); -EEXIST if something is there. */
+/* A consistent copy while it runs (SQLite's backup interface) into a new file (0600) that needs nothing
+ * beside it; -EEXIST if something is there, -EBUSY within a transaction. What fails half-way leaves no file.
+ */
 int store_backup(struct store *store, const char *path, struct err *err);
 
-/* Our own database files (database, -wal, -journal, …), for snapshot_wish.own; returns how many, at most 4. */
-
+/* Our own database files (database, -wal, -journal, …), for snapshot_wish.own; returns how many, at most 4.
+ * None is opened. */
 size_t store_own_files(const char *path, struct inode_id ret[static 4]);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was signed, kept as the bytes that were signed: baselines with their approvals, and trust files. A baseline can be
- * a hundred megabytes and the daemon must stay small, so its text lies in parts, and one part at a time is in memory.
+ * What was signed, kept as the bytes that were signed: baselines with their approvals, and trust files. A
+ * baseline can be a hundred megabytes and the daemon must stay small, so its text lies in parts, and one part
+ * at a time is in memory.
  *
- * Nothing here is believed because it is here: who takes a text out verifies it whole, as if it came from outside.
+ * Nothing here is believed because it is here: who takes a text out verifies it whole, as if it came from
+ * outside.
  */
 #include "core/store_db.h"
 
@@ -21,23 +23,24 @@ static int
 generation_is_new(struct store *store, const char *name, uint64_t generation, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, store, err, "SELECT 1 FROM baseline WHERE name = ? AND generation = ?", "su", name,
-                generation);
+        int r = query_open(&query, store, err, "SELECT 1 FROM baseline WHERE name = ? AND generation = ?",
+                "su", name, generation);
         if (r == 0)
                 r = query_one(&query, err);
         if (r == 0)
-                return err_set(err, -EEXIST, "the store has generation %" PRIu64 " of baseline %s already", generation,
-                        quote(name));
+                return err_set(err, -EEXIST, "the store has generation %" PRIu64 " of baseline %s already",
+                        generation, quote(name));
         return r == STORE_NONE ? 0 : r;
 }
 
 static int
-parts_put(struct store *store, const char *name, uint64_t generation, const void *text, size_t size, struct err *err)
+parts_put(struct store *store, const char *name, uint64_t generation, const void *text, size_t size,
+        struct err *err)
 {
         int64_t number = 0;
         for (size_t done = 0; done < size; done += PART_SIZE) {
-                int r = db_write(store, err, NULL, "INSERT INTO part VALUES(?, ?, ?, ?)", "suib", name, generation,
-                        number++, (const char *)text + done, min_size(PART_SIZE, size - done));
+                int r = db_write(store, err, NULL, "INSERT INTO part VALUES(?, ?, ?, ?)", "suib", name,
+                        generation, number++, (const char *)text + done, min_size(PART_SIZE, size - done));
                 if (r != 0)
                         return r;
         }
@@ -52,11 +55,12 @@ store_baseline_put(struct store *store, const struct baseline_row *row, const vo
         if (r == 0)
                 r = generation_is_new(store, row->name, row->generation, err);
         if (r == 0)
-                r = db_write(store, err, NULL, "UPDATE baseline SET active = 0 WHERE name = ? AND active = 1", "s", row->name);
+                r = db_write(store, err, NULL, "UPDATE baseline SET active = 0 WHERE name = ? AND active = 1",
+                        "s", row->name);
         if (r == 0)
-                r = db_write(store, err, NULL, "INSERT INTO baseline VALUES(?, ?, ?, ?, 1, 0, ?, ?, 1, ?, ?)", "sudissub",
-                        row->name, row->generation, &row->id, row->applied_ms, row->header, row->signers, (uint64_t)size,
-                        approvals, approvals_size);
+                r = db_write(store, err, NULL, "INSERT INTO baseline VALUES(?, ?, ?, ?, 1, 0, ?, ?, 1, ?, ?)",
+                        "sudissub", row->name, row->generation, &row->id, row->applied_ms, row->header,
+                        row->signers, (uint64_t)size, approvals, approvals_size);
         return r == 0 ? parts_put(store, row->name, row->generation, text, size, err) : r;
 }
 
@@ -64,8 +68,8 @@ int
 store_baseline_retire(struct store *store, const char *name, struct err *err)
 {
         int64_t changed;
-        int r = db_write(store, err, &changed, "UPDATE baseline SET active = 0, retired = 1 WHERE name = ? AND active = 1",
-                "s", name);
+        int r = db_write(store, err, &changed,
+                "UPDATE baseline SET active = 0, retired = 1 WHERE name = ? AND active = 1", "s", name);
         if (r == 0 && !changed)
                 return err_set(err, STORE_NONE, "no generation of baseline %s is active", quote(name));
         return r;
@@ -76,21 +80,24 @@ int
 store_bodies_trim(struct store *store, unsigned keep, struct err *err)
 {
 #define OLD                                                                                                  \
-        "active = 0 AND has_text = 1 AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = baseline.name" \
+        "active = 0 AND has_text = 1 AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = "        \
+        "baseline.name"                                                                                      \
         " AND newer.generation > baseline.generation) >= ?"
         uint64_t kept = keep;
         int r = db_write(store, err, NULL,
-                "DELETE FROM part WHERE (name, generation) IN (SELECT name, generation FROM baseline WHERE " OLD ")", "u",
-                kept);
-        return r == 0 ? db_write(store, err, NULL, "UPDATE baseline SET has_text = 0 WHERE " OLD, "u", kept) : r;
+                "DELETE FROM part WHERE (name, generation) IN (SELECT name, generation FROM baseline "
+                "WHERE " OLD ")",
+                "u", kept);
+        return r == 0 ? db_write(store, err, NULL, "UPDATE baseline SET has_text = 0 WHERE " OLD, "u", kept)
+                      : r;
 #undef OLD
 }
 
 /* ---- getting ---- */
 
 static int
-baselines_visit(struct query *query, int (*visit)(void *userdata, const struct baseline_row *row), void *userdata,
-        struct err *err)
+baselines_visit(struct query *query, int (*visit)(void *userdata, const struct baseline_row *row),
+        void *userdata, struct err *err)
 {
         for (;;) {
                 bool there = false;
@@ -98,8 +105,8 @@ baselines_visit(struct query *query, int (*visit)(void *userdata, const struct b
                 int r = query_next(query, &there, err);
                 if (r != 0 || !there)
                         return r;
-                r = query_read(query, err, "sudiffssf", &row.name, &row.generation, &row.id, &row.applied_ms, &row.active,
-                        &row.retired, &row.header, &row.signers, &row.has_text);
+                r = query_read(query, err, "sudiffssf", &row.name, &row.generation, &row.id, &row.applied_ms,
+                        &row.active, &row.retired, &row.header, &row.signers, &row.has_text);
                 if (r == 0)
                         r = visit(userdata, &row);
                 if (r != 0)
@@ -108,12 +115,13 @@ baselines_visit(struct query *query, int (*visit)(void *userdata, const struct b
 }
 
 int
-store_baselines(struct store *store, const char *name, int (*visit)(void *userdata, const struct baseline_row *row),
-        void *userdata, struct err *err)
+store_baselines(struct store *store, const char *name,
+        int (*visit)(void *userdata, const struct baseline_row *row), void *userdata, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, store, err,
-                "SELECT name, generation, id, applied_ms, active, retired, header, signers, has_text FROM baseline"
+                "SELECT name, generation, id, applied_ms, active, retired, header, signers, has_text FROM "
+                "baseline"
                 " WHERE ?1 IS NULL OR name = ?1 ORDER BY name, generation",
                 "n", name);
         if (r != 0)
@@ -133,10 +141,11 @@ struct body {
 static int
 body_find(struct store *store, const char *name, uint64_t generation, struct body *ret, struct err *err)
 {
-        static const char by_number[] =
-                "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND generation = ?";
-        static const char active[] = "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND"
-                                     " active = 1 ORDER BY generation DESC LIMIT 1";
+        static const char by_number[] = "SELECT generation, size, has_text, approvals FROM baseline WHERE "
+                                        "name = ? AND generation = ?";
+        static const char active[] =
+                "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND"
+                " active = 1 ORDER BY generation DESC LIMIT 1";
         const void *approvals;
         size_t size;
         _cleanup_query_ struct query query = {0};
@@ -145,11 +154,13 @@ body_find(struct store *store, const char *name, uint64_t generation, struct bod
         if (r == 0)
                 r = query_one(&query, err);
         if (r == STORE_NONE && generation)
-                return err_set(err, r, "the store has no generation %" PRIu64 " of baseline %s", generation, quote(name));
+                return err_set(err, r, "the store has no generation %" PRIu64 " of baseline %s", generation,
+                        quote(name));
         if (r == STORE_NONE)
                 return err_set(err, r, "no generation of baseline %s is active", quote(name));
         if (r == 0)
-                r = query_read(&query, err, "uufb", &ret->generation, &ret->size, &ret->has_text, &approvals, &size);
+                r = query_read(
+                        &query, err, "uufb", &ret->generation, &ret->size, &ret->has_text, &approvals, &size);
         if (r == 0 && buf_append(&ret->approvals, approvals, size) < 0)
                 r = err_oom(err);
         return r;
@@ -157,11 +168,13 @@ body_find(struct store *store, const char *name, uint64_t generation, struct bod
 
 /* Puts the parts in a row; they must be exactly as long as the row says. */
 static int
-parts_read(struct store *store, const char *name, uint64_t generation, char *out, size_t room, struct err *err)
+parts_read(
+        struct store *store, const char *name, uint64_t generation, char *out, size_t room, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, store, err, "SELECT bytes FROM part WHERE name = ? AND generation = ? ORDER BY number",
-                "su", name, generation);
+        int r = query_open(&query, store, err,
+                "SELECT bytes FROM part WHERE name = ? AND generation = ? ORDER BY number", "su", name,
+                generation);
         while (r == 0) {
                 bool row = false;
                 const void *bytes;
@@ -182,30 +195,42 @@ parts_read(struct store *store, const char *name, uint64_t generation, char *out
         return r == 0 && room ? db_damaged(store, err, "the text of a baseline is shorter than it was") : r;
 }
 
+static int
+text_read(struct store *store, const char *name, const struct body *body, char **ret, struct err *err)
+{
+        if (!body->has_text) {
+                err_set(err, STORE_NONE, "the text of generation %" PRIu64 " of baseline %s was dropped",
+                        body->generation, quote(name));
+                return err_hint(err, STORE_NONE,
+                        "keep_bodies in [store] says how many are kept; its header and approvals are still "
+                        "here");
+        }
+        if (body->size > BUF_SIZE_MAX)
+                return db_damaged(store, err, "the size of a baseline's text is not possible");
+        _cleanup_free_ char *text = malloc(body->size + 1);
+        if (!text)
+                return err_oom(err);
+        int r = parts_read(store, name, body->generation, text, body->size, err);
+        if (r != 0)
+                return r;
+        text[body->size] = '\0';
+        *ret = steal_pointer(&text);
+        return 0;
+}
+
 int
-store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text, size_t *ret_size,
-        struct buf *ret_approvals, struct err *err)
+store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text,
+        size_t *ret_size, struct buf *ret_approvals, struct err *err)
 {
         struct body body = {0};
         _cleanup_free_ char *text = NULL;
         int r = body_find(store, name, generation, &body, err);
-        if (r == 0 && ret_text && !body.has_text) {
-                r = err_set(err, STORE_NONE, "the text of generation %" PRIu64 " of baseline %s was dropped", body.generation,
-                        quote(name));
-                err_hint(err, r, "keep_bodies in [store] says how many are kept; its header and approvals are still here");
-        }
-        if (r == 0 && ret_text) {
-                if (body.size > BUF_SIZE_MAX)
-                        r = db_damaged(store, err, "the size of a baseline's text is not possible");
-                else if (!(text = malloc(body.size + 1)))
-                        r = err_oom(err);
-                else
-                        r = parts_read(store, name, body.generation, text, body.size, err);
-        }
-        if (r == 0 && ret_approvals && buf_append(ret_approvals, body.approvals.data, body.approvals.size) < 0)
+        if (r == 0 && ret_text)
+                r = text_read(store, name, &body, &text, err);
+        if (r == 0 && ret_approvals &&
+                buf_append(ret_approvals, body.approvals.data, body.approvals.size) < 0)
                 r = err_oom(err);
         if (r == 0 && ret_text) {
-                text[body.size] = '\0';
                 *ret_text = steal_pointer(&text);
                 *ret_size = body.size;
         }
@@ -216,12 +241,14 @@ store_baseline_get(struct store *store, const char *name, uint64_t generation, c
 /* ---- trust files ---- */
 
 int
-store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms, bool first_use,
-        const void *text, size_t size, const void *approval, size_t approval_size, struct err *err)
+store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms,
+        bool first_use, const void *text, size_t size, const void *approval, size_t approval_size,
+        struct err *err)
 {
         return db_write(store, err, NULL,
-                "INSERT INTO trust(generation, id, time_ms, first_use, text, approval) VALUES(?, ?, ?, ?, ?, ?)", "udifbb",
-                generation, id, time_ms, first_use, text, size, approval, approval_size);
+                "INSERT INTO trust(generation, id, time_ms, first_use, text, approval) VALUES(?, ?, ?, ?, ?, "
+                "?)",
+                "udifbb", generation, id, time_ms, first_use, text, size, approval, approval_size);
 }
 
 int

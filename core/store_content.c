@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Kept content, by digest, so that a diff can show lines. It is a cache with a bound: past it, what no active baseline
- * names goes first, the oldest of it first, and only then what one names. Nobody tells the store what is named, so when
- * it must drop something it looks: every run of 64 hex digits in the text of an active baseline is taken for a
- * digest. That costs a walk through those texts, so one walk frees an eighth of the bound.
+ * Kept content, by digest, so that a diff can show lines. It is a cache with a bound: past it, what no active
+ * baseline names goes first, the oldest of it first, and only then what one names. Nobody tells the store
+ * what is named, so when it must drop something it looks: every run of 64 hex digits in the text of an active
+ * baseline is taken for a digest. That costs a walk through those texts, so one walk frees an eighth of the
+ * bound.
  *
- * Invariant: store->content_total is the cost of all rows within the present transaction, or -1: to be counted.
+ * Invariant: store->content_total is the cost of all rows within the present transaction, or -1: to be
+ * counted.
  */
 #include "core/store_db.h"
 
@@ -21,8 +23,9 @@ content_total(struct store *store, struct err *err)
         _cleanup_query_ struct query query = {0};
         if (store->content_total >= 0)
                 return 0;
-        int r = query_open(
-                &query, store, err, "SELECT coalesce(sum(size + ?), 0) FROM content INDEXED BY content_age", "i", (int64_t)ROW_COST);
+        int r = query_open(&query, store, err,
+                "SELECT coalesce(sum(size + ?), 0) FROM content INDEXED BY content_age", "i",
+                (int64_t)ROW_COST);
         if (r == 0)
                 r = query_one(&query, err);
         return r == 0 ? query_read(&query, err, "i", &store->content_total) : r;
@@ -78,7 +81,8 @@ static int
 entries_load(struct entries *entries, struct store *store, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, store, err, "SELECT digest, time_ms, size FROM content INDEXED BY content_age", "");
+        int r = query_open(
+                &query, store, err, "SELECT digest, time_ms, size FROM content INDEXED BY content_age", "");
         while (r == 0) {
                 bool row = false;
                 struct entry entry = {0};
@@ -106,7 +110,7 @@ struct run {
 static void
 run_end(struct run *run, struct entries *entries)
 {
-        struct entry key;
+        struct entry key = {0};
         if (run->size == sizeof run->digits && digest_parse(run->digits, run->size, &key.digest) == 0) {
                 struct entry *entry = bsearch(&key, entries->list, entries->n, sizeof key, digest_order);
                 if (entry)
@@ -162,7 +166,8 @@ entries_drop(struct entries *entries, struct store *store, const struct digest *
                 const struct entry *entry = &entries->list[i];
                 if (digest_equal(&entry->digest, keep))
                         continue;
-                int r = db_write(store, err, NULL, "DELETE FROM content WHERE digest = ?", "d", &entry->digest);
+                int r = db_write(
+                        store, err, NULL, "DELETE FROM content WHERE digest = ?", "d", &entry->digest);
                 if (r != 0)
                         return r;
                 store->content_total -= entry->size + ROW_COST;
@@ -200,7 +205,8 @@ content_check(const struct digest *digest, const void *body, size_t size, struct
 {
         struct digest actual;
         if (size > STORE_CONTENT_MAX)
-                return err_set(err, -EFBIG, "content of %zu bytes is not kept: %u is the most", size, STORE_CONTENT_MAX);
+                return err_set(err, -EFBIG, "content of %zu bytes is not kept: %u is the most", size,
+                        STORE_CONTENT_MAX);
         digest_bytes(body, size, &actual);
         if (!digest_equal(&actual, digest))
                 return err_set(err, -EINVAL, "content to be kept is not what its digest says");
@@ -208,8 +214,8 @@ content_check(const struct digest *digest, const void *body, size_t size, struct
 }
 
 int
-store_content_put(struct store *store, const struct digest *digest, const void *body, size_t size, int64_t time_ms,
-        struct err *err)
+store_content_put(struct store *store, const struct digest *digest, const void *body, size_t size,
+        int64_t time_ms, struct err *err)
 {
         int r = db_may_write(store, err);
         if (r == 0)
@@ -219,9 +225,10 @@ store_content_put(struct store *store, const struct digest *digest, const void *
         if (r != 0)
                 return r;
         if (store_content_has(store, digest))
-                return db_write(store, err, NULL, "UPDATE content SET time_ms = ? WHERE digest = ?", "id", time_ms, digest);
-        r = db_write(store, err, NULL, "INSERT INTO content VALUES(?, ?, ?, ?)", "diib", digest, time_ms, (int64_t)size, body,
-                size);
+                return db_write(store, err, NULL, "UPDATE content SET time_ms = ? WHERE digest = ?", "id",
+                        time_ms, digest);
+        r = db_write(store, err, NULL, "INSERT INTO content VALUES(?, ?, ?, ?)", "diib", digest, time_ms,
+                (int64_t)size, body, size);
         if (r != 0)
                 return r;
         store->content_total += (int64_t)size + ROW_COST;

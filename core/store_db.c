@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Statements and errors of the store, so that its other files read as SQL and structs. A statement is kept prepared
- * by the address of its text; one that is in use (a callback that asks the same again) is prepared anew.
+ * Statements and errors of the store, so that its other files read as SQL and structs. A statement is kept
+ * prepared by the address of its text; one that is in use (a callback that asks the same again) is prepared
+ * anew.
  *
- * Invariants: whatever SQLite answers becomes one of our codes in one table, with SQLite's words (they may quote a
- * hostile database, so they are escaped). Any failure inside a transaction dooms it: SQLite may have rolled back by
- * itself, and what came after would be written on its own. No value is trusted to have the type that the schema says.
+ * Invariants: whatever SQLite answers becomes one of our codes in one table, with SQLite's words (they may
+ * quote a hostile database, so they are escaped). Any failure inside a transaction dooms it: SQLite may have
+ * rolled back by itself, and what came after would be written on its own. No value is trusted to have the
+ * type that the schema says.
  */
 #include "core/store_db.h"
 
@@ -40,7 +42,8 @@ static const struct answer {
         {SQLITE_IOERR, 0, "look into the kernel's log for its disk; nothing of this change was kept"},
 };
 
-/* SQLite's own words are sentences, so blanks stay; what they quote may be hostile, so all else is escaped. */
+/* SQLite's own words are sentences, so blanks stay; what they quote may be hostile, so all else is escaped.
+ */
 static void
 words_escape(const char *words, char *out, size_t room)
 {
@@ -64,12 +67,13 @@ answer_of(int rc)
         return &other;
 }
 
-/* SQLite tells the errno that stands when it reports, which may be that of a later call: only what can be meant counts. */
+/* SQLite tells the errno that stands when it reports, which may be that of a later call: only what can be
+ * meant counts. */
 static int
 errno_met(sqlite3 *db)
 {
-        static const int possible[] = {EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, EISDIR, ELOOP, ENAMETOOLONG,
-                EMFILE, ENFILE, ENOMEM, ENOLCK, ENODEV, ENXIO, ESTALE};
+        static const int possible[] = {EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EACCES, EPERM, ENOENT, EISDIR,
+                ELOOP, ENAMETOOLONG, EMFILE, ENFILE, ENOMEM, ENOLCK, ENODEV, ENXIO, ESTALE};
         int met = db ? sqlite3_system_errno(db) : 0;
         for (size_t i = 0; i < ARRAY_SIZE(possible); i++)
                 if (possible[i] == met)
@@ -154,7 +158,8 @@ db_may_write(struct store *store, struct err *err)
 
 /* ---- statements ---- */
 
-/* A slot for this text: its own, else a free one, else an idle one whose statement has to go; NULL if all are busy. */
+/* A slot for this text: its own, else a free one, else an idle one whose statement has to go; NULL if all are
+ * busy. */
 static struct prepared *
 slot_find(struct store *store, const char *sql)
 {
@@ -217,7 +222,8 @@ statement_bind(sqlite3_stmt *stmt, const char *types, va_list args)
                         break;
                 case 'u':
                         number = va_arg(args, uint64_t);
-                        rc = number > INT64_MAX ? SQLITE_TOOBIG : sqlite3_bind_int64(stmt, i, (int64_t)number);
+                        rc = number > INT64_MAX ? SQLITE_TOOBIG
+                                                : sqlite3_bind_int64(stmt, i, (int64_t)number);
                         break;
                 case 'f':
                         rc = sqlite3_bind_int(stmt, i, va_arg(args, int) != 0);
@@ -226,7 +232,8 @@ statement_bind(sqlite3_stmt *stmt, const char *types, va_list args)
                 case 'n':
                         pointer = va_arg(args, const char *);
                         assert(pointer || *types == 'n');
-                        rc = pointer ? bind_text(stmt, i, pointer, strlen(pointer)) : sqlite3_bind_null(stmt, i);
+                        rc = pointer ? bind_text(stmt, i, pointer, strlen(pointer))
+                                     : sqlite3_bind_null(stmt, i);
                         break;
                 case 'd':
                         pointer = va_arg(args, const struct digest *);
@@ -249,7 +256,8 @@ statement_bind(sqlite3_stmt *stmt, const char *types, va_list args)
 }
 
 static int
-query_open_list(struct query *query, struct store *store, struct err *err, const char *sql, const char *types, va_list args)
+query_open_list(struct query *query, struct store *store, struct err *err, const char *sql, const char *types,
+        va_list args)
 {
         query->store = store;
         int r = statement_take(query, sql, err);
@@ -374,7 +382,8 @@ column_read(sqlite3_stmt *stmt, int i, char type, va_list *args)
         case 't':
         case 'm':
                 bytes = va_arg(*args, const void **);
-                *bytes = column_bytes(stmt, i, type == 'b' ? SQLITE_BLOB : SQLITE_TEXT, va_arg(*args, size_t *));
+                *bytes = column_bytes(
+                        stmt, i, type == 'b' ? SQLITE_BLOB : SQLITE_TEXT, va_arg(*args, size_t *));
                 return *bytes || (type == 'm' && sqlite3_column_type(stmt, i) == SQLITE_NULL);
         default:
                 assert(false);

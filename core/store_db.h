@@ -5,9 +5,9 @@
  * Parameters and columns are described by one letter each, as with json_make:
  *     i  int64_t             u  uint64_t, at most INT64_MAX     f  bool, stored as 0 or 1
  *     s  const char *        n  const char *, or NULL for null  d  const struct digest *
- *     b  const void *, size_t (bytes)                           t  const char *, size_t (text, not terminated)
- *     m  as t, or NULL for null
- * Reading takes pointers to the same (for d a struct digest *). What is read is borrowed until the next step.
+ *     b  const void *, size_t (bytes)                           t  const char *, size_t (text, not
+ * terminated) m  as t, or NULL for null Reading takes pointers to the same (for d a struct digest *). What is
+ * read is borrowed until the next step.
  */
 #pragma once
 
@@ -16,11 +16,11 @@
 #include "core/merkle.h"
 #include "core/store.h"
 
-#define STORE_APPLICATION_ID 1685218932     /* "drft": PRAGMA application_id, what file(1) can tell us by */
-#define STORE_CACHE_KIB 2048                /* page cache of the one connection */
-#define STORE_FIELD_MAX (16 << 20)          /* bytes of any one value in the database */
-#define STORE_WAL_LIMIT (8 << 20)           /* bytes that the -wal is cut back to after a large transaction */
-#define QUERY_CACHE_MAX 32u                 /* prepared statements kept */
+#define STORE_APPLICATION_ID 1685218932 /* "drft": PRAGMA application_id, what file(1) can tell us by */
+#define STORE_CACHE_KIB 2048            /* page cache of the one connection */
+#define STORE_FIELD_MAX (16 << 20)      /* bytes of any one value in the database */
+#define STORE_WAL_LIMIT (8 << 20)       /* bytes that the -wal is cut back to after a large transaction */
+#define QUERY_CACHE_MAX 32u             /* prepared statements kept */
 
 struct prepared {
         const char *sql; /* by address: our own constants */
@@ -34,10 +34,11 @@ struct store {
         struct digester *digester;
         struct buf leaf; /* scratch of the history */
         struct prepared prepared[QUERY_CACHE_MAX];
-        sqlite3_stmt *rollback; /* prepared before it is needed: taking back must not fail for lack of memory */
-        unsigned visits;    /* callbacks under way: nothing may be written */
+        sqlite3_stmt
+                *rollback; /* prepared before it is needed: taking back must not fail for lack of memory */
+        unsigned visits;   /* callbacks under way: nothing may be written */
         bool read_only;
-        bool writing;       /* between begin and commit */
+        bool writing;          /* between begin and commit */
         int64_t content_total; /* store_content.c; -1: not known */
         struct err failure; /* code != 0: a write of this transaction failed, and it must not be committed */
 };
@@ -61,8 +62,10 @@ struct query {
         sqlite3_stmt *stmt;
 };
 
-/* Zero-initialise the query. Prepares, or takes from the cache, and binds; what is bound must outlive the query. */
-int query_open(struct query *query, struct store *store, struct err *err, const char *sql, const char *types, ...);
+/* Zero-initialise the query. Prepares, or takes from the cache, and binds; what is bound must outlive the
+ * query. */
+int query_open(
+        struct query *query, struct store *store, struct err *err, const char *sql, const char *types, ...);
 int query_next(struct query *query, bool *ret_row, struct err *err);
 int query_read(struct query *query, struct err *err, const char *types, ...);
 void query_done(struct query *query);
@@ -72,14 +75,16 @@ void query_done(struct query *query);
 int query_one(struct query *query, struct err *err);
 
 /* One statement that changes something, within the transaction. ret_changed (may be NULL): how many rows. */
-int db_write(struct store *store, struct err *err, int64_t *ret_changed, const char *sql, const char *types, ...);
+int db_write(
+        struct store *store, struct err *err, int64_t *ret_changed, const char *sql, const char *types, ...);
 
 /* ---- store_schema.c ---- */
 
 /* One step a version: step i leads from version i to i + 1. A step that was released is never changed. */
 extern const char *const store_migrations[STORE_SCHEMA];
 
-/* The version of an open database. STORE_DAMAGED if it is not a store, STORE_NEWER; 0 is an empty database. */
+/* The version of an open database. STORE_DAMAGED if it is not a store, STORE_NEWER; 0 is an empty database.
+ */
 int schema_version(struct store *store, unsigned *ret_version, struct err *err);
 /* Whether its objects are, text for text, those that the first `version` steps make; else STORE_DAMAGED. */
 int schema_check(struct store *store, const char *const *steps, unsigned version, struct err *err);
@@ -95,7 +100,8 @@ int store_file_create(const char *path, struct err *err);
 
 /* ---- store_history.c ---- */
 
-/* Times that clock_format can tell apart: a record's is the nearest of these. 1000-01-01 to the end of 9999. */
+/* Times that clock_format can tell apart: a record's is the nearest of these. 1000-01-01 to the end of 9999.
+ */
 #define RECORD_TIME_MIN_MS INT64_C(-30610224000000)
 #define RECORD_TIME_MAX_MS INT64_C(253402300799999)
 
@@ -106,7 +112,9 @@ struct record_columns {
         size_t kind_size, item_size;
 };
 
-/* Appends what a leaf with these columns starts with: {"seq":...,"time":"...","kind":"...","item":...,"detail": */
+/* Appends what a leaf with these columns starts with:
+ * {"seq":...,"time":"...","kind":"...","item":...,"detail": */
 int history_leaf_start(struct buf *buf, const struct record_columns *columns);
 /* The head as stored; STORE_DAMAGED where it is gone or cannot be one. */
-int history_head_read(struct store *store, struct merkle *ret_merkle, struct digest *ret_root, struct err *err);
+int history_head_read(
+        struct store *store, struct merkle *ret_merkle, struct digest *ret_root, struct err *err);

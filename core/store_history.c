@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The history: an RFC 6962 log. A record's leaf is its JSON text, kept as it was hashed; its columns only index that text.
- * The text starts with what the columns hold, in one fixed form, so that they are compared by bytes and nothing has to be
- * parsed. Beside each record stands the root of the tree that ends with it, and in a row of its own the head: size,
- * root and frontier, so that appending costs O(log size).
+ * The history: an RFC 6962 log. A record's leaf is its JSON text, kept as it was hashed; its columns only
+ * index that text. The text starts with what the columns hold, in one fixed form, so that they are compared
+ * by bytes and nothing has to be parsed. Beside each record stands the root of the tree that ends with it,
+ * and in a row of its own the head: size, root and frontier, so that appending costs O(log size).
  *
- * Invariants, each of which store_verify.c recomputes from the leaves alone: seq counts from 1 without a gap; body agrees
- * with the columns; root is that of all leaves up to here; the head is that of the last record.
+ * Invariants, each of which store_verify.c recomputes from the leaves alone: seq counts from 1 without a gap;
+ * body agrees with the columns; root is that of all leaves up to here; the head is that of the last record.
  */
 #include "core/store_db.h"
 
@@ -19,7 +19,7 @@
 #include "core/escape.h"
 #include "core/quote.h"
 
-#define KIND_SIZE_MAX 32u               /* bytes */
+#define KIND_SIZE_MAX 32u /* bytes */
 
 /* ---- the leaf ---- */
 
@@ -48,14 +48,16 @@ history_leaf_start(struct buf *buf, const struct record_columns *columns)
 {
         char start[64 + CLOCK_TEXT_MAX], time[CLOCK_TEXT_MAX];
         clock_format(columns->time_ms, time);
-        int size = snprintf(start, sizeof start, "{\"seq\":%" PRId64 ",\"time\":\"%s\",\"kind\":", columns->seq, time);
+        int size = snprintf(
+                start, sizeof start, "{\"seq\":%" PRId64 ",\"time\":\"%s\",\"kind\":", columns->seq, time);
         int r = buf_append(buf, start, (size_t)size);
         if (r == 0)
                 r = string_append(buf, columns->kind, columns->kind_size);
         if (r == 0)
                 r = buf_text(buf, ",\"item\":");
         if (r == 0)
-                r = columns->item ? string_append(buf, columns->item, columns->item_size) : buf_text(buf, "null");
+                r = columns->item ? string_append(buf, columns->item, columns->item_size)
+                                  : buf_text(buf, "null");
         return r == 0 ? buf_text(buf, ",\"detail\":") : r;
 }
 
@@ -68,11 +70,13 @@ leaf_write(struct buf *buf, const struct record_columns *columns, const struct j
         if (r == 0)
                 r = detail ? json_write(detail, buf) : buf_text(buf, "{}");
         if (r == 0 && buf->size - start > STORE_DETAIL_MAX)
-                return err_set(err, -E2BIG, "the detail of a %s record has %zu bytes; %u is the most", columns->kind,
-                        buf->size - start, STORE_DETAIL_MAX);
+                return err_set(err, -E2BIG, "the detail of a %s record has %zu bytes; %u is the most",
+                        columns->kind, buf->size - start, STORE_DETAIL_MAX);
         if (r == 0)
                 r = buf_text(buf, "}");
-        return r == 0 ? 0 : err_set(err, r, "a %s record could not be written down: %s", columns->kind, strerror(-r));
+        return r == 0 ? 0
+                      : err_set(err, r, "a %s record could not be written down: %s", columns->kind,
+                                strerror(-r));
 }
 
 /* ---- the head ---- */
@@ -100,8 +104,9 @@ static int
 head_write(struct store *store, const struct merkle *merkle, const struct digest *root, struct err *err)
 {
         int64_t changed;
-        int r = db_write(store, err, &changed, "UPDATE head SET size = ?, root = ?, frontier = ? WHERE one = 1", "udb",
-                merkle->size, root, merkle->peaks, merkle_peaks(merkle->size) * sizeof *merkle->peaks);
+        int r = db_write(store, err, &changed,
+                "UPDATE head SET size = ?, root = ?, frontier = ? WHERE one = 1", "udb", merkle->size, root,
+                merkle->peaks, merkle_peaks(merkle->size) * sizeof *merkle->peaks);
         return r == 0 && changed != 1 ? db_damaged(store, err, "the tree head of the history is gone") : r;
 }
 
@@ -131,7 +136,8 @@ columns_check(const struct record_columns *columns, struct err *err)
         if (!kind_is_valid(columns->kind))
                 return err_set(err, -EINVAL, "\"%s\" is not a kind of record", quote(columns->kind));
         if (columns->item_size > STORE_ITEM_MAX)
-                return err_set(err, -E2BIG, "an item of %zu bytes is too long for the history: %u is the most",
+                return err_set(err, -E2BIG,
+                        "an item of %zu bytes is too long for the history: %u is the most",
                         columns->item_size, STORE_ITEM_MAX);
         if (columns->item && !escape_is_canonical(columns->item, columns->item_size))
                 return err_set(err, -EINVAL, "\"%s\" is not escaped as items are", quote(columns->item));
@@ -139,10 +145,12 @@ columns_check(const struct record_columns *columns, struct err *err)
 }
 
 static int
-record_insert(struct store *store, const struct record_columns *columns, const struct digest *root, struct err *err)
+record_insert(
+        struct store *store, const struct record_columns *columns, const struct digest *root, struct err *err)
 {
-        return db_write(store, err, NULL, "INSERT INTO record VALUES(?, ?, ?, ?, ?, ?)", "iisntd", columns->seq,
-                columns->time_ms, columns->kind, columns->item, store->leaf.data, store->leaf.size, root);
+        return db_write(store, err, NULL, "INSERT INTO record VALUES(?, ?, ?, ?, ?, ?)", "iisntd",
+                columns->seq, columns->time_ms, columns->kind, columns->item, store->leaf.data,
+                store->leaf.size, root);
 }
 
 static int
@@ -165,11 +173,13 @@ record_append(struct store *store, struct record_columns *columns, const struct 
 }
 
 int
-store_record(struct store *store, int64_t time_ms, const char *kind, const char *item, const struct json *detail,
-        uint64_t *ret_seq, struct err *err)
+store_record(struct store *store, int64_t time_ms, const char *kind, const char *item,
+        const struct json *detail, uint64_t *ret_seq, struct err *err)
 {
         struct record_columns columns = {
-                .time_ms = time_ms < RECORD_TIME_MIN_MS ? RECORD_TIME_MIN_MS : time_ms > RECORD_TIME_MAX_MS ? RECORD_TIME_MAX_MS : time_ms,
+                .time_ms = time_ms < RECORD_TIME_MIN_MS   ? RECORD_TIME_MIN_MS
+                           : time_ms > RECORD_TIME_MAX_MS ? RECORD_TIME_MAX_MS
+                                                          : time_ms,
                 .kind = kind,
                 .kind_size = strlen(kind),
                 .item = item,
@@ -191,7 +201,8 @@ store_last_record(struct store *store, int64_t *ret_time_ms, char **ret_kind, st
         int64_t time_ms;
         const char *kind;
         _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, store, err, "SELECT time_ms, kind FROM record ORDER BY seq DESC LIMIT 1", "");
+        int r = query_open(
+                &query, store, err, "SELECT time_ms, kind FROM record ORDER BY seq DESC LIMIT 1", "");
         if (r == 0)
                 r = query_one(&query, err);
         if (r == STORE_NONE)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ledger: one row for each open drift, by (baseline, item). It is a view of now for quick answers; what happened is
- * in the history, and what is drift is judged from signed files, never from these rows.
+ * The ledger: one row for each open drift, by (baseline, item). It is a view of now for quick answers; what
+ * happened is in the history, and what is drift is judged from signed files, never from these rows.
  */
 #include "core/store_db.h"
 
 #define LEDGER_COLUMNS                                                                                       \
-        "baseline, item, change, state, severity, generation, first_seen_ms, last_change_ms, seq, unobserved, " \
+        "baseline, item, change, state, severity, generation, first_seen_ms, last_change_ms, seq, "          \
+        "unobserved, "                                                                                       \
         "attributes, observed, ack_by, ack_reason, ack_ms"
 #define LEDGER_TYPES "sssssuiiufssnni"
 
@@ -14,10 +15,10 @@ int
 ledger_put(struct store *store, const struct ledger_row *row, struct err *err)
 {
         return db_write(store, err, NULL,
-                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", LEDGER_TYPES,
-                row->baseline, row->item, row->change, row->state, row->severity, row->generation, row->first_seen_ms,
-                row->last_change_ms, row->seq, row->unobserved, row->attributes, row->observed, row->ack_by,
-                row->ack_reason, row->ack_ms);
+                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                LEDGER_TYPES, row->baseline, row->item, row->change, row->state, row->severity,
+                row->generation, row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved,
+                row->attributes, row->observed, row->ack_by, row->ack_reason, row->ack_ms);
 }
 
 int
@@ -28,7 +29,8 @@ ledger_remove(struct store *store, const char *baseline, const char *item, struc
 }
 
 static int
-rows_visit(struct query *query, int (*visit)(void *userdata, const struct ledger_row *row), void *userdata, struct err *err)
+rows_visit(struct query *query, int (*visit)(void *userdata, const struct ledger_row *row), void *userdata,
+        struct err *err)
 {
         for (;;) {
                 bool there = false;
@@ -36,9 +38,10 @@ rows_visit(struct query *query, int (*visit)(void *userdata, const struct ledger
                 int r = query_next(query, &there, err);
                 if (r != 0 || !there)
                         return r;
-                r = query_read(query, err, LEDGER_TYPES, &row.baseline, &row.item, &row.change, &row.state, &row.severity,
-                        &row.generation, &row.first_seen_ms, &row.last_change_ms, &row.seq, &row.unobserved,
-                        &row.attributes, &row.observed, &row.ack_by, &row.ack_reason, &row.ack_ms);
+                r = query_read(query, err, LEDGER_TYPES, &row.baseline, &row.item, &row.change, &row.state,
+                        &row.severity, &row.generation, &row.first_seen_ms, &row.last_change_ms, &row.seq,
+                        &row.unobserved, &row.attributes, &row.observed, &row.ack_by, &row.ack_reason,
+                        &row.ack_ms);
                 if (r == 0)
                         r = visit(userdata, &row);
                 if (r != 0)
@@ -47,7 +50,8 @@ rows_visit(struct query *query, int (*visit)(void *userdata, const struct ledger
 }
 
 int
-ledger_each(struct store *store, int (*visit)(void *userdata, const struct ledger_row *row), void *userdata, struct err *err)
+ledger_each(struct store *store, int (*visit)(void *userdata, const struct ledger_row *row), void *userdata,
+        struct err *err)
 {
         _cleanup_query_ struct query query = {0};
         int r = query_open(

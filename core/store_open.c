@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Opening a store. Nothing in the file is believed before it was looked at, and nothing is written before that either:
- * lock, version, schema, quick_check, and only then WAL and migrations. The connection is set up so that even a
- * hostile file runs nothing: no triggers, no views, no functions from the schema, no extensions, no ATTACH.
+ * Opening a store. Nothing in the file is believed before it was looked at, and nothing is written before
+ * that either: lock, version, schema, quick_check, and only then WAL and migrations. The connection is set up
+ * so that even a hostile file runs nothing: no triggers, no views, no functions from the schema, no
+ * extensions, no ATTACH.
  *
- * Two facts shape this file. POSIX locks belong to the process: closing *any* descriptor of the database drops them, so
- * it is never opened here but through SQLite, whose own book-keeping knows (creating with O_EXCL is safe: nobody can
- * hold a lock yet). And a WAL database cannot be read by SQLite's usual way without writing beside it; a copy that
- * must stay as it is, is therefore read without locks, with the index of its -wal in memory.
+ * Two facts shape this file. POSIX locks belong to the process: closing *any* descriptor of the database
+ * drops them, so it is never opened here but through SQLite, whose own book-keeping knows (creating with
+ * O_EXCL is safe: nobody can hold a lock yet). And a WAL database cannot be read by SQLite's usual way
+ * without writing beside it; a copy that must stay as it is, is therefore read without locks, with the index
+ * of its -wal in memory.
  */
 #include "core/store_db.h"
 
@@ -32,8 +34,9 @@ path_error(const char *path, int code, struct err *err)
 static int
 folder_resolve(const char *path, const char *slash, char **ret, struct err *err)
 {
-        _cleanup_free_ char *folder =
-                slash == path ? strdup("/") : slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+        _cleanup_free_ char *folder = slash == path ? strdup("/")
+                                      : slash       ? strndup(path, (size_t)(slash - path))
+                                                    : strdup(".");
         if (!folder)
                 return err_oom(err);
         char *resolved = realpath(folder, NULL);
@@ -114,7 +117,8 @@ store_file_create(const char *path, struct err *err)
         folder[strrchr(folder, '/') - folder + 1] = '\0';
         _cleanup_fd_ int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (folder_fd < 0 || fsync(folder_fd) < 0)
-                return err_set(err, -errno, "%s could not be made durable: %s", quote(folder), strerror(errno));
+                return err_set(
+                        err, -errno, "%s could not be made durable: %s", quote(folder), strerror(errno));
         return 0;
 }
 
@@ -157,8 +161,8 @@ static int
 connection_set(struct store *store, struct err *err)
 {
         char sizes[96];
-        snprintf(sizes, sizeof sizes, "PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %d", STORE_CACHE_KIB,
-                STORE_WAL_LIMIT);
+        snprintf(sizes, sizeof sizes, "PRAGMA cache_size = -%d; PRAGMA journal_size_limit = %d",
+                STORE_CACHE_KIB, STORE_WAL_LIMIT);
         int r = connection_harden(store, err);
         if (r == 0)
                 r = db_exec(store, settings, "opened", err);
@@ -169,16 +173,20 @@ static int
 connection_open(struct store *store, const char *name, int flags, const char *vfs, struct err *err)
 {
         int rc = sqlite3_open_v2(name, &store->db,
-                flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, vfs);
+                flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX |
+                        SQLITE_OPEN_EXRESCODE,
+                vfs);
         if (rc != SQLITE_OK)
                 return db_error(store, rc, "opened", err);
         /* SQLite falls back to reading silently. */
         if (flags & SQLITE_OPEN_READWRITE && sqlite3_db_readonly(store->db, "main"))
-                return path_error(name, faccessat(AT_FDCWD, name, W_OK, AT_EACCESS) < 0 ? -errno : -EROFS, err);
+                return path_error(
+                        name, faccessat(AT_FDCWD, name, W_OK, AT_EACCESS) < 0 ? -errno : -EROFS, err);
         return connection_set(store, err);
 }
 
-/* Whether closing leaves the -wal as it is. It does until the store is known to be ours: what is refused stays evidence. */
+/* Whether closing leaves the -wal as it is. It does until the store is known to be ours: what is refused
+ * stays evidence. */
 static int
 log_keep(struct store *store, bool keep, struct err *err)
 {
@@ -194,7 +202,8 @@ open_to_write(struct store *store, struct err *err)
                 return r;
         r = log_keep(store, true, err);
         if (r == 0)
-                r = db_exec(store, "BEGIN EXCLUSIVE", "opened", err); /* exclusive locking mode: it is kept from here on */
+                r = db_exec(store, "BEGIN EXCLUSIVE", "opened",
+                        err); /* exclusive locking mode: it is kept from here on */
         return r == 0 ? db_exec(store, "COMMIT", "opened", err) : r;
 }
 
@@ -228,7 +237,7 @@ immutable_uri(const char *path)
         for (; *path && r == 0; path++) {
                 unsigned char byte = (unsigned char)*path;
                 bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-                        (byte >= '0' && byte <= '9') || strchr("/._-", byte);
+                             (byte >= '0' && byte <= '9') || strchr("/._-", byte);
                 r = plain ? buf_append(&uri, path, 1) : buf_printf(&uri, "%%%02x", byte);
         }
         if (r == 0)
@@ -294,7 +303,8 @@ version_refuse(struct store *store, unsigned version, unsigned flags, struct err
         if (!version && !(flags & STORE_CREATE))
                 return db_damaged(store, err, "it is empty");
         if (version < STORE_SCHEMA && store->read_only) {
-                err_set(err, -EROFS, "%s was written by an older driftd, and is only to be read", quote(store->path));
+                err_set(err, -EROFS, "%s was written by an older driftd, and is only to be read",
+                        quote(store->path));
                 return err_hint(err, -EROFS, "open a copy of it for writing once: that brings it up to date");
         }
         return 0;
@@ -309,7 +319,8 @@ store_prepare(struct store *store, unsigned flags, struct err *err)
                 r = version_refuse(store, version, flags, err);
         if (r != 0 || store->read_only)
                 return r;
-        r = pragma_expect(store, "PRAGMA journal_mode = WAL", "wal", "it cannot be used with a write-ahead log", err);
+        r = pragma_expect(
+                store, "PRAGMA journal_mode = WAL", "wal", "it cannot be used with a write-ahead log", err);
         if (r == 0)
                 r = schema_migrate(store, store_migrations, STORE_SCHEMA, err);
         return r == 0 ? log_keep(store, false, err) : r;

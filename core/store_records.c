@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reading the history, always in order of seq. Time narrows it to a range of seqs first. Items are patterns, so an index
- * can only give candidates: what starts with the pattern's literal part. While these are few they are gathered, sorted
- * and fetched one by one; where they are many, a walk through the range is quicker and needs no memory. Every record
- * is then judged by the whole query, so that an index decides only how fast the answer is.
+ * Reading the history, always in order of seq. Time narrows it to a range of seqs first. Items are patterns,
+ * so an index can only give candidates: what starts with the pattern's literal part. While these are few they
+ * are gathered, sorted and fetched one by one; where they are many, a walk through the range is quicker and
+ * needs no memory. Every record is then judged by the whole query, so that an index decides only how fast the
+ * answer is.
  */
 #include "core/store_db.h"
 
@@ -12,7 +13,7 @@
 
 #include "core/item.h"
 
-#define PICKS_MAX 4096u     /* candidates fetched one by one */
+#define PICKS_MAX 4096u       /* candidates fetched one by one */
 #define PICK_PATTERNS_MAX 64u /* patterns looked up by index */
 
 #define RECORD_COLUMNS "seq, time_ms, kind, item, body"
@@ -37,7 +38,8 @@ selection_bound(struct selection *s, struct err *err)
                 return 0;
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, s->store, err,
-                "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM record INDEXED BY record_time"
+                "SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0) FROM record INDEXED BY "
+                "record_time"
                 " WHERE time_ms >= ? AND time_ms < ?",
                 "ii", s->since_ms, s->until_ms);
         if (r == 0)
@@ -58,7 +60,8 @@ struct picks {
         bool too_many;
 };
 
-/* What starts with the literal part of a pattern: from it up to what its last byte's successor would start. */
+/* What starts with the literal part of a pattern: from it up to what its last byte's successor would start.
+ */
 static int
 picks_add(struct picks *picks, struct selection *s, const char *pattern, struct err *err)
 {
@@ -75,7 +78,8 @@ picks_add(struct picks *picks, struct selection *s, const char *pattern, struct 
 
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, s->store, err,
-                "SELECT seq FROM record INDEXED BY record_item WHERE item >= ? AND item < ?", "ss", from, below);
+                "SELECT seq FROM record INDEXED BY record_item WHERE item >= ? AND item < ?", "ss", from,
+                below);
         while (r == 0 && !picks->too_many) {
                 bool row = false;
                 uint64_t seq;
@@ -118,8 +122,9 @@ record_fits(const struct selection *s, const struct record *record)
 {
         const struct record_query *query = s->query;
         return record->seq >= s->first && record->seq <= s->last && record->time_ms >= s->since_ms &&
-                record->time_ms < s->until_ms && (!query->kind || strcmp(query->kind, record->kind) == 0) &&
-                (!query->n_items || (record->item && item_selected(record->item, query->items, query->n_items)));
+               record->time_ms < s->until_ms && (!query->kind || strcmp(query->kind, record->kind) == 0) &&
+               (!query->n_items ||
+                       (record->item && item_selected(record->item, query->items, query->n_items)));
 }
 
 static bool
@@ -138,7 +143,8 @@ rows_visit(struct selection *s, struct query *query, struct err *err)
                 int r = query_next(query, &row, err);
                 if (r != 0 || !row)
                         return r;
-                r = query_read(query, err, "uisns", &record.seq, &record.time_ms, &record.kind, &record.item, &record.body);
+                r = query_read(query, err, "uisns", &record.seq, &record.time_ms, &record.kind, &record.item,
+                        &record.body);
                 if (r != 0)
                         return r;
                 if (!record_fits(s, &record))
@@ -158,8 +164,8 @@ picks_visit(struct selection *s, const struct picks *picks, struct err *err)
                 if (i && picks->seqs[i] == picks->seqs[i - 1])
                         continue; /* two patterns met in it */
                 _cleanup_query_ struct query query = {0};
-                int r = query_open(&query, s->store, err, "SELECT " RECORD_COLUMNS " FROM record WHERE seq = ?", "u",
-                        picks->seqs[i]);
+                int r = query_open(&query, s->store, err,
+                        "SELECT " RECORD_COLUMNS " FROM record WHERE seq = ?", "u", picks->seqs[i]);
                 if (r == 0)
                         r = rows_visit(s, &query, err);
                 if (r != 0)
@@ -177,8 +183,8 @@ range_visit(struct selection *s, struct err *err)
                                       " WHERE seq >= ?1 AND seq <= ?2 AND kind = ?3 ORDER BY seq";
         _cleanup_query_ struct query query = {0};
         int r = s->query->kind
-                ? query_open(&query, s->store, err, of_kind, "uus", s->first, s->last, s->query->kind)
-                : query_open(&query, s->store, err, all, "uu", s->first, s->last);
+                        ? query_open(&query, s->store, err, of_kind, "uus", s->first, s->last, s->query->kind)
+                        : query_open(&query, s->store, err, all, "uu", s->first, s->last);
         return r == 0 ? rows_visit(s, &query, err) : r;
 }
 

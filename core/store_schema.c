@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The shape of the database. Its versions are steps: step i leads from version i to i + 1, and a step that was released
- * is never changed. What a version must look like is not written down a second time: the steps are taken in an empty
- * database in memory, and the two lists of objects must be equal, text for text. So a trigger, a view, a generated
- * column or a check that somebody added is found, by name, before any statement of ours could run it.
+ * The shape of the database. Its versions are steps: step i leads from version i to i + 1, and a step that
+ * was released is never changed. What a version must look like is not written down a second time: the steps
+ * are taken in an empty database in memory, and the two lists of objects must be equal, text for text. So a
+ * trigger, a view, a generated column or a check that somebody added is found, by name, before any statement
+ * of ours could run it.
  *
  * Owns no data; knows nothing of what the tables mean.
  */
@@ -19,31 +20,34 @@
 static const char version_1[] =
         "PRAGMA application_id = 1685218932;"
 
-        "CREATE TABLE record(seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, item TEXT,"
-        " body TEXT NOT NULL, root BLOB NOT NULL) STRICT;"
+        "CREATE TABLE record(seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, kind TEXT NOT NULL,"
+        " item TEXT, body TEXT NOT NULL, root BLOB NOT NULL) STRICT;"
         "CREATE INDEX record_time ON record(time_ms);"
         "CREATE INDEX record_kind ON record(kind);"
         "CREATE INDEX record_item ON record(item) WHERE item IS NOT NULL;"
 
-        "CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, frontier BLOB NOT NULL)"
-        " STRICT;"
-        "INSERT INTO head VALUES(1, 0, x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', x'');"
+        "CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, frontier"
+        " BLOB NOT NULL) STRICT;"
+        "INSERT INTO head VALUES(1, 0,"
+        " x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', x'');"
 
-        "CREATE TABLE ledger(baseline TEXT NOT NULL, item TEXT NOT NULL, change TEXT NOT NULL, state TEXT NOT NULL,"
-        " severity TEXT NOT NULL, generation INTEGER NOT NULL, first_seen_ms INTEGER NOT NULL,"
-        " last_change_ms INTEGER NOT NULL, seq INTEGER NOT NULL, unobserved INTEGER NOT NULL, attributes TEXT NOT NULL,"
-        " observed TEXT NOT NULL, ack_by TEXT, ack_reason TEXT, ack_ms INTEGER NOT NULL,"
-        " PRIMARY KEY(baseline, item)) STRICT, WITHOUT ROWID;"
+        "CREATE TABLE ledger(baseline TEXT NOT NULL, item TEXT NOT NULL, change TEXT NOT NULL, state"
+        " TEXT NOT NULL, severity TEXT NOT NULL, generation INTEGER NOT NULL, first_seen_ms INTEGER NOT"
+        " NULL, last_change_ms INTEGER NOT NULL, seq INTEGER NOT NULL, unobserved INTEGER NOT NULL,"
+        " attributes TEXT NOT NULL, observed TEXT NOT NULL, ack_by TEXT, ack_reason TEXT, ack_ms INTEGER"
+        " NOT NULL, PRIMARY KEY(baseline, item)) STRICT, WITHOUT ROWID;"
 
         "CREATE TABLE baseline(name TEXT NOT NULL, generation INTEGER NOT NULL, id BLOB NOT NULL,"
-        " applied_ms INTEGER NOT NULL, active INTEGER NOT NULL, retired INTEGER NOT NULL, header TEXT NOT NULL,"
-        " signers TEXT NOT NULL, has_text INTEGER NOT NULL, size INTEGER NOT NULL, approvals BLOB NOT NULL,"
-        " PRIMARY KEY(name, generation)) STRICT, WITHOUT ROWID;"
-        "CREATE TABLE part(name TEXT NOT NULL, generation INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL,"
-        " PRIMARY KEY(name, generation, number)) STRICT, WITHOUT ROWID;"
+        " applied_ms INTEGER NOT NULL, active INTEGER NOT NULL, retired INTEGER NOT NULL, header TEXT"
+        " NOT NULL, signers TEXT NOT NULL, has_text INTEGER NOT NULL, size INTEGER NOT NULL, approvals"
+        " BLOB NOT NULL, PRIMARY KEY(name, generation)) STRICT, WITHOUT ROWID;"
+
+        "CREATE TABLE part(name TEXT NOT NULL, generation INTEGER NOT NULL, number INTEGER NOT NULL,"
+        " bytes BLOB NOT NULL, PRIMARY KEY(name, generation, number)) STRICT, WITHOUT ROWID;"
 
         "CREATE TABLE trust(number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id BLOB NOT NULL,"
-        " time_ms INTEGER NOT NULL, first_use INTEGER NOT NULL, text BLOB NOT NULL, approval BLOB NOT NULL) STRICT;"
+        " time_ms INTEGER NOT NULL, first_use INTEGER NOT NULL, text BLOB NOT NULL, approval BLOB NOT"
+        " NULL) STRICT;"
 
         "CREATE TABLE content(digest BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, size INTEGER NOT NULL,"
         " body BLOB NOT NULL) STRICT, WITHOUT ROWID;"
@@ -84,9 +88,11 @@ schema_version(struct store *store, unsigned *ret_version, struct err *err)
         if (application != STORE_APPLICATION_ID || version < 1)
                 return db_damaged(store, err, "it is a database, but not a store of driftd");
         if (version > STORE_SCHEMA) {
-                err_set(err, STORE_NEWER, "%s was written by a newer driftd (version %lld of its schema; this one knows %d)",
+                err_set(err, STORE_NEWER,
+                        "%s was written by a newer driftd (version %lld of its schema; this one knows %d)",
                         quote(store->path), (long long)version, STORE_SCHEMA);
-                return err_hint(err, STORE_NEWER, "upgrade this program; it does not touch what it does not know");
+                return err_hint(
+                        err, STORE_NEWER, "upgrade this program; it does not touch what it does not know");
         }
         *ret_version = (unsigned)version;
         return 0;
@@ -124,7 +130,8 @@ object_compare(const struct object *a, const struct object *b)
 static bool
 object_equal(const struct object *a, const struct object *b)
 {
-        return strcmp(a->table, b->table) == 0 && !a->sql == !b->sql && (!a->sql || strcmp(a->sql, b->sql) == 0);
+        return strcmp(a->table, b->table) == 0 && !a->sql == !b->sql &&
+               (!a->sql || strcmp(a->sql, b->sql) == 0);
 }
 
 static int
@@ -144,10 +151,11 @@ objects_compare(struct query *found, struct query *wanted, struct err *err)
                         return db_damaged(found->store, err, "it holds a %s \"%s\" (on %s) that is not ours",
                                 quote(is.type), quote(is.name), quote(is.table));
                 if (order > 0)
-                        return db_damaged(found->store, err, "its %s \"%s\" is missing", should.type, should.name);
-                if (!object_equal(&is, &should))
                         return db_damaged(
-                                found->store, err, "its %s \"%s\" is not the one that we make", should.type, should.name);
+                                found->store, err, "its %s \"%s\" is missing", should.type, should.name);
+                if (!object_equal(&is, &should))
+                        return db_damaged(found->store, err, "its %s \"%s\" is not the one that we make",
+                                should.type, should.name);
         }
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verifying the history. The leaves are walked once, in order, and everything else is recomputed from them: columns, roots,
- * head and frontier; none of these is believed. What is found is named by the seq of the first record that is wrong.
+ * Verifying the history. The leaves are walked once, in order, and everything else is recomputed from them:
+ * columns, roots, head and frontier; none of these is believed. What is found is named by the seq of the
+ * first record that is wrong.
  *
- * The indices are checked too: one that lacks an entry would hide a record from those who ask by time, kind or item.
- * Looking each entry up costs as much as all the rest, so both sides are summed: the sum of a hash of (value, seq) over
- * all records, and over all entries. The hash has a key drawn for this one verification, so that nobody can have
- * prepared entries with the right sum; and entries must stand in their order, or a search would pass them by.
+ * The indices are checked too: one that lacks an entry would hide a record from those who ask by time, kind
+ * or item. Looking each entry up costs as much as all the rest, so both sides are summed: the sum of a hash
+ * of (value, seq) over all records, and over all entries. The hash has a key drawn for this one verification,
+ * so that nobody can have prepared entries with the right sum; and entries must stand in their order, or a
+ * search would pass them by.
  *
  * Who can rewrite all of it consistently is found only by a head kept elsewhere.
  */
@@ -29,7 +31,8 @@ static const struct {
 } indices[INDEX_COUNT] = {
         [BY_TIME] = {"time", "SELECT time_ms, seq FROM record INDEXED BY record_time ORDER BY time_ms, seq"},
         [BY_KIND] = {"kind", "SELECT kind, seq FROM record INDEXED BY record_kind ORDER BY kind, seq"},
-        [BY_ITEM] = {"item", "SELECT item, seq FROM record INDEXED BY record_item WHERE item IS NOT NULL ORDER BY item, seq"},
+        [BY_ITEM] = {"item", "SELECT item, seq FROM record INDEXED BY record_item WHERE item IS NOT NULL "
+                             "ORDER BY item, seq"},
 };
 
 struct verifier {
@@ -40,7 +43,8 @@ struct verifier {
         uint64_t sums[INDEX_COUNT], entries[INDEX_COUNT]; /* what the indices should hold */
 };
 
-static int tampered(struct store *store, struct err *err, uint64_t seq, const char *format, ...) _printf_(4, 5);
+static int tampered(struct store *store, struct err *err, uint64_t seq, const char *format, ...)
+        _printf_(4, 5);
 
 static int
 tampered(struct store *store, struct err *err, uint64_t seq, const char *format, ...)
@@ -50,8 +54,10 @@ tampered(struct store *store, struct err *err, uint64_t seq, const char *format,
         va_start(args, format);
         vsnprintf(what, sizeof what, format, args);
         va_end(args);
-        err_set(err, STORE_TAMPERED, "%s: record %" PRIu64 " is the first that is wrong: %s", quote(store->path), seq, what);
-        return err_hint(err, STORE_TAMPERED, "what stands before it holds; compare the rest with copies and heads kept elsewhere");
+        err_set(err, STORE_TAMPERED, "%s: record %" PRIu64 " is the first that is wrong: %s",
+                quote(store->path), seq, what);
+        return err_hint(err, STORE_TAMPERED,
+                "what stands before it holds; compare the rest with copies and heads kept elsewhere");
 }
 
 /* ---- sums ---- */
@@ -94,13 +100,14 @@ sums_add(struct verifier *v, const struct record_columns *columns)
 static bool
 leaf_agrees(const struct buf *start, const struct record_columns *columns, const char *body, size_t size)
 {
-        return size >= start->size + sizeof "{}" && memcmp(body, start->data, start->size) == 0 && body[size - 1] == '}' &&
-                columns->time_ms >= RECORD_TIME_MIN_MS && columns->time_ms <= RECORD_TIME_MAX_MS;
+        return size >= start->size + sizeof "{}" && memcmp(body, start->data, start->size) == 0 &&
+               body[size - 1] == '}' && columns->time_ms >= RECORD_TIME_MIN_MS &&
+               columns->time_ms <= RECORD_TIME_MAX_MS;
 }
 
 static int
-verifier_take(struct verifier *v, const struct record_columns *columns, const char *body, size_t size, const struct digest *root,
-        struct err *err)
+verifier_take(struct verifier *v, const struct record_columns *columns, const char *body, size_t size,
+        const struct digest *root, struct err *err)
 {
         struct store *store = v->store;
         struct digest leaf;
@@ -108,7 +115,8 @@ verifier_take(struct verifier *v, const struct record_columns *columns, const ch
         if (columns->seq < (int64_t)seq)
                 return tampered(store, err, seq, "in its place stands number %" PRId64, columns->seq);
         if (columns->seq > (int64_t)seq)
-                return tampered(store, err, seq, "it is missing (the next one there is %" PRId64 ")", columns->seq);
+                return tampered(
+                        store, err, seq, "it is missing (the next one there is %" PRId64 ")", columns->seq);
 
         buf_clear(&store->leaf);
         if (history_leaf_start(&store->leaf, columns) < 0)
@@ -120,7 +128,8 @@ verifier_take(struct verifier *v, const struct record_columns *columns, const ch
         merkle_append(&v->merkle, store->digester, &leaf);
         merkle_root(&v->merkle, store->digester, &v->root);
         if (!digest_equal(&v->root, root))
-                return tampered(store, err, seq, "the tree head beside it is not that of the records up to it");
+                return tampered(
+                        store, err, seq, "the tree head beside it is not that of the records up to it");
         sums_add(v, columns);
         return 0;
 }
@@ -140,10 +149,11 @@ verify_records(struct verifier *v, struct err *err)
                 r = query_next(&query, &row, err);
                 if (r != 0 || !row)
                         return r;
-                r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind, &columns.kind_size,
-                        &columns.item, &columns.item_size, &body, &size, &root);
+                r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind,
+                        &columns.kind_size, &columns.item, &columns.item_size, &body, &size, &root);
                 if (r == STORE_DAMAGED)
-                        return tampered(v->store, err, v->merkle.size + 1, "a column of it does not hold what it should");
+                        return tampered(v->store, err, v->merkle.size + 1,
+                                "a column of it does not hold what it should");
                 if (r == 0)
                         r = verifier_take(v, &columns, body, size, &root, err);
         }
@@ -159,18 +169,22 @@ verify_head(struct verifier *v, struct err *err)
         uint64_t size = v->merkle.size;
         int r = history_head_read(v->store, &head, &root, err);
         if (r == STORE_DAMAGED)
-                return tampered(v->store, err, size + 1, "the tree head that tells where the history ends does not hold");
+                return tampered(v->store, err, size + 1,
+                        "the tree head that tells where the history ends does not hold");
         if (r != 0)
                 return r;
         if (head.size > size)
-                return tampered(v->store, err, size + 1, "it is missing (the tree head counts %" PRIu64 " records)", head.size);
+                return tampered(v->store, err, size + 1,
+                        "it is missing (the tree head counts %" PRIu64 " records)", head.size);
         if (head.size < size)
-                return tampered(v->store, err, head.size + 1, "the tree head counts only %" PRIu64 " records", head.size);
+                return tampered(v->store, err, head.size + 1, "the tree head counts only %" PRIu64 " records",
+                        head.size);
         if (!digest_equal(&root, &v->root))
                 return tampered(v->store, err, size, "the tree head kept apart is not the one after it");
         for (unsigned i = 0; i < merkle_peaks(size); i++)
                 if (!digest_equal(&head.peaks[i], &v->merkle.peaks[i]))
-                        return tampered(v->store, err, size, "the frontier kept for the next one does not follow from it");
+                        return tampered(v->store, err, size,
+                                "the frontier kept for the next one does not follow from it");
         return 0;
 }
 
@@ -199,15 +213,16 @@ value_compare(unsigned index, const void *a, size_t a_size, const void *b, size_
 static int
 index_refuse(struct verifier *v, unsigned index, struct err *err)
 {
-        err_set(err, STORE_TAMPERED, "%s: the index of the history by %s does not agree with its records", quote(v->store->path),
+        err_set(err, STORE_TAMPERED, "%s: the index of the history by %s does not agree with its records",
+                quote(v->store->path), indices[index].name);
+        return err_hint(err, STORE_TAMPERED, "the records themselves hold; a search by %s may miss some",
                 indices[index].name);
-        return err_hint(err, STORE_TAMPERED, "the records themselves hold; a search by %s may miss some", indices[index].name);
 }
 
 /* One entry: its place in the order, and its share of the sum. */
 static int
-entry_take(struct verifier *v, unsigned index, struct previous *previous, int64_t seq, const void *value, size_t size,
-        struct err *err)
+entry_take(struct verifier *v, unsigned index, struct previous *previous, int64_t seq, const void *value,
+        size_t size, struct err *err)
 {
         if (previous->there) {
                 int order = value_compare(index, previous->value.data, previous->value.size, value, size);
@@ -225,8 +240,8 @@ entry_take(struct verifier *v, unsigned index, struct previous *previous, int64_
 }
 
 static int
-entry_read(struct query *query, unsigned index, int64_t *ret_time_ms, const void **ret_value, size_t *ret_size,
-        int64_t *ret_seq, struct err *err)
+entry_read(struct query *query, unsigned index, int64_t *ret_time_ms, const void **ret_value,
+        size_t *ret_size, int64_t *ret_seq, struct err *err)
 {
         if (index != BY_TIME)
                 return query_read(query, err, "ti", ret_value, ret_size, ret_seq);

@@ -248,6 +248,12 @@ has_record() {
     driftctl log --json --kind "$1" ${2:+"$2"} | jq -se "any(.[]; ${3:-true})" >/dev/null
 }
 
+# put FILE TEXT — in one step: `printf >file` is two changes, empty and then full, and both may be seen
+put() {
+    printf '%b' "$2" >"$SCRATCH/put"
+    mv "$SCRATCH/put" "$1"
+}
+
 # The baseline that is in force, as one word: its signed bytes, and that they are what is judged by.
 active_id() {
     driftctl baseline export "${1:-host}" | sha256sum | cut -d' ' -f1

@@ -84,14 +84,14 @@ test_watch_ends_when_the_daemon_does() {
 test_acknowledged_drift_is_quiet_and_the_verdict_stays() {
     printf 'one\n' >"$TREE/a"
     start_clean
-    printf 'two\n' >"$TREE/a"
+    put "$TREE/a" 'two\n'
     wait_until "$LIVE" has_drift "file:$TREE/a" changed
     expect_exit 0 driftctl ack "$TREE/a" --reason 'on it'
     expect_exit 1 driftctl diff --json
     expect_json '.verdict == "drift" and .drifts[0].state == "acknowledged"'
     has_record ack || fail "the history has no ack"
     # Another change of it is news again.
-    printf 'three\n' >"$TREE/a"
+    put "$TREE/a" 'three\n'
     open_again() { diff_json --cached | jq -e '.drifts[0].state == "open"'; }
     wait_until "$LIVE" open_again
 }

@@ -8,10 +8,10 @@ make_names() {
     for byte in {1..255}; do
         [[ $byte -ne 47 ]] || continue
         printf -v name '%b' "x\\x$(printf %02x "$byte")y"
-        printf '%s\n' "$byte" >"$1/$name"
+        : >"$1/$name"
     done
     for name in $'\xe2\x80\xaegpj.exe' "'; DROP TABLE record; --" '%n%s%x' '\x1b[2J' $'\e]0;title\a' $'a\nunexpected  file:etc-passwd' ' ' '-rf' '*' '[a]' $'\xff\xfe' "$(printf 'n%.0s' {1..255})"; do
-        printf 'x\n' >"$1/$name"
+        : >"$1/$name"
     done
 }
 NAMES=$((254 + 12))

@@ -29,7 +29,7 @@ test_a_restart_never_takes_the_live_state_as_expected() {
     start_clean
     local before
     before=$(active_id)
-    printf 'two\n' >"$TREE/a"
+    put "$TREE/a" 'two\n'
     local i
     for i in 1 2 3; do
         stop_daemon

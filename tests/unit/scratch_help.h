@@ -43,8 +43,7 @@ scratch_remove(void)
 }
 
 /* A path in the scratch folder. Kept until the folder is removed. For the test's own thread only. */
-_printf_(1, 2) static inline char *
-at(const char *format, ...)
+_printf_(1, 2) static inline char *at(const char *format, ...)
 {
         char *name = NULL, *path = NULL;
         va_list args;
@@ -117,7 +116,8 @@ as_nobody(void (*function)(void))
         }
         int status = -1;
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the unprivileged child failed: 0x%x", status);
+        ck_assert_msg(
+                WIFEXITED(status) && WEXITSTATUS(status) == 0, "the unprivileged child failed: 0x%x", status);
 }
 
 #define expect(condition)                                                                                    \

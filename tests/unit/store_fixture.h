@@ -23,10 +23,11 @@ static struct err err;
 #define assert_ok(call)                                                                                      \
         do {                                                                                                 \
                 int r_ = (call);                                                                             \
-                ck_assert_msg(r_ == 0, "%s is %d: %s", #call, r_, err.text);                                   \
+                ck_assert_msg(r_ == 0, "%s is %d: %s", #call, r_, err.text);                                 \
         } while (0)
 
-#define assert_words(part) ck_assert_msg(strstr(err.text, (part)), "\"%s\" does not say \"%s\"", err.text, (part))
+#define assert_words(part)                                                                                   \
+        ck_assert_msg(strstr(err.text, (part)), "\"%s\" does not say \"%s\"", err.text, (part))
 
 /* Everything under the folder is a file, so that this is enough. */
 static void
@@ -124,7 +125,7 @@ tamper(const char *sql)
 #define NEED(truth)                                                                                          \
         do {                                                                                                 \
                 if (!(truth)) {                                                                              \
-                        fprintf(stderr, "%s:%d: " #truth ": %s\n", __FILE__, __LINE__, err.text);             \
+                        fprintf(stderr, "%s:%d: " #truth ": %s\n", __FILE__, __LINE__, err.text);            \
                         _exit(1);                                                                            \
                 }                                                                                            \
         } while (0)
@@ -137,7 +138,8 @@ child_wait(pid_t pid)
         return status;
 }
 
-/* The digest of a file's bytes, to see that it was left alone. Only while no store has it open: closing drops locks. */
+/* The digest of a file's bytes, to see that it was left alone. Only while no store has it open: closing drops
+ * locks. */
 static inline struct digest
 file_digest(const char *name)
 {

@@ -12,7 +12,7 @@ parse(const char *const *words, struct args *ret, struct err *err)
         int argc = 0;
         while (words[argc])
                 argc++;
-        return args_parse(argc, (char *const *)(uintptr_t)words, global_options, commands, ret, err);
+        return args_parse(argc, words, global_options, commands, ret, err);
 }
 
 #define PARSE(args, err, ...) parse((const char *const[]){"driftctl", __VA_ARGS__, NULL}, args, err)

@@ -45,8 +45,7 @@ open_signer(const char *name, struct signing *ret)
         ck_assert_int_eq(secret_generate(name, NULL, &key, &pub, &err), 0);
         ck_assert_int_eq(file_create(path, 0600, key.data, key.size, &err), 0);
         const char *const argv[] = {"driftctl", "sign", "--key", path, NULL};
-        ck_assert_int_eq(
-                args_parse(4, (char *const *)(uintptr_t)argv, global_options, commands, &args, &err), 0);
+        ck_assert_int_eq(args_parse(4, argv, global_options, commands, &args, &err), 0);
         struct cli cli = {.commands = commands, .command = commands, .args = args};
         ck_assert_int_eq(signing_open(&cli, NULL, ret, &err), 0);
         ck_assert_int_eq(signing_unlock(ret, &err), 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The scanner: each path once, under its scope; nothing that it may not look at; and no silence about the rest. */
+/* The scanner: each path once, under its scope; nothing that it may not look at; and no silence about the
+ * rest. */
 #include <fts.h>
 #include <pthread.h>
 #include <sched.h>
@@ -20,7 +21,7 @@ struct told {
         char *path;
         enum { SEEN, PROBLEM, FOLDER } kind;
         const struct scope *scope;
-        int result;         /* SEEN: of the snapshot; -1: it was skipped. PROBLEM: the errno */
+        int result; /* SEEN: of the snapshot; -1: it was skipped. PROBLEM: the errno */
         uint32_t known;
         enum file_type type;
         struct digest content;
@@ -66,7 +67,8 @@ on_folder(void *userdata, int folder_fd, const char *path, const struct statx *s
 }
 
 static enum scan_look
-plan(void *userdata, const char *path, const struct scope *scope, const struct statx *stx, struct snapshot_wish *wish)
+plan(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
 {
         struct record *record = userdata;
         ck_assert(path[0] == '/' && scope && stx->stx_mode && wish->prefix == UINT64_MAX);
@@ -210,12 +212,16 @@ assert_exact(struct record *record, const char *top)
                 const struct scope *scope = scope_for_path(record->scopes, record->options.n_scopes, escaped);
                 size_t times = 0;
                 struct told key = {.path = entry->fts_path};
-                struct told *at_path = record->count ? bsearch(&key, list, record->count, sizeof *list, compare_told) : NULL;
+                struct told *at_path =
+                        record->count ? bsearch(&key, list, record->count, sizeof *list, compare_told) : NULL;
                 while (at_path && at_path > list && strcmp(at_path[-1].path, entry->fts_path) == 0)
                         at_path--;
-                for (; at_path && at_path < list + record->count && strcmp(at_path->path, entry->fts_path) == 0; at_path++) {
+                for (; at_path && at_path < list + record->count &&
+                        strcmp(at_path->path, entry->fts_path) == 0;
+                        at_path++) {
                         times += at_path->kind == SEEN;
-                        ck_assert_msg(at_path->kind != SEEN || at_path->scope == scope, "%s: wrong scope", escaped);
+                        ck_assert_msg(
+                                at_path->kind != SEEN || at_path->scope == scope, "%s: wrong scope", escaped);
                         ck_assert_msg(at_path->kind != PROBLEM, "%s: problem %d", escaped, at_path->result);
                 }
                 ck_assert_msg(times == (scope ? 1 : 0), "%s was seen %zu times", escaped, times);
@@ -287,7 +293,8 @@ START_TEST(a_folder_is_announced_before_anything_in_it_is_told)
                 *strrchr(folder, '/') = '\0';
                 bool announced = false;
                 for (size_t k = 0; k < i; k++)
-                        announced |= record->list[k].kind == FOLDER && strcmp(record->list[k].path, folder) == 0;
+                        announced |=
+                                record->list[k].kind == FOLDER && strcmp(record->list[k].path, folder) == 0;
                 ck_assert_msg(announced, "%s was seen before its folder was announced", record->list[i].path);
         }
 }
@@ -491,7 +498,8 @@ START_TEST(ten_thousand_nested_folders_need_few_descriptors)
                 ck_assert_uint_eq(count(record, PROBLEM), 0);
                 ck_assert_uint_eq(count(record, SEEN), 30001);
                 ck_assert_uint_eq(count(record, FOLDER), 20001);
-                printf("10,000 deep, %u workers: %d ms\n", workers[i], (int)(clock_monotonic_ms() - started_ms));
+                printf("10,000 deep, %u workers: %d ms\n", workers[i],
+                        (int)(clock_monotonic_ms() - started_ms));
         }
 }
 END_TEST
@@ -528,7 +536,14 @@ END_TEST
 START_TEST(what_is_excluded_is_not_seen_and_not_announced)
 {
         static const char *const globs[] = {
-                "%s/tree/a/b", "%s/tree/a/*", "%s/tree/**/deep", "%s/tree/?ile", "**/c", "%s/tree/a/b/two", "%s/tree/fi*", "%s/tree",
+                "%s/tree/a/b",
+                "%s/tree/a/*",
+                "%s/tree/**/deep",
+                "%s/tree/?ile",
+                "**/c",
+                "%s/tree/a/b/two",
+                "%s/tree/fi*",
+                "%s/tree",
         };
         make_tree();
         for (size_t i = 0; i < ARRAY_SIZE(globs); i++) {
@@ -616,7 +631,13 @@ START_TEST(only_what_is_below_is_walked_where_that_is_wished)
                 const char *below;
                 size_t seen;
         } cases[] = {
-                {"tree", 12}, {"tree/a", 6}, {"tree/a/b", 4}, {"tree/file", 1}, {"tree/a/b/c/deep", 1}, {"", 12}, {"other", 0},
+                {"tree", 12},
+                {"tree/a", 6},
+                {"tree/a/b", 4},
+                {"tree/file", 1},
+                {"tree/a/b/c/deep", 1},
+                {"", 12},
+                {"other", 0},
         };
         make_tree();
         put_folder(at("other"));
@@ -626,7 +647,8 @@ START_TEST(only_what_is_below_is_walked_where_that_is_wished)
                 scope_add(record, "inner", at("tree/a/b"));
                 record->options.below = at("%s", cases[i].below);
                 run(record);
-                ck_assert_msg(count(record, SEEN) == cases[i].seen, "%s: %zu seen", cases[i].below, count(record, SEEN));
+                ck_assert_msg(count(record, SEEN) == cases[i].seen, "%s: %zu seen", cases[i].below,
+                        count(record, SEEN));
                 for (size_t k = 0; k < record->count; k++) {
                         const struct told *told = &record->list[k];
                         if (told->kind == SEEN)
@@ -717,7 +739,9 @@ START_TEST(no_mount_is_crossed_where_the_scope_says_none)
                 const struct told *point = find(none, SEEN, at("%s", refused[i]));
                 ck_assert_ptr_nonnull(point);
                 ck_assert_int_eq(point->result, 0);
-                ck_assert_uint_eq(point->known & (ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_XATTRS)), 0);
+                ck_assert_uint_eq(
+                        point->known & (ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_XATTRS)),
+                        0);
                 ck_assert_int_eq(find(none, PROBLEM, at("%s", refused[i]))->result, EXDEV);
                 ck_assert_ptr_null(find(none, FOLDER, at("%s", refused[i])));
         }
@@ -803,7 +827,8 @@ refuse_b(struct record *record, const char *path)
 {
         (void)record;
         const char *end = "/tree/a/b";
-        return strlen(path) > strlen(end) && strcmp(path + strlen(path) - strlen(end), end) == 0 ? -ENOSPC : 0;
+        return strlen(path) > strlen(end) && strcmp(path + strlen(path) - strlen(end), end) == 0 ? -ENOSPC
+                                                                                                 : 0;
 }
 
 START_TEST(a_folder_that_cannot_be_taken_note_of_stops_the_scan)
@@ -873,7 +898,8 @@ START_TEST(the_rate_is_kept_by_all_workers_together)
         record->options.max_rate = 16 << 20;
         int64_t started_ms = clock_monotonic_ms();
         run(record);
-        ck_assert_int_ge(clock_monotonic_ms() - started_ms, 380); /* 8 MiB at 16 a second, less the burst of 100 ms */
+        ck_assert_int_ge(
+                clock_monotonic_ms() - started_ms, 380); /* 8 MiB at 16 a second, less the burst of 100 ms */
 }
 END_TEST
 

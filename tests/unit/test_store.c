@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The store: opening, transactions, and what its tables keep. Tampering and failing disks have files of their own. */
+/* The store: opening, transactions, and what its tables keep. Tampering and failing disks have files of their
+ * own. */
 #include "store_fixture.h"
 
 #include <signal.h>
@@ -120,8 +121,9 @@ START_TEST(the_connection_is_set_as_the_design_says)
                 ck_assert_int_eq(sqlite3_prepare_v2(store->db, pragmas[i].sql, -1, &stmt, NULL), SQLITE_OK);
                 int rc = sqlite3_step(stmt); /* no row: mmap left out of this SQLite */
                 if (rc == SQLITE_ROW)
-                        ck_assert_msg(strcmp((const char *)sqlite3_column_text(stmt, 0), pragmas[i].answer) == 0, "%s is %s",
-                                pragmas[i].sql, (const char *)sqlite3_column_text(stmt, 0));
+                        ck_assert_msg(
+                                strcmp((const char *)sqlite3_column_text(stmt, 0), pragmas[i].answer) == 0,
+                                "%s is %s", pragmas[i].sql, (const char *)sqlite3_column_text(stmt, 0));
                 sqlite3_finalize(stmt);
         }
         for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
@@ -364,7 +366,8 @@ END_TEST
 
 START_TEST(nothing_is_written_outside_of_a_transaction)
 {
-        struct ledger_row row = {"b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0};
+        struct ledger_row row = {
+                "b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0};
         struct digest digest;
         digest_bytes("x", 1, &digest);
         ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), -EINVAL);
@@ -470,7 +473,8 @@ found(const struct record_query *query)
         assert_ok(store_records(store, query, see, &seen, &err));
         text[0] = '\0';
         for (size_t i = 0; i < seen.n; i++)
-                size += (size_t)snprintf(text + size, sizeof text - size, "%s%" PRIu64, i ? "," : "", seen.seqs[i]);
+                size += (size_t)snprintf(
+                        text + size, sizeof text - size, "%s%" PRIu64, i ? "," : "", seen.seqs[i]);
         seen_done(&seen);
         return text;
 }
@@ -487,14 +491,14 @@ START_TEST(a_record_is_the_json_that_the_manual_promises)
         assert_ok(store_commit(store, &err));
         assert_ok(store_records(store, &(struct record_query){0}, see, &seen, &err));
 
-        _cleanup_json_ struct json *wanted = json_make("{s:i,s:s,s:s,s:s,s:O}", "seq", 1, "time", time, "kind", "bless",
-                "item", "file:/a\\x20\"b\"", "detail", detail);
+        _cleanup_json_ struct json *wanted = json_make("{s:i,s:s,s:s,s:s,s:O}", "seq", 1, "time", time,
+                "kind", "bless", "item", "file:/a\\x20\"b\"", "detail", detail);
         _cleanup_buf_ struct buf text = {0};
         ck_assert_int_eq(json_write(wanted, &text), 0);
         ck_assert_str_eq(seen.bodies[0], text.data);
         ck_assert_ptr_nonnull(strstr(seen.bodies[0], "\"time\":\"2026-11-23T18:00:00.123Z\""));
-        ck_assert_str_eq(seen.bodies[1],
-                "{\"seq\":2,\"time\":\"2026-11-23T18:00:00.123Z\",\"kind\":\"start\",\"item\":null,\"detail\":{}}");
+        ck_assert_str_eq(seen.bodies[1], "{\"seq\":2,\"time\":\"2026-11-23T18:00:00.123Z\",\"kind\":"
+                                         "\"start\",\"item\":null,\"detail\":{}}");
         seen_done(&seen);
 }
 END_TEST
@@ -553,8 +557,10 @@ END_TEST
 
 START_TEST(queries_find_what_fits_and_nothing_else)
 {
-        char folder_of[] = "file:/r", one[] = "file:/r/7", star[] = "file:/r/1*", none[] = "file:/r/70", all[] = "file:/**";
-        char *two[] = {one, star}, *folder_only[] = {folder_of}, *one_only[] = {one}, *none_only[] = {none}, *any[] = {all};
+        char folder_of[] = "file:/r", one[] = "file:/r/7", star[] = "file:/r/1*", none[] = "file:/r/70",
+             all[] = "file:/**";
+        char *two[] = {one, star}, *folder_only[] = {folder_of}, *one_only[] = {one}, *none_only[] = {none},
+             *any[] = {all};
         records_add(15);
         static const struct {
                 struct record_query query;
@@ -575,7 +581,8 @@ START_TEST(queries_find_what_fits_and_nothing_else)
                 {{.limit = 1}, "1"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
-                ck_assert_msg(strcmp(found(&plain[i].query), plain[i].seqs) == 0, "query %zu: %s", i, found(&plain[i].query));
+                ck_assert_msg(strcmp(found(&plain[i].query), plain[i].seqs) == 0, "query %zu: %s", i,
+                        found(&plain[i].query));
 
         struct record_query query = {.items = one_only, .n_items = 1};
         ck_assert_str_eq(found(&query), "7");
@@ -598,7 +605,8 @@ START_TEST(many_candidates_are_found_as_few_are)
         struct record_query query = {.items = items, .n_items = 1, .after_seq = 4997};
         assert_ok(store_begin(store, &err));
         for (int i = 0; i < 5000; i++)
-                assert_ok(store_record(store, 1, "drift", i % 2 ? "file:/many/x" : "file:/many/y", NULL, NULL, &err));
+                assert_ok(store_record(
+                        store, 1, "drift", i % 2 ? "file:/many/x" : "file:/many/y", NULL, NULL, &err));
         assert_ok(store_commit(store, &err));
         ck_assert_str_eq(found(&query), "4998,4999,5000");
         query.after_seq = 0;
@@ -687,7 +695,8 @@ END_TEST
 
 START_TEST(what_could_forge_a_leaf_is_refused)
 {
-        _cleanup_free_ char *long_item = malloc(STORE_ITEM_MAX + 2), *long_text = malloc(STORE_DETAIL_MAX + 2);
+        _cleanup_free_ char *long_item = malloc(STORE_ITEM_MAX + 2),
+                            *long_text = malloc(STORE_DETAIL_MAX + 2);
         memset(long_item, 'a', STORE_ITEM_MAX + 1);
         long_item[STORE_ITEM_MAX + 1] = '\0';
         memset(long_text, 'a', STORE_DETAIL_MAX + 1);
@@ -728,15 +737,19 @@ static int
 ledger_see(void *userdata, const struct ledger_row *row)
 {
         struct buf *text = userdata;
-        return buf_printf(text, "%s %s %s %s %s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %d %s [%s] %s %s %" PRId64 "\n",
-                row->baseline, row->item, row->change, row->state, row->severity, row->generation, row->first_seen_ms,
-                row->last_change_ms, row->seq, row->unobserved, row->attributes, row->observed,
-                row->ack_by ? row->ack_by : "-", row->ack_reason ? row->ack_reason : "-", row->ack_ms);
+        return buf_printf(text,
+                "%s %s %s %s %s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %d %s [%s] %s %s %" PRId64
+                "\n",
+                row->baseline, row->item, row->change, row->state, row->severity, row->generation,
+                row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved, row->attributes,
+                row->observed, row->ack_by ? row->ack_by : "-", row->ack_reason ? row->ack_reason : "-",
+                row->ack_ms);
 }
 
 START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
 {
-        struct ledger_row row = {"host", "file:/b", "changed", "open", "high", 3, 10, 20, 7, true, "[1]", "abc", NULL, NULL, 0};
+        struct ledger_row row = {"host", "file:/b", "changed", "open", "high", 3, 10, 20, 7, true, "[1]",
+                "abc", NULL, NULL, 0};
         _cleanup_buf_ struct buf text = {0};
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_put(store, &row, &err));
@@ -745,16 +758,16 @@ START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
         assert_ok(ledger_put(store, &row, &err));
         row.baseline = "cis";
         assert_ok(ledger_put(store, &row, &err));
-        row = (struct ledger_row){"host", "file:/b", "missing", "acknowledged", "low", 4, 10, 30, 9, false, "[]", "", "bob", "known", 40};
+        row = (struct ledger_row){"host", "file:/b", "missing", "acknowledged", "low", 4, 10, 30, 9, false,
+                "[]", "", "bob", "known", 40};
         assert_ok(ledger_put(store, &row, &err));
         assert_ok(ledger_remove(store, "cis", "file:/b", &err)); /* nothing there: harmless */
         assert_ok(store_commit(store, &err));
         store_reopen();
         assert_ok(ledger_each(store, ledger_see, &text, &err));
-        ck_assert_str_eq(text.data,
-                "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
-                "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
-                "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40\n");
+        ck_assert_str_eq(text.data, "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
+                                    "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
+                                    "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40\n");
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_remove(store, "host", "file:/b", &err));
         assert_ok(ledger_remove(store, "cis", "file:/a", &err));
@@ -770,7 +783,11 @@ END_TEST
 static void
 baseline_add(const char *name, uint64_t generation, const void *text, size_t size)
 {
-        struct baseline_row row = {.name = name, .generation = generation, .applied_ms = 5, .header = "name x\n", .signers = "alice bob"};
+        struct baseline_row row = {.name = name,
+                .generation = generation,
+                .applied_ms = 5,
+                .header = "name x\n",
+                .signers = "alice bob"};
         digest_bytes(text, size, &row.id);
         assert_ok(store_begin(store, &err));
         assert_ok(store_baseline_put(store, &row, text, size, "approval", 8, &err));
@@ -780,8 +797,8 @@ baseline_add(const char *name, uint64_t generation, const void *text, size_t siz
 static int
 baseline_see(void *userdata, const struct baseline_row *row)
 {
-        return buf_printf(userdata, "%s@%" PRIu64 "%s%s%s ", row->name, row->generation, row->active ? "*" : "",
-                row->retired ? "r" : "", row->has_text ? "t" : "");
+        return buf_printf(userdata, "%s@%" PRIu64 "%s%s%s ", row->name, row->generation,
+                row->active ? "*" : "", row->retired ? "r" : "", row->has_text ? "t" : "");
 }
 
 static const char *
@@ -1032,6 +1049,7 @@ START_TEST(the_bound_of_content_holds_after_a_rollback)
                         snprintf(body, 32, "%d %d", round, i);
                         content_add(body, STORE_CONTENT_MAX, 10);
                 }
+                ck_assert(store_content_has(store, &kept)); /* 40 of 64: what was taken back does not count */
                 store_rollback(store);
         }
         assert_ok(store_begin(store, &err));
@@ -1102,7 +1120,8 @@ START_TEST(a_backup_is_one_file_that_verifies)
         char header[20];
         _cleanup_fd_ int fd = open(copy, O_RDONLY | O_CLOEXEC);
         ck_assert_int_eq(read(fd, header, sizeof header), (ssize_t)sizeof header);
-        ck_assert(header[18] == 1 && header[19] == 1); /* the file format's versions: no write-ahead log wanted */
+        ck_assert(header[18] == 1 &&
+                  header[19] == 1); /* the file format's versions: no write-ahead log wanted */
         assert_ok(store_open(copy, STORE_READ_ONLY, &store, &err));
         assert_ok(store_verify(store, &count, &err));
         ck_assert_uint_eq(count, 50);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store on disks that fail: every write and every fsync in turn, once and for good; full file systems; read-only
- * ones. What must hold each time: what was committed is there, what failed was said to have failed, and it goes on.
+ * The store on disks that fail: every write and every fsync in turn, once and for good; full file systems;
+ * read-only ones. What must hold each time: what was committed is there, what failed was said to have failed,
+ * and it goes on.
  */
 #include "store_fixture.h"
 
@@ -325,7 +326,8 @@ START_TEST(a_limit_on_file_size_is_told_as_what_it_is)
 }
 END_TEST
 
-/* In a mount namespace of its own, so that nothing of it is left. Needs root: ends with 77 where it may not. */
+/* In a mount namespace of its own, so that nothing of it is left. Needs root: ends with 77 where it may not.
+ */
 static void
 tmpfs_enter(void)
 {

@@ -20,28 +20,48 @@ static const struct {
         {"item", "UPDATE record SET item = 'file:/other' WHERE seq = 4", 4},
         {"item taken out", "UPDATE record SET item = NULL WHERE seq = 4", 4},
         {"item put in", "UPDATE record SET item = 'file:/other' WHERE seq = 5", 5},
-        {"item and body", "UPDATE record SET item = 'file:/s', body = replace(body, 'file:/r/4', 'file:/s') WHERE seq = 4", 4},
+        {"item and body",
+                "UPDATE record SET item = 'file:/s', body = replace(body, 'file:/r/4', 'file:/s') WHERE seq "
+                "= 4",
+                4},
         {"first deleted", "DELETE FROM record WHERE seq = 1", 1},
         {"deleted in the middle", "DELETE FROM record WHERE seq = 4", 4},
         {"cut at the end", "DELETE FROM record WHERE seq > 7", 8},
         {"all deleted", "DELETE FROM record", 1},
-        {"deleted and closed up", "DELETE FROM record WHERE seq = 4; UPDATE record SET seq = -seq WHERE seq > 4;"
-                                  "UPDATE record SET seq = -seq - 1 WHERE seq < 0", 4},
-        {"cut with the head", "DELETE FROM record WHERE seq > 8;"
-                              "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8)", 9},
-        {"cut with the head and a frontier", "DELETE FROM record WHERE seq > 8;"
-                                             "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8),"
-                                             " frontier = zeroblob(32)", 8},
-        {"re-ordered by number", "UPDATE record SET seq = 99 WHERE seq = 4; UPDATE record SET seq = 4 WHERE seq = 6;"
-                                 "UPDATE record SET seq = 6 WHERE seq = 99", 4},
-        {"re-ordered by text", "UPDATE record SET body = replace(body, 'file:/r/6', 'file:/r/4'), item = 'file:/r/4' WHERE seq = 6;"
-                               "UPDATE record SET body = replace(body, 'file:/r/4', 'file:/r/6'), item = 'file:/r/6' WHERE seq = 4", 4},
+        {"deleted and closed up",
+                "DELETE FROM record WHERE seq = 4; UPDATE record SET seq = -seq WHERE seq > 4;"
+                "UPDATE record SET seq = -seq - 1 WHERE seq < 0",
+                4},
+        {"cut with the head",
+                "DELETE FROM record WHERE seq > 8;"
+                "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8)",
+                9},
+        {"cut with the head and a frontier",
+                "DELETE FROM record WHERE seq > 8;"
+                "UPDATE head SET size = 8, root = (SELECT root FROM record WHERE seq = 8),"
+                " frontier = zeroblob(32)",
+                8},
+        {"re-ordered by number",
+                "UPDATE record SET seq = 99 WHERE seq = 4; UPDATE record SET seq = 4 WHERE seq = 6;"
+                "UPDATE record SET seq = 6 WHERE seq = 99",
+                4},
+        {"re-ordered by text",
+                "UPDATE record SET body = replace(body, 'file:/r/6', 'file:/r/4'), item = 'file:/r/4' WHERE "
+                "seq = 6;"
+                "UPDATE record SET body = replace(body, 'file:/r/4', 'file:/r/6'), item = 'file:/r/6' WHERE "
+                "seq = 4",
+                4},
         {"root", "UPDATE record SET root = zeroblob(32) WHERE seq = 4", 4},
-        {"root of another record", "UPDATE record SET root = (SELECT root FROM record WHERE seq = 5) WHERE seq = 4", 4},
+        {"root of another record",
+                "UPDATE record SET root = (SELECT root FROM record WHERE seq = 5) WHERE seq = 4", 4},
         {"root too short", "UPDATE record SET root = x'00' WHERE seq = 4", 4},
-        {"added at the end", "INSERT INTO record SELECT 11, time_ms, kind, item, replace(body, '\"seq\":10', '\"seq\":11'), root"
-                             " FROM record WHERE seq = 10", 11},
-        {"added before the first", "INSERT INTO record SELECT 0, time_ms, kind, item, body, root FROM record WHERE seq = 1", 1},
+        {"added at the end",
+                "INSERT INTO record SELECT 11, time_ms, kind, item, replace(body, '\"seq\":10', "
+                "'\"seq\":11'), root"
+                " FROM record WHERE seq = 10",
+                11},
+        {"added before the first",
+                "INSERT INTO record SELECT 0, time_ms, kind, item, body, root FROM record WHERE seq = 1", 1},
         {"head's root", "UPDATE head SET root = zeroblob(32)", 10},
         {"head's size", "UPDATE head SET size = 9", 10},
         {"head's frontier", "UPDATE head SET frontier = zeroblob(64)", 10},
@@ -101,12 +121,17 @@ index_tamper(const char *name, bool edit)
         snprintf(sql, sizeof sql,
                 "ATTACH '%s/side.db' AS side; CREATE TABLE side.line AS SELECT * FROM record WHERE seq = 4;"
                 "CREATE TABLE side.object AS SELECT * FROM main.sqlite_schema WHERE name = '%s';"
-                "DELETE FROM record WHERE seq = 4; %s PRAGMA writable_schema = ON; DELETE FROM sqlite_schema WHERE name = '%s'",
+                "DELETE FROM record WHERE seq = 4; %s PRAGMA writable_schema = ON; DELETE FROM sqlite_schema "
+                "WHERE name = '%s'",
                 folder, name,
-                edit ? "INSERT INTO record SELECT seq, time_ms + 1, 'bless', 'file:/z', body, root FROM side.line;" : "", name);
+                edit ? "INSERT INTO record SELECT seq, time_ms + 1, 'bless', 'file:/z', body, root FROM "
+                       "side.line;"
+                     : "",
+                name);
         tamper(sql);
         snprintf(sql, sizeof sql,
-                "ATTACH '%s/side.db' AS side; DELETE FROM record WHERE seq = 4; INSERT INTO record SELECT * FROM side.line;"
+                "ATTACH '%s/side.db' AS side; DELETE FROM record WHERE seq = 4; INSERT INTO record SELECT * "
+                "FROM side.line;"
                 "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema SELECT * FROM side.object",
                 folder);
         tamper(sql);
@@ -118,7 +143,8 @@ index_refused(int i)
         int r = store_open(path, 0, &store, &err);
         if (r == 0)
                 r = store_verify(store, NULL, &err);
-        ck_assert_msg(r == STORE_TAMPERED || r == STORE_DAMAGED, "%s: %d", index_names[i], r); /* some SQLites see it at once */
+        ck_assert_msg(r == STORE_TAMPERED || r == STORE_DAMAGED, "%s: %d", index_names[i],
+                r); /* some SQLites see it at once */
         if (r == STORE_TAMPERED)
                 assert_words(strchr(index_names[i], '_') + 1);
 }
@@ -195,8 +221,10 @@ static const struct {
         {"DROP TABLE value", "\"value\""},
         {"DROP TABLE ledger; CREATE VIEW ledger AS SELECT * FROM record", "ledger"},
         {"ALTER TABLE value ADD COLUMN x TEXT AS (hex(key))", "table \"value\""},
-        {"DROP TABLE head; CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL CHECK(size < 99), root BLOB NOT NULL,"
-         " frontier BLOB NOT NULL) STRICT", "table \"head\""},
+        {"DROP TABLE head; CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL CHECK(size < "
+         "99), root BLOB NOT NULL,"
+         " frontier BLOB NOT NULL) STRICT",
+                "table \"head\""},
         {"ANALYZE", "sqlite_stat1"},
         {"PRAGMA application_id = 1", "not a store of driftd"},
         {"PRAGMA user_version = 0", "not a store of driftd"},
@@ -226,7 +254,8 @@ START_TEST(what_is_refused_stays_evidence_with_its_log)
         if (pid == 0) {
                 sqlite3 *db;
                 NEED(sqlite3_open(path, &db) == SQLITE_OK);
-                NEED(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; CREATE VIEW evil AS SELECT 1", NULL, NULL, NULL) == SQLITE_OK);
+                NEED(sqlite3_exec(db, "PRAGMA locking_mode = EXCLUSIVE; CREATE VIEW evil AS SELECT 1", NULL,
+                             NULL, NULL) == SQLITE_OK);
                 _exit(0); /* without closing: it stands in the log only */
         }
         ck_assert_int_eq(child_wait(pid), 0);
@@ -242,13 +271,16 @@ START_TEST(a_trigger_would_not_run_even_if_it_were_let_in)
 {
         sqlite3_stmt *stmt;
         sqlite3_db_config(store->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
-        ck_assert_int_eq(sqlite3_exec(store->db, "CREATE TRIGGER evil AFTER INSERT ON value BEGIN DELETE FROM record; END",
-                                 NULL, NULL, NULL), SQLITE_OK);
+        ck_assert_int_eq(sqlite3_exec(store->db,
+                                 "CREATE TRIGGER evil AFTER INSERT ON value BEGIN DELETE FROM record; END",
+                                 NULL, NULL, NULL),
+                SQLITE_OK);
         records_add(RECORDS);
         assert_ok(store_begin(store, &err));
         assert_ok(store_value_put(store, "k", "v", &err));
         assert_ok(store_commit(store, &err));
-        ck_assert_int_eq(sqlite3_prepare_v2(store->db, "SELECT count(*) FROM record", -1, &stmt, NULL), SQLITE_OK);
+        ck_assert_int_eq(
+                sqlite3_prepare_v2(store->db, "SELECT count(*) FROM record", -1, &stmt, NULL), SQLITE_OK);
         ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
         ck_assert_int_eq(sqlite3_column_int(stmt, 0), RECORDS);
         sqlite3_finalize(stmt);
@@ -259,9 +291,11 @@ START_TEST(a_row_of_the_wrong_type_is_damage)
 {
         records_add(RECORDS);
         store_close();
-        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ' STRICT', '') WHERE name = 'record'");
+        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, ' STRICT', '') "
+               "WHERE name = 'record'");
         tamper("UPDATE record SET root = 17 WHERE seq = 4");
-        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = 'record'");
+        tamper("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = sql || ' STRICT' WHERE name = "
+               "'record'");
         ck_assert_int_eq(store_open(path, 0, &store, &err), STORE_DAMAGED);
         assert_words("quick_check");
 }
@@ -271,7 +305,8 @@ START_TEST(another_encoding_is_refused)
 {
         store_close();
         unlink(path);
-        tamper("PRAGMA encoding = 'UTF-16le'; CREATE TABLE x(y); DROP TABLE x; PRAGMA application_id = 1685218932;"
+        tamper("PRAGMA encoding = 'UTF-16le'; CREATE TABLE x(y); DROP TABLE x; PRAGMA application_id = "
+               "1685218932;"
                "PRAGMA user_version = 1");
         ck_assert_int_eq(store_open(path, 0, &store, &err), STORE_DAMAGED);
         assert_words("encoding");
@@ -347,11 +382,13 @@ main(void)
         tcase_add_loop_test(cases, verify_names_the_first_record_that_is_wrong, 0, (int)ARRAY_SIZE(edits));
         tcase_add_test(cases, a_time_that_no_text_can_tell_apart_is_not_let_pass);
         tcase_add_loop_test(cases, an_index_that_hides_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
-        tcase_add_loop_test(cases, an_index_that_misplaces_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
+        tcase_add_loop_test(
+                cases, an_index_that_misplaces_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
         tcase_add_test(cases, an_index_out_of_order_is_found);
         tcase_add_test(cases, a_head_that_was_put_back_takes_no_record_over_another);
         tcase_add_test(cases, a_history_without_a_head_takes_no_record);
-        tcase_add_loop_test(cases, a_schema_that_is_not_ours_is_refused_and_named, 0, (int)ARRAY_SIZE(schemas));
+        tcase_add_loop_test(
+                cases, a_schema_that_is_not_ours_is_refused_and_named, 0, (int)ARRAY_SIZE(schemas));
         tcase_add_test(cases, what_is_refused_stays_evidence_with_its_log);
         tcase_add_test(cases, a_trigger_would_not_run_even_if_it_were_let_in);
         tcase_add_test(cases, a_row_of_the_wrong_type_is_damage);

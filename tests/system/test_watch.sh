@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Nothing is missed: what is found live is, in the end, what a look at everything by another way finds.
+
+# The drifts of a document as sorted lines: item, change, what is there now.
+drift_lines() {
+    jq -r '.drifts[] | [.item, .change, (.attributes | map("\(.name)=\(.actual)") | join(","))] | @tsv' | sort
+}
+
+# What the ledger holds equals an audit of the live tree against the same baseline, which shares neither watch, ledger
+# nor marks with it.
+ledger_equals_audit() {
+    driftctl diff --against host@1 --json >"$SCRATCH/audit.json" || [[ $? -le 1 ]]
+    diff_json --cached >"$SCRATCH/ledger.json"
+    drift_lines <"$SCRATCH/audit.json" >"$SCRATCH/audit.txt"
+    drift_lines <"$SCRATCH/ledger.json" >"$SCRATCH/ledger.txt"
+    cmp "$SCRATCH/audit.txt" "$SCRATCH/ledger.txt"
+}
+
+# One random operation somewhere in the tree; those that make no sense there just fail.
+random_operation() {
+    local folders files folder file n=$((RANDOM % 10))
+    mapfile -t folders < <(find "$TREE" -type d)
+    mapfile -t files < <(find "$TREE" -type f)
+    folder=${folders[RANDOM % ${#folders[@]}]}
+    file=${files[RANDOM % (${#files[@]} + 1)]:-$TREE/none}
+    case $((RANDOM % 9)) in
+    0) mkdir -p "$folder/d$n/e$n" ;;
+    1 | 2) printf '%s' "$RANDOM" >"$folder/f$n" ;;
+    3) mv -T "$file" "${folders[RANDOM % ${#folders[@]}]}/f$n" ;;
+    4 | 5) [[ $folder == "$TREE" ]] || mv -T "$folder" "${folders[RANDOM % ${#folders[@]}]}/d$n" ;;
+    6) [[ $folder == "$TREE" || $((RANDOM % 3)) -ne 0 ]] || rm -r "$folder" ;;
+    7) chmod "0$((600 + RANDOM % 2 * 44))" "$file" ;;
+    8) ln -s "f$n" "$folder/s$n" ;;
+    esac 2>/dev/null || true
+}
+
+test_random_operations_end_in_what_an_audit_finds() {
+    mkdir -p "$TREE"/a/{b,c}/{d,e}
+    printf 'x\n' | tee "$TREE"/a/{b,c}/{d,e}/file >/dev/null
+    start_clean
+    RANDOM=20261123
+    for _ in {1..6}; do
+        for _ in {1..35}; do random_operation; done
+        wait_until "$LIVE" ledger_equals_audit
+    done
+    [[ -s $SCRATCH/audit.txt ]] || fail "the operations changed nothing: the test shows nothing"
+}
+
+# A folder is watched, then read: what is made in it before its watch exists must be seen by reading.
+test_files_in_folders_that_are_nested_and_new() {
+    start_clean
+    local path=$TREE i
+    for i in {1..200}; do path+=/n$i; done
+    mkdir -p "$path"
+    printf 'leaf\n' >"$path/leaf"
+    wait_until "$LIVE" has_drift "file:$path/leaf" unexpected
+    expect_exit 1 driftctl diff --json
+    expect_json '.drifts | length == 201'
+}
+
+test_a_diff_right_after_a_write_has_it() {
+    start_clean
+    local i
+    for i in {1..200}; do
+        printf '%s' "$i" >"$TREE/now$i"
+        driftctl diff --json "$TREE/now$i" >"$OUT" || [[ $? -eq 1 ]]
+        jq -e '.drifts | length == 1' "$OUT" >/dev/null || fail "the diff after write $i has no drift"
+    done
+}
+
+test_a_change_while_down_with_its_times_put_back_is_found() {
+    printf 'before\n' >"$TREE/mapped"
+    start_clean
+    # While nobody watches, so that no event tells; size and mtime are put back.
+    stop_daemon
+    touch -r "$TREE/mapped" "$SCRATCH/times"
+    printf 'BEFORE\n' >"$TREE/mapped"
+    touch -r "$SCRATCH/times" "$TREE/mapped"
+    start_daemon
+    expect_exit 1 driftctl diff --full --json
+    expect_json '.drifts | length == 1 and .[0].attributes[0].name == "content" and .[0].unobserved'
+}
+
+test_other_names_of_a_hard_link_are_found_by_a_diff() {
+    mkdir "$TREE/a" "$TREE/b" "$SCRATCH/outside"
+    printf 'shared\n' >"$TREE/a/one"
+    ln "$TREE/a/one" "$TREE/b/two"
+    ln "$TREE/a/one" "$SCRATCH/outside/three"
+    start_clean
+    printf 'changed\n' >"$SCRATCH/outside/three" # a folder that nobody watches
+    expect_exit 1 driftctl diff --json
+    expect_json '[.drifts[].item] == [$one, $two]' --arg one "file:$TREE/a/one" --arg two "file:$TREE/b/two"
+    expect_exit 1 driftctl show --json "$TREE/a/one"
+    expect_json '.. | objects | select(has("nlink")) | .nlink == 3'
+}
+
+test_a_fifo_a_socket_and_a_device_are_never_opened() {
+    mkfifo "$TREE/fifo"
+    [[ $(id -u) -ne 0 ]] || mknod "$TREE/null" c 1 3
+    start_clean
+    mkfifo "$TREE/second"
+    wait_until "$LIVE" has_drift "file:$TREE/second" unexpected
+    expect_exit 1 driftctl diff --full --json
+    expect_json '.coverage.complete'
+}
+
+test_a_parent_that_becomes_a_link_is_not_followed() {
+    mkdir "$TREE/real" "$SCRATCH/elsewhere"
+    printf 'secret\n' | tee "$TREE/real/file" >"$SCRATCH/elsewhere/file"
+    start_clean
+    mv "$TREE/real" "$SCRATCH/moved"
+    ln -s "$SCRATCH/elsewhere" "$TREE/real"
+    expect_exit 1 driftctl diff --json
+    expect_json '[.drifts[] | [.item, .change]] == [[$folder, "changed"], [$file, "missing"]]' \
+        --arg folder "file:$TREE/real" --arg file "file:$TREE/real/file"
+}
+
+test_an_unchanged_tree_stays_clean_through_many_looks() {
+    mkdir -p "$TREE/a/b"
+    printf 'x\n' | tee "$TREE"/a/{1..50} >/dev/null
+    start_clean
+    local i
+    for i in {1..50}; do expect_exit 0 driftctl diff; done
+    expect_exit 0 driftctl diff --full
+    ! has_record drift || fail "a drift was recorded where nothing changed"
+}
