@@ -47,13 +47,14 @@ judge_trust(struct instance *instance, const struct audit_request *request, stru
         return r < 0 ? r : 0;
 }
 
-
 static int
 collect_batch(void *userdata, struct json *drifts)
 {
         struct json *all = userdata;
         int r = 0;
-        json_each(drifts, i, drift) if (r == 0) r = json_push(all, json_keep((struct json *)(uintptr_t)drift));
+        json_each (drifts, i, drift)
+                if (r == 0)
+                        r = json_push(all, json_keep((struct json *)(uintptr_t)drift));
         json_free(drifts);
         return r;
 }
@@ -84,7 +85,8 @@ look(struct instance *instance, const struct audit_request *request, struct err 
 }
 
 static int
-run(struct instance *instance, const struct audit_request *request, struct json **ret_document, struct err *err)
+run(struct instance *instance, const struct audit_request *request, struct json **ret_document,
+        struct err *err)
 {
         struct baseline *list[] = {request->baseline};
         const char *host = request->host ? request->host : baseline_header(request->baseline)->host;
@@ -94,16 +96,18 @@ run(struct instance *instance, const struct audit_request *request, struct json 
                 baseline_free(request->baseline);
                 return err_oom(err);
         }
-        r = judge_set(instance->judge, list, 1, err);
+        r = judge_set(instance->judge, list, 1, false, err);
         r = r ? r : judge_trust(instance, request, err);
         r = r ? r : look(instance, request, err);
         if (r)
                 return r;
         uint64_t count;
         _cleanup_json_ struct json *document =
-                document_diff(instance, request->items, request->n_items, &count), *drifts = json_array_make();
-        r = document && drifts ? document_drifts(instance, request->items, request->n_items, collect_batch, drifts, err)
-                               : -ENOMEM;
+                                           document_diff(instance, request->items, request->n_items, &count),
+                                   *drifts = json_array_make();
+        r = document && drifts
+                    ? document_drifts(instance, request->items, request->n_items, collect_batch, drifts, err)
+                    : -ENOMEM;
         if (r == 0)
                 r = json_put(document, "drifts", steal_pointer(&drifts));
         if (r < 0)

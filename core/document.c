@@ -98,10 +98,9 @@ problems_json(const struct instance *instance)
                 const struct problem *problem = &instance->problems[kind];
                 if (!problem->count)
                         continue;
-                json_push(list,
-                        json_make("{s:s, s:I, s:s, s:s, s:b}", "kind", problem_name(kind), "count",
-                                (json_int)problem->count, "where", problem->where, "hint", problem->hint,
-                                "lowers_coverage", problem_lowers_coverage(kind)));
+                json_push(list, json_make("{s:s, s:I, s:s, s:s, s:b}", "kind", problem_name(kind), "count",
+                                        (json_int)problem->count, "where", problem->where, "hint",
+                                        problem->hint, "lowers_coverage", problem_lowers_coverage(kind)));
         }
         return list;
 }
@@ -130,10 +129,10 @@ document_status(struct instance *instance)
         store_head(instance->store, &head, NULL);
         return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", "driftd.status/1",
                 "daemon",
-                json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION, "since",
-                        instance->offline ? json_null_new() : time_json(instance->started_ms)),
-                "verdict", verdict, "trust_id", trust_id_json(instance), "baselines", baselines_json(instance),
-                "coverage", coverage_json(instance), "open",
+                json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
+                        "since", instance->offline ? json_null_new() : time_json(instance->started_ms)),
+                "verdict", verdict, "trust_id", trust_id_json(instance), "baselines",
+                baselines_json(instance), "coverage", coverage_json(instance), "open",
                 json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",
                         (json_int)counts.by_severity[SEVERITY_MEDIUM], "low",
                         (json_int)counts.by_severity[SEVERITY_LOW]),
@@ -221,8 +220,11 @@ int
 document_drifts(struct instance *instance, char *const *items, size_t n_items,
         int (*visit)(void *userdata, struct json *drifts), void *userdata, struct err *err)
 {
-        struct selecting s = {
-                .instance = instance, .items = items, .n_items = n_items, .visit = visit, .userdata = userdata};
+        struct selecting s = {.instance = instance,
+                .items = items,
+                .n_items = n_items,
+                .visit = visit,
+                .userdata = userdata};
         s.now_ms = instance_expiry_now(instance);
         int r = judge_each(instance->judge, batch_drift, &s);
         if (r == 0 && s.batch)
@@ -245,7 +247,8 @@ static int
 keep_drift(void *userdata, struct drift *drift)
 {
         struct showing *showing = userdata;
-        showing->drift = judge_drift_json(showing->instance->judge, drift, instance_expiry_now(showing->instance));
+        showing->drift =
+                judge_drift_json(showing->instance->judge, drift, instance_expiry_now(showing->instance));
         return showing->drift ? 0 : -ENOMEM;
 }
 
@@ -279,7 +282,7 @@ show_baseline(struct showing *showing, size_t index, int result, const struct sn
         if (scope && scope_append(scope, &rule) == 0)
                 rule.data[rule.size - 1] = '\0';
         bool found = baseline_file_find(b, path, strlen(path), &entry) &&
-                baseline_file_attributes(b, entry, expected) == 0;
+                     baseline_file_attributes(b, entry, expected) == 0;
         judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r);
         uint32_t mask = scope ? scope->attributes : 0;
         return json_make("{s:s, s:I, s:s, s:s?, s:s?, s:o, s:o, s:o}", "name", header->name, "generation",
@@ -343,7 +346,8 @@ lines_json(const struct buf *lines)
         _cleanup_buf_ struct buf safe = {0};
         for (size_t i = 0; i < lines->size; i++) {
                 unsigned char byte = (unsigned char)lines->data[i];
-                bool control = (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f ||
+                bool control =
+                        (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7f ||
                         (byte == 0xc2 && i + 1 < lines->size && (unsigned char)lines->data[i + 1] < 0xa0);
                 int r = control ? buf_printf(&safe, "\\x%02x", byte) : buf_append(&safe, &byte, 1);
                 if (r == 0 && control && byte == 0xc2) /* a C1 control is two bytes of UTF-8 */
@@ -408,11 +412,13 @@ document_baseline_info(struct instance *instance, const struct baseline_row *row
                         state = baseline_state(instance, i);
         bool no_ticket = !values[1] || strcmp(values[1], "none") == 0;
         bool never = !values[4] || strcmp(values[4], "never") == 0;
-        struct json *info = json_make("{s:s, s:I, s:o, s:o, s:b, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:b}",
-                "name", row->name, "generation", (json_int)row->generation, "id", digest_json(&row->id), "applied",
-                time_json(row->applied_ms), "active", row->active, "signers", words_json(row->signers), "state",
-                state, "author", values[0], "ticket", no_ticket ? NULL : values[1], "class", values[2], "created",
-                values[3], "expires", never ? NULL : values[4], "has_text", row->has_text);
+        struct json *info =
+                json_make("{s:s, s:I, s:o, s:o, s:b, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:b}", "name",
+                        row->name, "generation", (json_int)row->generation, "id", digest_json(&row->id),
+                        "applied", time_json(row->applied_ms), "active", row->active, "signers",
+                        words_json(row->signers), "state", state, "author", values[0], "ticket",
+                        no_ticket ? NULL : values[1], "class", values[2], "created", values[3], "expires",
+                        never ? NULL : values[4], "has_text", row->has_text);
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
                 free(values[i]);
         return info;

@@ -31,7 +31,8 @@ static const struct {
         [PROBLEM_UNVERIFIED] = {"content_age", true},
         [PROBLEM_UNKNOWN] = {"unknown", true},
         [PROBLEM_OVERFLOW] = {"overflow", true},
-        [PROBLEM_WATCH_LOST] = {"watch_lost", false}, /* the quick passes take over, and every diff looks at all */
+        [PROBLEM_WATCH_LOST] = {"watch_lost",
+                false}, /* the quick passes take over, and every diff looks at all */
         [PROBLEM_UNREADABLE] = {"unreadable", true},
         [PROBLEM_STUCK] = {"stuck", true},
         [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},
@@ -170,8 +171,8 @@ drift_detail(const struct judge_event *event)
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
                 return json_make("{s:s, s:I, s:s, s:s}", "baseline", drift->baseline, "generation",
-                        (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted", "change",
-                        change_names[drift->change]);
+                        (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
+                        "change", change_names[drift->change]);
         struct json *attributes = NULL;
         json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL);
         struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b}", "baseline", drift->baseline,
@@ -298,16 +299,16 @@ write_entry(struct instance *instance, struct pending_entry *entry, struct err *
         case PENDING_BODY:
                 if (store_content_has(instance->store, &entry->digest))
                         return 0;
-                return store_content_put(instance->store, &entry->digest, entry->body, entry->body_size,
-                        entry->time_ms, err);
+                return store_content_put(
+                        instance->store, &entry->digest, entry->body, entry->body_size, entry->time_ms, err);
         case PENDING_VALUE:
                 return store_value_put(instance->store, entry->item, entry->body, err);
         case PENDING_RECORD:
         case PENDING_DRIFT:
                 break;
         }
-        int r = store_record(instance->store, entry->time_ms, entry->kind, entry->item, entry->detail,
-                &entry->seq, err);
+        int r = store_record(
+                instance->store, entry->time_ms, entry->kind, entry->item, entry->detail, &entry->seq, err);
         if (r == 0 && entry->work == PENDING_DRIFT)
                 r = write_drift(instance, entry, err);
         return r;
@@ -342,8 +343,8 @@ announce_pending(struct instance *instance)
                 const struct pending_entry *entry = &instance->pending->entries[i];
                 if (entry->work != PENDING_RECORD && entry->work != PENDING_DRIFT)
                         continue;
-                struct announcement announcement = {entry->seq, entry->time_ms, entry->kind, entry->item,
-                        entry->detail, id};
+                struct announcement announcement = {
+                        entry->seq, entry->time_ms, entry->kind, entry->item, entry->detail, id};
                 instance->announce(instance->announce_userdata, &announcement);
         }
 }
@@ -416,8 +417,11 @@ open_store(struct instance *instance, struct err *err)
         r = store_open(path, STORE_CREATE, &instance->store, err);
         if (r == STORE_BUSY)
                 return err_set(err, INSTANCE_BUSY, "%s is held by another program (a running driftd?)", path);
-        if (r > 0)
-                return err_set(err, INSTANCE_REFUSED, "%s", err->text[0] ? err->text : "the store is damaged");
+        if (r > 0) {
+                if (err)
+                        err->code = INSTANCE_REFUSED; /* its words were made in the store */
+                return INSTANCE_REFUSED;
+        }
         instance->n_own = store_own_files(path, instance->own);
         return r;
 }
@@ -463,7 +467,9 @@ restore_rotation(void *userdata, const char *key, const char *value)
         struct rotation rotation;
         char content[DIGEST_HEX_SIZE], id[DIGEST_HEX_SIZE];
         const char *item = strstr(key + 8, ":file:");
-        if (!item || sscanf(value, "%" SCNu64 " %" SCNu64 " %64s", &rotation.size, &rotation.inode, content) != 3 ||
+        if (!item ||
+                sscanf(value, "%" SCNu64 " %" SCNu64 " %64s", &rotation.size, &rotation.inode, content) !=
+                        3 ||
                 digest_parse(content, strlen(content), &rotation.content) < 0)
                 return 0;
         for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
@@ -506,7 +512,8 @@ instance_open(const struct config *config, unsigned flags, struct instance **ret
         int r = open_parts(instance, err);
         if (r)
                 return r;
-        instance_flush(instance, NULL); /* a store that cannot be written is a problem, not a reason to be blind */
+        instance_flush(
+                instance, NULL); /* a store that cannot be written is a problem, not a reason to be blind */
         *ret = steal_pointer(&instance);
         return 0;
 }
@@ -533,7 +540,8 @@ instance_free(struct instance *instance)
 
 #define CLOCK_JUMP_MS ((int64_t)3600 * 1000)
 
-/* The last moment at which somebody certainly watched: the newest record, or the alive mark if that is later. */
+/* The last moment at which somebody certainly watched: the newest record, or the alive mark if that is later.
+ */
 static int
 load_last_alive(struct instance *instance, struct err *err)
 {
@@ -570,7 +578,8 @@ instance_start(struct instance *instance, struct err *err)
                 json_make("{s:s, s:s, s:b, s:I}", "version", DRIFTD_VERSION, "host", instance->host, "clean",
                         !instance->had_history || instance->stopped_cleanly, "gap_ms",
                         (json_int)(now_ms - last_ms)));
-        instance_flush(instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
+        instance_flush(
+                instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
         return 0;
 }
 
@@ -728,12 +737,14 @@ instance_verdict(struct instance *instance)
 /* ---- looking, acknowledging ---- */
 
 int
-instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err)
+instance_look(
+        struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err)
 {
         struct walk_problems problems = {.instance = instance};
         struct judge_scan scan = {
                 .full = full,
                 .at_once = true,
+                .unobserved = instance->had_history, /* nobody watched until now */
                 .workers = instance->config->workers,
                 .own = instance->own,
                 .n_own = instance->n_own,
@@ -743,16 +754,18 @@ instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic
                 .userdata = &problems,
         };
         int r = judge_scan(instance->judge, &scan, err);
-        instance_problem(instance, PROBLEM_UNREADABLE, problems.count, problems.where,
-                "the folder could not be read");
-        instance_problem(instance, PROBLEM_PATH_MISSING, problems.missing, problems.missing_where, PATH_MISSING_HINT);
+        instance_problem(
+                instance, PROBLEM_UNREADABLE, problems.count, problems.where, "the folder could not be read");
+        instance_problem(
+                instance, PROBLEM_PATH_MISSING, problems.missing, problems.missing_where, PATH_MISSING_HINT);
         if (r < 0)
                 return r;
         instance_flush(instance, err);
         return 0;
 }
 
-/* A folder that is not there is drift by itself; a mount left out is the signed rule. The rest lowers coverage. */
+/* A folder that is not there is drift by itself; a mount left out is the signed rule. The rest lowers
+ * coverage. */
 void
 instance_walk_problem(void *userdata, const char *path, int error)
 {
@@ -763,7 +776,8 @@ instance_walk_problem(void *userdata, const char *path, int error)
         if (error == ENOENT || error == ENOTDIR) {
                 if (judge_names_path(problems->instance->judge, text.data) &&
                         atomic_fetch_add(&problems->missing, 1) == 0)
-                        snprintf(problems->missing_where, sizeof problems->missing_where, "%.500s", text.data);
+                        snprintf(
+                                problems->missing_where, sizeof problems->missing_where, "%.500s", text.data);
                 return;
         }
         if (atomic_fetch_add(&problems->count, 1) == 0)
@@ -802,8 +816,8 @@ ack_drift(void *userdata, struct drift *drift)
                 .kind = "ack",
                 .item = strdup(drift->item),
                 .baseline = strdup(drift->baseline),
-                .detail = json_make(
-                        "{s:s, s:s, s:s}", "baseline", drift->baseline, "by", acking->by, "reason", acking->reason),
+                .detail = json_make("{s:s, s:s, s:s}", "baseline", drift->baseline, "by", acking->by,
+                        "reason", acking->reason),
         };
         pending_add(acking->instance->pending, entry);
         acking->count++;
@@ -811,8 +825,8 @@ ack_drift(void *userdata, struct drift *drift)
 }
 
 int
-instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by, const char *reason,
-        uint64_t *ret_count, struct err *err)
+instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by,
+        const char *reason, uint64_t *ret_count, struct err *err)
 {
         struct acking acking = {instance, items, n_items, by, reason, 0};
         int r = judge_each(instance->judge, ack_drift, &acking);

@@ -26,8 +26,8 @@ record_trust(struct instance *instance, const struct trust *trust, const char *s
 {
         char id[DIGEST_HEX_SIZE];
         digest_hex(trust_id(trust), id);
-        struct json *detail = json_make("{s:s, s:I, s:s}", "id", id, "generation",
-                (json_int)trust_generation(trust), "state", state);
+        struct json *detail = json_make(
+                "{s:s, s:I, s:s}", "id", id, "generation", (json_int)trust_generation(trust), "state", state);
         if (detail && reason)
                 json_put(detail, "reason", json_string_new(reason));
         instance_record(instance, "trust", NULL, detail);
@@ -44,9 +44,9 @@ static int
 put_trust(void *userdata, struct err *err)
 {
         struct taking *taking = userdata;
-        return store_trust_put(taking->instance->store, trust_generation(taking->trust), trust_id(taking->trust),
-                clock_now_ms(), taking->first_use, taking->text->data, taking->text->size,
-                taking->approval->data, taking->approval->size, err);
+        return store_trust_put(taking->instance->store, trust_generation(taking->trust),
+                trust_id(taking->trust), clock_now_ms(), taking->first_use, taking->text->data,
+                taking->text->size, taking->approval->data, taking->approval->size, err);
 }
 
 /* Makes a trust file the one in force. Takes it over. */
@@ -99,7 +99,8 @@ load_stored_trust(struct instance *instance, struct err *err)
         return 0;
 }
 
-/* The file on disk is another one: taken if the old one's approvers signed it, refused with a record otherwise. */
+/* The file on disk is another one: taken if the old one's approvers signed it, refused with a record
+ * otherwise. */
 static int
 succeed_trust(struct instance *instance, struct trust *next, const struct buf *text, struct err *err)
 {
@@ -247,7 +248,8 @@ marks_write(const struct instance *instance, const struct marks *marks, struct e
         for (size_t i = 0; i < marks->count && r == 0; i++) {
                 char hex[DIGEST_HEX_SIZE];
                 digest_hex(&marks->list[i].id, hex);
-                r = buf_printf(&text, "%s %" PRIu64 " %s\n", marks->list[i].name, marks->list[i].generation, hex);
+                r = buf_printf(
+                        &text, "%s %" PRIu64 " %s\n", marks->list[i].name, marks->list[i].generation, hex);
         }
         if (r < 0)
                 return err_oom(err);
@@ -258,7 +260,7 @@ marks_write(const struct instance *instance, const struct marks *marks, struct e
 
 struct loading {
         struct instance *instance;
-        struct marks in_store; /* the newest generation of each name */
+        struct marks in_store;   /* the newest generation of each name */
         struct text_list active; /* names */
         bool out_of_memory;
 };
@@ -321,10 +323,14 @@ trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret)
         return r;
 }
 
-/* One active baseline, verified whole. NULL in *ret: it expects nothing (retired), or it does not hold. */
+/*
+ * One active baseline, verified whole. NULL in *ret: it expects nothing (retired), or it does not hold. One
+ * that has lost its approvers (a key was revoked) is still judged by, untrusted, but only if it is the very
+ * text that was applied here.
+ */
 static int
-load_one(struct instance *instance, const char *name, struct baseline **ret, struct buf *signers, bool *trusted,
-        struct err *err)
+load_one(struct instance *instance, const char *name, const struct marks *marks, struct baseline **ret,
+        struct buf *signers, bool *trusted, struct err *err)
 {
         char *text = NULL;
         size_t size = 0, n_scopes;
@@ -354,6 +360,12 @@ load_one(struct instance *instance, const char *name, struct baseline **ret, str
         free(verdict);
         if (r < 0)
                 return err_oom(err);
+        const struct mark *mark = mark_named(marks, name);
+        bool applied_here = mark && digest_equal(&mark->id, baseline_id(b));
+        if (!*trusted && !applied_here) {
+                report_broken(instance, name, "it is not what was approved, and not what was applied here");
+                return 0;
+        }
         baseline_scopes(b, &n_scopes);
         if (n_scopes)
                 *ret = steal_pointer(&b);
@@ -367,7 +379,8 @@ check_marks(struct instance *instance, const struct loading *loading, const stru
         for (size_t i = 0; i < marks->count; i++) {
                 const struct mark *mark = &marks->list[i], *held = mark_named(&loading->in_store, mark->name);
                 char what[256];
-                bool same = held &&
+                bool same =
+                        held &&
                         (held->generation > mark->generation ||
                                 (held->generation == mark->generation && digest_equal(&held->id, &mark->id)));
                 if (same)
@@ -380,7 +393,7 @@ check_marks(struct instance *instance, const struct loading *loading, const stru
 }
 
 static int
-load_all(struct instance *instance, struct loading *loading, struct err *err)
+load_all(struct instance *instance, struct loading *loading, const struct marks *marks, struct err *err)
 {
         size_t n = loading->active.count, kept = 0;
         struct baseline **list = calloc(n + 1, sizeof *list);
@@ -388,7 +401,8 @@ load_all(struct instance *instance, struct loading *loading, struct err *err)
         bool *trusted = calloc(n + 1, sizeof *trusted);
         int r = list && signers && trusted ? 0 : err_oom(err);
         for (size_t i = 0; i < n && r == 0; i++) {
-                r = load_one(instance, loading->active.items[i], &list[kept], &signers[kept], &trusted[kept], err);
+                r = load_one(instance, loading->active.items[i], marks, &list[kept], &signers[kept],
+                        &trusted[kept], err);
                 if (list[kept])
                         kept++;
                 else if (r == 0)
@@ -396,7 +410,7 @@ load_all(struct instance *instance, struct loading *loading, struct err *err)
         }
         if (r == 0) {
                 instance_drop_baseline_states(instance);
-                r = judge_set(instance->judge, list, kept, err);
+                r = judge_set(instance->judge, list, kept, instance->broken_why[0] != '\0', err);
         } else {
                 for (size_t i = 0; list && i < kept; i++)
                         baseline_free(list[i]);
@@ -430,7 +444,7 @@ instance_load_baselines(struct instance *instance, struct err *err)
         if (r)
                 report_broken(instance, "high-water marks", why.text);
         check_marks(instance, &loading, &marks);
-        r = load_all(instance, &loading, err);
+        r = load_all(instance, &loading, &marks, err);
         if (r == 0)
                 instance->scope_differs = instance_scopes_differ(instance);
         return r;
@@ -457,7 +471,7 @@ instance_scopes_differ(const struct instance *instance)
                         if (plain.excludes.count >= wanted[i].excludes.count)
                                 plain.excludes = wanted[i].excludes;
                         same = scope_append(&plain, &other) == 0 && other.size == line.size &&
-                                memcmp(other.data, line.data, line.size) == 0;
+                               memcmp(other.data, line.data, line.size) == 0;
                 }
                 differ = !same;
         }
@@ -475,8 +489,9 @@ instance_refresh_trust_problems(struct instance *instance)
         bool untrusted = instance->broken_why[0] || (instance->trust && !instance->trust_ok);
         const char *why = instance->broken_why[0] ? instance->broken_why : instance->trust_why;
         instance_problem(instance, PROBLEM_UNTRUSTED, untrusted, why,
-                instance->broken_why[0] ? "driftctl verify; apply a signed baseline of that generation or above"
-                                        : "put the trust file in force back, or have its successor signed");
+                instance->broken_why[0]
+                        ? "driftctl verify; apply a signed baseline of that generation or above"
+                        : "put the trust file in force back, or have its successor signed");
         if (!instance->store) /* an image is judged by itself (audit.h) */
                 return;
         _cleanup_free_ char *adopted = NULL;
@@ -522,10 +537,11 @@ refuse(struct err *err, const char *text, const char *hint)
         return err_hint(err, INSTANCE_REFUSED, "%s", hint);
 }
 
-/* The generation rules. `held` is the newest in the store, `mark` the highest ever applied here; NULL: none. */
+/* The generation rules. `held` is the newest in the store, `mark` the highest ever applied here; NULL: none.
+ */
 static int
-check_generation(const struct baseline *b, const struct mark *held, const struct mark *mark, bool *ret_adopted,
-        struct err *err)
+check_generation(const struct baseline *b, const struct mark *held, const struct mark *mark,
+        bool *ret_adopted, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
         bool any_host = strcmp(header->host, "*") == 0;
@@ -566,7 +582,8 @@ check_baseline(struct instance *instance, const struct baseline *b, const struct
         _cleanup_(loading_done) struct loading loading = {.instance = instance};
         _cleanup_(marks_done) struct marks marks = {0};
         if (strcmp(header->host, "*") != 0 && strcmp(header->host, instance->host) != 0)
-                return refuse(err, "it is for another host", "propose it on this host, or for any host (host *)");
+                return refuse(
+                        err, "it is for another host", "propose it on this host, or for any host (host *)");
         if (header->expires_ms <= instance_expiry_now(instance))
                 return refuse(err, "it has expired", "propose it anew with a later --expires");
         int r = store_baselines(instance->store, header->name, note_row, &loading, err);
@@ -607,7 +624,8 @@ put_baseline(void *userdata, struct err *err)
                 instance->store, &row, text, size, applying->approvals, applying->approvals_size, err);
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
         r = r ? r : store_value_put(instance->store, "clock_believed", NULL, err);
-        return r ? r : store_value_put(instance->store, "adopted", applying->adopted ? adopted.data : NULL, err);
+        return r ? r
+                 : store_value_put(instance->store, "adopted", applying->adopted ? adopted.data : NULL, err);
 }
 
 static void
@@ -674,8 +692,8 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
 }
 
 int
-instance_apply(struct instance *instance, char *text, size_t size, const char *approvals, size_t approvals_size,
-        struct apply_result *ret, struct err *err)
+instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, struct apply_result *ret, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
@@ -684,7 +702,8 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         if (r < 0)
                 return r;
         if (r > 0) {
-                err_hint(err, r, "driftd-baseline(5) gives the form; was the file edited after driftctl wrote it?");
+                err_hint(err, r,
+                        "driftd-baseline(5) gives the form; was the file edited after driftctl wrote it?");
                 record_reject(instance, NULL, err->text);
                 return err->code = INSTANCE_MALFORMED;
         }

@@ -391,7 +391,7 @@ resolve_orphans(struct judge *judge)
 }
 
 int
-judge_set(struct judge *judge, struct baseline **baselines, size_t n, struct err *err)
+judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_drifts, struct err *err)
 {
         struct standings *standings = calloc(1, sizeof *standings + n * sizeof *standings->list);
         if (!standings) {
@@ -422,7 +422,8 @@ judge_set(struct judge *judge, struct baseline **baselines, size_t n, struct err
                 note_moved(judge, &standings->list[i], old);
         }
         judge->standings = standings;
-        resolve_orphans(judge);
+        if (!keep_drifts)
+                resolve_orphans(judge);
         pthread_mutex_unlock(&judge->lock);
         judge_release(before);
         return r < 0 ? err_oom(err) : 0;
@@ -1037,7 +1038,10 @@ count(atomic_ullong *counter, unsigned long long by)
 static void
 observe_here(struct walk *walk, const char *path, int result, struct snapshot *snapshot)
 {
-        struct observation seen = {.result = result, .snapshot = snapshot, .now_ms = clock_now_ms()};
+        struct observation seen = {.result = result,
+                .snapshot = snapshot,
+                .now_ms = clock_now_ms(),
+                .unobserved = walk->options->unobserved};
         if (judge_observe(walk->judge, path, &seen) < 0)
                 atomic_store(&walk->out_of_memory, true);
 }

@@ -72,9 +72,10 @@ CLEANUP_DEFINE(struct judge *, judge_free)
 
 /*
  * Takes the baselines over (the array is copied) and judges by them from now on. What was verified stays so for
- * expectations whose line is the same. Drifts of baselines that are gone are resolved as approved.
+ * expectations whose line is the same. Drifts of
+ * baselines that are gone are resolved as approved, unless keep_drifts: then one could not be loaded, and nothing is settled.
  */
-int judge_set(struct judge *judge, struct baseline **baselines, size_t n, struct err *err);
+int judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_drifts, struct err *err);
 size_t judge_baselines(const struct judge *judge);
 /* Borrowed until the next judge_set. NULL past the end. */
 const struct baseline *judge_baseline(const struct judge *judge, size_t index);
@@ -110,6 +111,7 @@ int judge_observe(struct judge *judge, const char *path, const struct observatio
 struct judge_scan {
         bool full;  /* read all content; otherwise only what has another stat than when it was verified */
         bool at_once; /* judge in place; otherwise what deviates is only handed to `hint` */
+        bool unobserved; /* with at_once: what is found happened while nobody looked */
         const char *root;
         const char *below;
         char *const *items; /* only these (patterns); none: all */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to the scanner. Four files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
- * does with a piece of work), scan_folder.c (folders and their descriptors), scan_rules.c (exclusions,
- * mounts, the rate).
+ * Internal to the scanner. Five files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker does
+ * with a piece of work), scan_path.c (where a worker is), scan_folder.c (folders and their descriptors), scan_rules.c
+ * (exclusions, mounts, the rate).
  *
  * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one
  * `folder` callback run at a time. No system call but close(2) is made under scan.lock.
@@ -134,6 +134,19 @@ void scan_push(struct scan *scan, struct scan_folder *folder);
 /* ---- scan_walk.c ---- */
 /* Does a piece of work. 0, or < 0 that stops the scan (scan_fail was called). */
 int scan_work_do(struct scan_worker *worker, struct scan_work *work);
+
+/* ---- scan_path.c: the path in worker.path; each int is 0, or < 0 after scan_fail ---- */
+/* The worker's path as it is told: "/" for the top. */
+const char *worker_path(const struct scan_worker *worker);
+/* Makes it that of the folder; cuts a name off; puts a name of the folder on. */
+int worker_at(struct scan_worker *worker, const struct scan_folder *folder);
+void worker_back(struct scan_worker *worker);
+int worker_at_name(struct scan_worker *worker, const char *name, size_t size);
+/* Whether an exclusion, or another start, takes this name out of the folder's walk: 1, 0 or < 0. */
+int worker_leaves_out(
+        struct scan_worker *worker, const struct scan_folder *folder, const char *name, size_t size);
+/* Asks which rules can matter below the folder that the worker is at. */
+int worker_narrow(struct scan_worker *worker, struct scan_folder *folder);
 
 /* ---- scan_folder.c ---- */
 /* A new folder from an open descriptor (consumed on success), used and pinned once by the caller. NULL: out

@@ -24,25 +24,20 @@
 #include "core/clock.h"
 #include "core/scan_internal.h"
 
-#define SHARE_AFTER_MS 1 /* a batch that takes longer than this is shared with those who have nothing to do  \
-                          */
+#define SHARE_AFTER_MS                                                                                       \
+        1 /* a batch that takes longer than this is shared with those who have nothing to do                 \
+           */
 #define SHARE_SIZE                                                                                           \
         ((uint64_t)1 << 20) /* bytes: before a larger file is read, what is left of its batch goes to all */
 
 /* ---- telling ---- */
-
-static const char *
-shown_path(const struct scan_worker *worker)
-{
-        return worker->path.size ? worker->path.data : "/";
-}
 
 static void
 tell_problem(struct scan_worker *worker, int error)
 {
         const struct scan_options *options = worker->scan->options;
         if (options->calls.problem)
-                options->calls.problem(options->userdata, shown_path(worker), error);
+                options->calls.problem(options->userdata, worker_path(worker), error);
 }
 
 static void
@@ -50,7 +45,7 @@ tell_seen(struct scan_worker *worker, const struct scan_start *start, int result
 {
         const struct scan_options *options = worker->scan->options;
         if (options->calls.seen && !options->folders_only)
-                options->calls.seen(options->userdata, shown_path(worker), start->scope, result, snapshot);
+                options->calls.seen(options->userdata, worker_path(worker), start->scope, result, snapshot);
         if (snapshot)
                 snapshot_done(snapshot);
 }
@@ -61,97 +56,6 @@ tell_unknown(struct scan_worker *worker, const struct scan_start *start, int res
 {
         struct snapshot snapshot = {.failed_errno = error, .taken_ms = clock_now_ms()};
         tell_seen(worker, start, result, &snapshot);
-}
-
-/* ---- the path of what is looked at ---- */
-
-/* Cuts the last name off. */
-static void
-back_to_folder(struct scan_worker *worker)
-{
-        worker->path.size = worker->prefix_size;
-        worker->path.data[worker->prefix_size] = '\0';
-}
-
-/* Makes the worker's path that of the folder. Mostly it is there already, or all but the last name. */
-static int
-worker_at(struct scan_worker *worker, const struct scan_folder *folder)
-{
-        const struct scan_folder *parent = folder->parent;
-        struct buf *path = &worker->path;
-        int r = 0;
-        back_to_folder(worker);
-        if (worker->serial == folder->serial)
-                return 0;
-        if (parent && (worker->serial == parent->serial || worker->parent_serial == parent->serial)) {
-                path->size = parent->path_size;
-                r = buf_append(path, "/", 1);
-                r = r ? r : buf_text(path, folder->name);
-        } else {
-                path->size = 0;
-                r = buf_reserve(path, folder->path_size);
-                if (r == 0)
-                        scan_folder_path(folder, path->data);
-        }
-        if (r < 0) {
-                worker->serial = worker->parent_serial = 0;
-                return scan_fail(worker->scan, r, "keep a path");
-        }
-        path->size = worker->prefix_size = folder->path_size;
-        path->data[path->size] = '\0';
-        worker->serial = folder->serial;
-        worker->parent_serial = parent ? parent->serial : 0;
-        return 0;
-}
-
-/* Sets the path to a name in the folder that the worker is at. */
-static int
-worker_at_name(struct scan_worker *worker, const char *name, size_t size)
-{
-        struct buf *path = &worker->path;
-        path->size = worker->prefix_size;
-        if (buf_append(path, "/", 1) < 0 || buf_append(path, name, size) < 0)
-                return scan_fail(worker->scan, -ENOMEM, "keep a path");
-        return 0;
-}
-
-/* Whether an exclusion, or another start, takes this name out of the folder's walk. 1, 0 or -ENOMEM. */
-static int
-is_left_out(struct scan_worker *worker, const struct scan_folder *folder, const char *name, size_t size)
-{
-        const struct scan *scan = worker->scan;
-        struct buf *escaped = &worker->escaped;
-        int r = worker_at_name(worker, name, size);
-        for (size_t i = 0; r == 0 && folder->may_start && i < scan->n_starts; i++)
-                if (strcmp(scan->starts[i].path, worker->path.data) == 0)
-                        return 1;
-        if (r < 0 || !folder->may_exclude)
-                return r;
-        buf_clear(escaped);
-        if (buf_escape(escaped, worker->path.data, worker->path.size) < 0)
-                return scan_fail(worker->scan, -ENOMEM, "escape a path");
-        return scan_excludes(folder->start->scope, escaped->data);
-}
-
-/* Which rules can matter below a folder: asked once, so that most names need not be asked about. The worker
- * is at it. */
-static int
-rules_narrow(struct scan_worker *worker, struct scan_folder *folder)
-{
-        const struct scan *scan = worker->scan;
-        const struct scope *scope = folder->start->scope;
-        const char *path = shown_path(worker);
-        bool may_exclude = folder->parent ? folder->parent->may_exclude : scope->excludes.count > 0;
-        bool may_start = folder->parent ? folder->parent->may_start : scan->n_starts > 1;
-        for (size_t i = 0; may_start && i < scan->n_starts && !folder->may_start; i++)
-                folder->may_start = path_is_below(scan->starts[i].path, path);
-        if (!may_exclude)
-                return 0;
-        buf_clear(&worker->escaped);
-        if (buf_escape(&worker->escaped, path, strlen(path)) < 0)
-                return scan_fail(worker->scan, -ENOMEM, "escape a path");
-        folder->may_exclude = scan_may_exclude(scope, worker->escaped.data);
-        return 0;
 }
 
 static void share_rest(struct scan_worker *worker, unsigned keep);
@@ -169,7 +73,7 @@ ask_plan(struct scan_worker *worker, const struct scan_start *start, const struc
                 ret->prefix = UINT64_MAX;
         enum scan_look look = SCAN_READ;
         if (options->calls.plan)
-                look = options->calls.plan(options->userdata, shown_path(worker), start->scope, stx, ret);
+                look = options->calls.plan(options->userdata, worker_path(worker), start->scope, stx, ret);
         ret->content = look == SCAN_READ;
         if (look == SCAN_SKIP)
                 tell_seen(worker, start, 0, NULL);
@@ -355,7 +259,7 @@ take_entry(struct scan_worker *worker, struct scan_folder *folder, const struct 
         size_t size = strlen(name);
         if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
                 return 0;
-        int r = folder->may_exclude || folder->may_start ? is_left_out(worker, folder, name, size) : 0;
+        int r = folder->may_exclude || folder->may_start ? worker_leaves_out(worker, folder, name, size) : 0;
         if (r != 0)
                 return r < 0 ? r : 0;
         if (is_folder(folder, entry))
@@ -365,7 +269,7 @@ take_entry(struct scan_worker *worker, struct scan_folder *folder, const struct 
         if (worker->scan->options->folders_only)
                 return 0;
         if (size >= SCAN_BATCH_SIZE) { /* longer than any name that can be looked up */
-                back_to_folder(worker);
+                worker_back(worker);
                 tell_problem(worker, ENAMETOOLONG);
                 return 0;
         }
@@ -379,7 +283,7 @@ read_some(struct scan_worker *worker, struct scan_folder *folder)
         ssize_t size = getdents64(folder->fd, worker->dirents, sizeof worker->dirents);
         if (size < 0 && errno != ENOENT) { /* ENOENT: it was removed while we read it */
                 int error = errno;
-                back_to_folder(worker);
+                worker_back(worker);
                 tell_problem(worker, error);
         }
         for (ssize_t at = 0; at < size;) {
@@ -439,7 +343,7 @@ announce(struct scan_worker *worker, const struct scan_folder *folder, const str
         if (!options->calls.folder)
                 return 0;
         pthread_mutex_lock(&scan->announce);
-        int r = options->calls.folder(options->userdata, folder->fd, shown_path(worker), stx);
+        int r = options->calls.folder(options->userdata, folder->fd, worker_path(worker), stx);
         pthread_mutex_unlock(&scan->announce);
         return r < 0 ? scan_fail(scan, r, "take note of a folder") : 0;
 }
@@ -450,7 +354,7 @@ walk_folder(struct scan_worker *worker, const struct scan_place *place, struct s
         const struct statx *stx)
 {
         int r = worker_at(worker, folder);
-        r = r ? r : rules_narrow(worker, folder);
+        r = r ? r : worker_narrow(worker, folder);
         r = r ? r : announce(worker, folder, stx);
         r = r ? r : look(worker, place, NULL, folder->fd, folder->start, stx);
         return r ? r : read_folder(worker, folder, false);

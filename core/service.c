@@ -28,8 +28,11 @@ struct call {
 int
 exit_worst(int a, int b)
 {
-        static const int rank[] = {
-                [EXIT_CLEAN] = 0, [EXIT_INCOMPLETE] = 1, [EXIT_DRIFT] = 2, [EXIT_FAILED] = 3, [EXIT_UNTRUSTED] = 4};
+        static const int rank[] = {[EXIT_CLEAN] = 0,
+                [EXIT_INCOMPLETE] = 1,
+                [EXIT_DRIFT] = 2,
+                [EXIT_FAILED] = 3,
+                [EXIT_UNTRUSTED] = 4};
         return rank[a] >= rank[b] ? a : b;
 }
 
@@ -64,8 +67,7 @@ service_items(const struct json *parameters, struct text_list *ret, struct err *
         const struct json *items = json_member(parameters, "items");
         if (json_length(items) > SERVICE_ITEMS_MAX)
                 return err_set(err, -E2BIG, "more than %u items in one call", SERVICE_ITEMS_MAX);
-        json_each(items, i, value)
-        {
+        json_each (items, i, value) {
                 const char *text = json_string_of(value);
                 _cleanup_free_ char *item = NULL;
                 if (!text)
@@ -162,8 +164,8 @@ log_record(void *userdata, const struct record *record)
         if (!log->batch)
                 log->batch = json_array_make();
         if (json_parse(record->body, strlen(record->body), &value, NULL) < 0)
-                value = json_make("{s:I, s:s, s:n, s:{}}", "seq", (json_int)record->seq, "kind", "damaged", "item",
-                        "detail");
+                value = json_make("{s:I, s:s, s:n, s:{}}", "seq", (json_int)record->seq, "kind", "damaged",
+                        "item", "detail");
         if (json_push(log->batch, value) < 0)
                 return -ENOMEM;
         return json_length(log->batch) < SERVICE_RECORDS_PER_REPLY ? 0 : log_flush(log, true);
@@ -204,9 +206,9 @@ static int
 upload(struct call *call)
 {
         const char *kind = json_text(call->parameters, "kind"), *text = json_text(call->parameters, "text");
-        struct buf *to = kind && strcmp(kind, "baseline") == 0 ? &call->session->baseline
-                : kind && strcmp(kind, "approvals") == 0       ? &call->session->approvals
-                                                               : NULL;
+        struct buf *to = kind && strcmp(kind, "baseline") == 0    ? &call->session->baseline
+                         : kind && strcmp(kind, "approvals") == 0 ? &call->session->approvals
+                                                                  : NULL;
         if (!to || !text) {
                 err_set(call->err, EXIT_FAILED, "Upload takes kind (baseline or approvals) and text");
                 return EXIT_FAILED;
@@ -248,8 +250,8 @@ apply(struct call *call)
                 err_set(call->err, EXIT_FAILED, "nothing was uploaded to be applied");
                 return EXIT_FAILED;
         }
-        int r = instance_apply(call->instance, text, size, approvals.data ? approvals.data : "", approvals.size,
-                &result, call->err);
+        int r = instance_apply(call->instance, text, size, approvals.data ? approvals.data : "",
+                approvals.size, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
@@ -318,7 +320,8 @@ get_baseline(struct call *call)
         if (!name || !*name)
                 name = "host";
         uint64_t generation = (uint64_t)json_number(call->parameters, "generation");
-        int r = store_baseline_get(call->instance->store, name, generation, &text, &size, &approvals, call->err);
+        int r = store_baseline_get(
+                call->instance->store, name, generation, &text, &size, &approvals, call->err);
         if (r) {
                 if (r == STORE_NONE && call->err && !call->err->hint[0])
                         err_hint(call->err, r, "driftctl baseline list shows what there is");
@@ -334,7 +337,8 @@ get_baseline(struct call *call)
 static int
 ack(struct call *call)
 {
-        const char *text = json_text(call->parameters, "item"), *reason = json_text(call->parameters, "reason");
+        const char *text = json_text(call->parameters, "item"),
+                   *reason = json_text(call->parameters, "reason");
         _cleanup_free_ char *item = NULL;
         uint64_t count = 0;
         if (!text || !reason || !*reason) {
@@ -367,8 +371,8 @@ verify(struct call *call)
         store_head(call->instance->store, &head, NULL);
         digest_hex(&head.root, root);
         return say(call,
-                json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root", root,
-                        "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
+                json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root",
+                        root, "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
                 false);
 }
 
@@ -413,8 +417,8 @@ get_trust(struct call *call)
         digest_hex(&id, hex);
         return say(call,
                 json_make("{s:s, s:s, s:I, s:s, s:b}", "text", text.data, "id", hex, "generation",
-                        (json_int)generation, "state", instance->trust_ok ? "trusted" : "untrusted", "first_use",
-                        first_use),
+                        (json_int)generation, "state", instance->trust_ok ? "trusted" : "untrusted",
+                        "first_use", first_use),
                 false);
 }
 
@@ -473,7 +477,8 @@ service_is_job(const char *method)
 
 int
 service_call(struct instance *instance, const struct service_peer *peer, struct service_session *session,
-        const char *method, const struct json *parameters, service_reply reply, void *userdata, struct err *err)
+        const char *method, const struct json *parameters, service_reply reply, void *userdata,
+        struct err *err)
 {
         struct call call = {instance, peer, session, parameters, reply, userdata, err};
         for (size_t i = 0; i < ARRAY_SIZE(methods); i++)

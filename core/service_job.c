@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The methods that look at files. A job owns or holds all that its running needs (the baselines by reference, copies of
- * the rest), so that the instance can go on, and even take other baselines, while it runs.
+ * The methods that look at files. A job owns or holds all that its running needs (the baselines by reference,
+ * copies of the rest), so that the instance can go on, and even take other baselines, while it runs.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -103,7 +103,8 @@ take_waiver(struct service_job *job, const struct json *value, struct waiver *re
         const char *baseline = json_text(value, "baseline");
         _cleanup_free_ char *parsed = NULL;
         if (!item || !reason || !*reason)
-                return fail(err, "a waiver needs an item and a reason", "driftctl waive ITEM --until T --reason R");
+                return fail(err, "a waiver needs an item and a reason",
+                        "driftctl waive ITEM --until T --reason R");
         if (item_parse(item, &parsed, err) < 0)
                 return EXIT_FAILED;
         ret->baseline = baseline && *baseline ? baseline : "host";
@@ -113,7 +114,8 @@ take_waiver(struct service_job *job, const struct json *value, struct waiver *re
         if (ret->until_ms <= clock_now_ms())
                 return fail(err, "a waiver ends in the future", "--until +30d, or a date to come");
         ret->by = job->author;
-        if (text_list_add(&job->words, parsed, strlen(parsed)) < 0 || add_word(job, reason, &ret->reason) < 0) {
+        if (text_list_add(&job->words, parsed, strlen(parsed)) < 0 ||
+                add_word(job, reason, &ret->reason) < 0) {
                 err_oom(err);
                 return EXIT_FAILED;
         }
@@ -130,8 +132,7 @@ take_waivers(struct service_job *job, struct err *err)
                 err_oom(err);
                 return EXIT_FAILED;
         }
-        json_each(list, i, value)
-        {
+        json_each (list, i, value) {
                 int r = take_waiver(job, value, &job->waivers[i], err);
                 if (r)
                         return r;
@@ -144,7 +145,8 @@ static int
 take_class(const struct json *parameters, enum baseline_class *ret, struct err *err)
 {
         const char *class = json_text(parameters, "class");
-        int index = class && *class ? name_index(class_names, CLASS_COUNT, class, strlen(class)) : CLASS_NORMAL;
+        int index =
+                class && *class ? name_index(class_names, CLASS_COUNT, class, strlen(class)) : CLASS_NORMAL;
         if (index < 0)
                 return fail(err, "the class is not one of ours", "standard, normal or urgent");
         *ret = (enum baseline_class)index;
@@ -185,8 +187,8 @@ take_names(struct service_job *job, const struct service_peer *peer, struct err 
 }
 
 static int
-prepare_propose(struct instance *instance, const struct service_peer *peer, struct service_job *job,
-        struct err *err)
+prepare_propose(
+        struct instance *instance, const struct service_peer *peer, struct service_job *job, struct err *err)
 {
         int r = take_names(job, peer, err);
         r = r ? r : take_class(job->parameters, &job->request.class, err);
@@ -229,8 +231,8 @@ prepare_propose(struct instance *instance, const struct service_peer *peer, stru
 /* ---- compare ---- */
 
 static int
-prepare_compare(struct instance *instance, struct service_session *session, struct service_job *job,
-        struct err *err)
+prepare_compare(
+        struct instance *instance, struct service_session *session, struct service_job *job, struct err *err)
 {
         const char *name = json_text(job->parameters, "name");
         uint64_t generation = (uint64_t)json_number(job->parameters, "generation");
@@ -241,7 +243,8 @@ prepare_compare(struct instance *instance, struct service_session *session, stru
         struct digest id;
         uint64_t trust_at;
         if (name && *name) {
-                int r = store_baseline_get(instance->store, name, generation, &text, &size, &job->approvals, err);
+                int r = store_baseline_get(
+                        instance->store, name, generation, &text, &size, &job->approvals, err);
                 if (r)
                         return EXIT_FAILED;
         } else {
@@ -380,6 +383,12 @@ service_job_cancel(struct service_job *job)
         atomic_store(&job->cancel, true);
 }
 
+bool
+service_job_progresses(const struct service_job *job)
+{
+        return job->kind != JOB_SHOW;
+}
+
 void
 service_job_progress(const struct service_job *job, uint64_t *ret_files, uint64_t *ret_bytes)
 {
@@ -406,8 +415,7 @@ reply_document(struct service_job *job, service_reply reply, void *userdata)
         const struct json *drifts = json_member(job->document, "drifts");
         struct json *batch = NULL;
         int r = 0;
-        json_each(drifts, i, drift)
-        {
+        json_each (drifts, i, drift) {
                 batch = batch ? batch : json_array_make();
                 json_push(batch, json_keep((struct json *)(uintptr_t)drift));
                 bool full = json_length(batch) == 256 || i + 1 == json_length(drifts);
@@ -431,5 +439,6 @@ service_job_finish(struct service_job *job, service_reply reply, void *userdata,
                         *err = job->err;
                 return EXIT_FAILED;
         }
-        return job->kind == JOB_COMPARE ? reply_document(job, reply, userdata) : reply_text(job, reply, userdata);
+        return job->kind == JOB_COMPARE ? reply_document(job, reply, userdata)
+                                        : reply_text(job, reply, userdata);
 }

@@ -36,7 +36,6 @@
         ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
 #define PSEUDO_SIZE_MAX                                                                                      \
         ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
-#define RACY_MS 100           /* a change within one tick of the clock leaves ctime as it was */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
@@ -106,130 +105,6 @@ snapshot_reader_pace(
 {
         reader->pace = pace;
         reader->pace_userdata = userdata;
-}
-
-/* ---- the stat ---- */
-
-static const enum file_type types_by_format[] = {
-        [S_IFREG >> 12] = FILE_REGULAR,
-        [S_IFDIR >> 12] = FILE_FOLDER,
-        [S_IFLNK >> 12] = FILE_LINK,
-        [S_IFIFO >> 12] = FILE_FIFO,
-        [S_IFSOCK >> 12] = FILE_SOCKET,
-        [S_IFCHR >> 12] = FILE_CHAR,
-        [S_IFBLK >> 12] = FILE_BLOCK,
-};
-
-static int64_t
-time_ns(const struct statx_timestamp *time)
-{
-        return time->tv_sec * 1000000000 + time->tv_nsec;
-}
-
-static uint64_t
-rotate(uint64_t value, unsigned bits)
-{
-        return value << bits | value >> (64 - bits);
-}
-
-/*
- * Two lanes, each multiplied and shifted (the constants are odd fractions of the golden ratio and of the
- * square root of two), crossed at each word so that no single field can be chosen to undo a change of
- * another.
- */
-stat_mark
-stat_mark_of(const struct statx *stx)
-{
-        const uint64_t words[] = {
-                (uint64_t)stx->stx_dev_major << 32 | stx->stx_dev_minor,
-                stx->stx_ino,
-                (uint64_t)stx->stx_mode,
-                (uint64_t)stx->stx_uid << 32 | stx->stx_gid,
-                stx->stx_size,
-                (uint64_t)stx->stx_mtime.tv_sec,
-                (uint64_t)stx->stx_mtime.tv_nsec << 32 | stx->stx_ctime.tv_nsec,
-                (uint64_t)stx->stx_ctime.tv_sec,
-                (uint64_t)stx->stx_rdev_major << 32 | stx->stx_rdev_minor,
-        };
-        uint64_t a = 0x9e3779b97f4a7c15, b = 0xb504f333f9de6485;
-        for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-                a = (a ^ words[i]) * 0x9e3779b97f4a7c15;
-                b = (b + rotate(words[i], 23)) * 0xb504f333f9de6485;
-                a ^= b >> 31;
-                b ^= a >> 29;
-        }
-        a = (a ^ rotate(b, 32)) * 0x9e3779b97f4a7c15;
-        a ^= a >> 32;
-        return a ? a : 1;
-}
-
-static void
-attributes_from_stat(const struct statx *stx, struct attributes *ret)
-{
-        const uint32_t told =
-                ATTRIBUTES_ALL & ~(ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_TARGET) |
-                                         ATTRIBUTE_BIT(ATTRIBUTE_XATTRS) | ATTRIBUTE_BIT(ATTRIBUTE_FLAGS));
-        enum file_type type = types_by_format[(stx->stx_mode & S_IFMT) >> 12];
-        *ret = (struct attributes){
-                .known = attribute_applicable(told, type),
-                .type = type,
-                .mode = stx->stx_mode & 07777,
-                .uid = stx->stx_uid,
-                .gid = stx->stx_gid,
-                .size = stx->stx_size,
-                .rdev_major = stx->stx_rdev_major,
-                .rdev_minor = stx->stx_rdev_minor,
-                .mtime_ns = time_ns(&stx->stx_mtime),
-                .ctime_ns = time_ns(&stx->stx_ctime),
-                .inode = stx->stx_ino,
-                .nlink = stx->stx_nlink,
-        };
-}
-
-void
-snapshot_from_stat(const struct statx *stx, bool world, struct snapshot *ret)
-{
-        int64_t taken_ms = ret->taken_ms ? ret->taken_ms : clock_now_ms();
-        *ret = (struct snapshot){
-                .dev = statx_dev(stx),
-                .world_readable = world && stx->stx_mode & S_IROTH,
-                .taken_ms = taken_ms,
-        };
-        attributes_from_stat(stx, &ret->attributes);
-        if (taken_ms - ret->attributes.ctime_ns / 1000000 >= RACY_MS)
-                ret->mark = stat_mark_of(stx);
-}
-
-static bool
-times_equal(const struct statx_timestamp *a, const struct statx_timestamp *b)
-{
-        return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool
-same_inode(const struct statx *a, const struct statx *b)
-{
-        return a->stx_ino == b->stx_ino && statx_dev(a) == statx_dev(b) && a->stx_mode == b->stx_mode &&
-               a->stx_uid == b->stx_uid && a->stx_gid == b->stx_gid &&
-               a->stx_rdev_major == b->stx_rdev_major && a->stx_rdev_minor == b->stx_rdev_minor;
-}
-
-/*
- * Whether what was read between the two stats is of one piece. Times and size count only where content was
- * read: folders and pipes in use move all the time, and what is said of them comes from one stat. A growing
- * file may grow.
- */
-static bool
-held_still(const struct statx *before, const struct statx *after, const struct snapshot_wish *wish)
-{
-        if (!same_inode(before, after))
-                return false;
-        if (!S_ISREG(before->stx_mode) || !wish->content)
-                return true;
-        if (wish->prefix != UINT64_MAX && after->stx_size > before->stx_size)
-                return true;
-        return before->stx_size == after->stx_size && times_equal(&before->stx_mtime, &after->stx_mtime) &&
-               times_equal(&before->stx_ctime, &after->stx_ctime);
 }
 
 /* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED:
@@ -575,7 +450,7 @@ attempt_read(struct attempt *try)
                 try->snapshot->failed_errno = -r;
                 return errno_is_ours(-r) ? r : SNAPSHOT_UNREADABLE;
         }
-        if (!held_still(&try->before, &after, try->wish))
+        if (!snapshot_held_still(&try->before, &after, try->wish))
                 return ATTEMPT_AGAIN;
         r = kept ? body_keep(try) : 0;
         return r < 0 ? r : try->snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;

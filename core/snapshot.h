@@ -32,8 +32,8 @@ struct inode_id {
 
 struct snapshot_wish {
         bool content;          /* hash regular files; otherwise stat, target, xattrs and flags only */
-        bool body;             /* keep the content too, if it is small, text (no NUL, valid UTF-8) and world-readable */
-        uint64_t prefix;       /* growing files: hash only that many first bytes (UINT64_MAX: all). See snapshot.content_size */
+        bool body;             /* with content: keep it too, if it is small, text (no NUL, valid UTF-8) and world-readable */
+        uint64_t prefix;       /* UINT64_MAX: all. Else a growing file: hash that many first bytes at most; it may grow meanwhile */
         const struct inode_id *own; /* never opened: our database files */
         size_t n_own;
         atomic_ullong *bytes_read; /* may be NULL: progress, for rates and for the watchdog of stuck readers */
@@ -49,23 +49,27 @@ struct snapshot {
         char *body;             /* NULL unless wished and allowed; owned; body_size bytes */
         size_t body_size;
         int failed_errno;       /* for SNAPSHOT_UNREADABLE */
-        int64_t taken_ms;       /* before the first look */
+        int64_t taken_ms;       /* before the first look of the try that held still */
 };
 
 /*
- * Of an absolute path (raw bytes, may be longer than PATH_MAX: walked in pieces) below root ("" or a folder, for
+ * Of an absolute path (raw bytes, may be longer than PATH_MAX: walked in pieces; no empty, "." or ".." part and no slash
+ * at the end, else UNREADABLE with EINVAL) below root ("" or a folder, for
  * images; nothing under root is trusted). 0 or an enum snapshot_result; < 0 only for ENOMEM, EMFILE, ENFILE, ECANCELED.
  * On > 0 *ret holds what could be learnt (UNREADABLE: attributes.known says what).
  */
 int snapshot_path(const char *root, const char *path, const struct snapshot_wish *wish, struct snapshot *ret, struct err *err);
 
-/* The same for a name in an open folder, for the scanner. world: the folder and all above it are o+x. */
+/* The same for a name (no slash in it, not "..") in an open folder (O_PATH will do), for the scanner. world: the folder and all above it are o+x. */
 int snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_wish *wish, struct snapshot *ret, struct err *err);
 
 void snapshot_done(struct snapshot *snapshot);
 #define _cleanup_snapshot_ _cleanup_(snapshot_done)
 
-/* Opens a folder by absolute path, following no link, of any length. Returns the descriptor or -errno. */
+/*
+ * Opens a folder (for reading) by absolute path as above, following no link, of any length. Returns the descriptor or
+ * -errno. ret_world (may be NULL: then it is cheaper): it and all above it are o+x.
+ */
 int folder_open(const char *root, const char *path, bool *ret_world, struct err *err);
 
 struct statx;

@@ -24,3 +24,11 @@ int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *nam
 
 /* What a stat alone tells: nothing is opened. */
 void snapshot_from_stat(const struct statx *stx, bool world, struct snapshot *ret);
+
+/*
+ * Whether what was read between two stats of one inode is of one piece. Times and size count only where
+ * content was read: folders and pipes in use move all the time, and what is said of them comes from one stat.
+ * A growing file may grow.
+ */
+bool snapshot_held_still(
+        const struct statx *before, const struct statx *after, const struct snapshot_wish *wish);

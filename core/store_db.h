@@ -34,9 +34,8 @@ struct store {
         struct digester *digester;
         struct buf leaf; /* scratch of the history */
         struct prepared prepared[QUERY_CACHE_MAX];
-        sqlite3_stmt
-                *rollback; /* prepared before it is needed: taking back must not fail for lack of memory */
-        unsigned visits;   /* callbacks under way: nothing may be written */
+        sqlite3_stmt *rollback; /* prepared at begin: taking back must not fail for lack of memory */
+        unsigned visits;        /* callbacks under way: nothing may be written */
         bool read_only;
         bool writing;          /* between begin and commit */
         int64_t content_total; /* store_content.c; -1: not known */

@@ -114,7 +114,8 @@ static void
 client_watch(struct client *client)
 {
         bool reads = client->state == CALL_NONE || client->state == CALL_FOLLOW;
-        uint32_t events = (client->out.size > client->sent ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0) | EPOLLRDHUP;
+        uint32_t events =
+                (client->out.size > client->sent ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0) | EPOLLRDHUP;
         sd_event_source_set_io_events(client->source, events);
 }
 
@@ -123,8 +124,8 @@ static bool
 client_send(struct client *client)
 {
         while (client->sent < client->out.size) {
-                ssize_t size = send(client->fd, client->out.data + client->sent, client->out.size - client->sent,
-                        MSG_NOSIGNAL | MSG_DONTWAIT);
+                ssize_t size = send(client->fd, client->out.data + client->sent,
+                        client->out.size - client->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
                 if (size < 0 && errno == EAGAIN)
                         return true;
                 if (size < 0)
@@ -159,8 +160,9 @@ on_reply(void *userdata, struct json *parameters, bool continues)
                 json_free(parameters);
                 return 0;
         }
-        return client_put(client, continues ? json_make("{s:o, s:b}", "parameters", parameters, "continues", true)
-                                            : json_make("{s:o}", "parameters", parameters));
+        return client_put(
+                client, continues ? json_make("{s:o, s:b}", "parameters", parameters, "continues", true)
+                                  : json_make("{s:o}", "parameters", parameters));
 }
 
 static void
@@ -210,8 +212,8 @@ on_settled(void *userdata)
         struct err err = {0};
         _cleanup_json_ struct json *parameters = as_cached(client->parameters);
         client->settle = NULL;
-        int r = service_call(client->control->instance, &client->peer, &client->session, client->method, parameters,
-                on_reply, client, &err);
+        int r = service_call(client->control->instance, &client->peer, &client->session, client->method,
+                parameters, on_reply, client, &err);
         finish_call(client, r, &err);
         client_serve(client);
 }
@@ -322,8 +324,8 @@ control_announce(struct control *control, const struct announcement *a)
                         continue;
                 struct json *detail =
                         a->detail ? json_keep((struct json *)(uintptr_t)a->detail) : json_make("{}");
-                struct json *record = json_make("{s:I, s:s, s:s, s:s?, s:o}", "seq", (json_int)a->seq, "time", time,
-                        "kind", a->kind, "item", a->item, "detail", detail);
+                struct json *record = json_make("{s:I, s:s, s:s, s:s?, s:o}", "seq", (json_int)a->seq, "time",
+                        time, "kind", a->kind, "item", a->item, "detail", detail);
                 on_reply(client, json_make("{s:[o]}", "records", record), true);
                 if (client->out.size - client->sent > CONTROL_FOLLOW_MAX || !client_send(client))
                         client->closing = true; /* reaped by the timer: the list is being walked here */
@@ -346,7 +348,8 @@ call_control(struct client *client)
         struct err err = {0};
         const char *method = client->method;
         if (!service_knows(method)) {
-                reply_error(client, "org.varlink.service.MethodNotFound", json_make("{s:s}", "method", method));
+                reply_error(
+                        client, "org.varlink.service.MethodNotFound", json_make("{s:s}", "method", method));
                 finish_call(client, 0, &err);
                 return;
         }
@@ -395,13 +398,15 @@ call_service(struct client *client, const char *method)
                                 "version", DRIFTD_VERSION, "url", "", "interfaces", "org.varlink.service",
                                 INTERFACE),
                         false);
-        else if (strcmp(method, "GetInterfaceDescription") == 0 && interface && strcmp(interface, INTERFACE) == 0)
+        else if (strcmp(method, "GetInterfaceDescription") == 0 && interface &&
+                 strcmp(interface, INTERFACE) == 0)
                 on_reply(client, json_make("{s:s}", "description", control_varlink_text), false);
         else if (strcmp(method, "GetInterfaceDescription") == 0)
                 reply_error(client, "org.varlink.service.InterfaceNotFound",
                         json_make("{s:s}", "interface", interface ? interface : ""));
         else
-                reply_error(client, "org.varlink.service.MethodNotFound", json_make("{s:s}", "method", method));
+                reply_error(
+                        client, "org.varlink.service.MethodNotFound", json_make("{s:s}", "method", method));
         finish_call(client, 0, &none);
 }
 
@@ -420,8 +425,7 @@ client_request(struct client *client, const char *text, size_t size)
                 return false;
         client->more = json_flag(request, "more");
         client->oneway = json_flag(request, "oneway");
-        client->parameters =
-                parameters ? json_keep((struct json *)(uintptr_t)parameters) : json_make("{}");
+        client->parameters = parameters ? json_keep((struct json *)(uintptr_t)parameters) : json_make("{}");
         if (strncmp(method, ours, sizeof ours - 1) == 0) {
                 snprintf(client->method, sizeof client->method, "%s", method + sizeof ours - 1);
                 call_control(client);
@@ -429,7 +433,8 @@ client_request(struct client *client, const char *text, size_t size)
                 call_service(client, method + sizeof service - 1);
         } else {
                 struct err none = {0};
-                reply_error(client, "org.varlink.service.InterfaceNotFound", json_make("{s:s}", "interface", method));
+                reply_error(client, "org.varlink.service.InterfaceNotFound",
+                        json_make("{s:s}", "interface", method));
                 finish_call(client, 0, &none);
         }
         return true;
@@ -524,7 +529,8 @@ on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         client->fd = accepted;
         client->active_ms = clock_monotonic_ms();
         identify(client);
-        if (sd_event_add_io(control->event, &client->source, accepted, EPOLLIN | EPOLLRDHUP, on_client, client) < 0) {
+        if (sd_event_add_io(
+                    control->event, &client->source, accepted, EPOLLIN | EPOLLRDHUP, on_client, client) < 0) {
                 close(accepted);
                 free(client);
                 return 0;
@@ -543,7 +549,7 @@ tell_progress(struct client *client)
                 return;
         if (client->state == CALL_SETTLE)
                 engine_progress(client->control->engine, &files, &expected, &bytes);
-        else if (client->state == CALL_JOB)
+        else if (client->state == CALL_JOB && service_job_progresses(client->job))
                 service_job_progress(client->job, &files, &bytes);
         else
                 return;
@@ -587,11 +593,13 @@ listen_at(struct control *control, struct err *err)
         control->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         unlink(control->path); /* the store's lock says that no other driftd of this instance runs */
         mode_t before = umask(0177);
-        int r = control->fd < 0 || bind(control->fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno : 0;
+        int r = control->fd < 0 || bind(control->fd, (struct sockaddr *)&address, sizeof address) < 0 ? -errno
+                                                                                                      : 0;
         umask(before);
         const struct group *group = getgrnam("driftd");
         if (r == 0 && group && chown(control->path, (uid_t)-1, group->gr_gid) < 0)
-                report_line(LOG_WARNING, "%s stays with its group: %s", control->path, strerrordesc_np(errno));
+                report_line(
+                        LOG_WARNING, "%s stays with its group: %s", control->path, strerrordesc_np(errno));
         if (r == 0 && (chmod(control->path, 0660) < 0 || listen(control->fd, 128) < 0))
                 r = -errno;
         return r < 0 ? err_set(err, r, "%.200s: %s", control->path, strerrordesc_np(-r)) : 0;
@@ -619,7 +627,8 @@ control_new(sd_event *event, struct instance *instance, struct engine *engine, c
         uint64_t soon = (uint64_t)(clock_monotonic_ms() + PROGRESS_MS) * 1000;
         r = sd_event_add_io(event, &control->source, control->fd, EPOLLIN, on_connect, control);
         if (r >= 0)
-                r = sd_event_add_io(event, &control->job_source, control->job_fd, EPOLLIN, on_job_over, control);
+                r = sd_event_add_io(
+                        event, &control->job_source, control->job_fd, EPOLLIN, on_job_over, control);
         if (r >= 0)
                 r = sd_event_add_time(event, &control->timer, CLOCK_BOOTTIME, soon, 50000, on_timer, control);
         if (r < 0)

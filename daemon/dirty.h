@@ -20,8 +20,8 @@ struct dirty *dirty_free(struct dirty *dirty);
 CLEANUP_DEFINE(struct dirty *, dirty_free)
 
 /*
- * Marks a path. from_pass: only a pass's word, no event. not_before_ms (monotonic): 0 for at once. false: there is
- * no room (or no memory), and the path was not taken.
+ * Marks a path. from_pass: only a pass's word, no event. not_before_ms (monotonic): 0 for at once. false:
+ * there is no room (or no memory), and the path was not taken.
  */
 bool dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_before_ms);
 bool dirty_has_room(const struct dirty *dirty);

@@ -31,15 +31,16 @@
 #include "daemon/dirty.h"
 #include "daemon/watch.h"
 
-#define RESULTS_AT_ONCE 512u           /* judged before the loop looks at other things */
-#define TURN_MS 5000                   /* how often the slow circle takes its next files */
-#define LINKS_PASS_MS 10000            /* between passes that look for the other names of changed hard links */
-#define UNVERIFIED_FOR_FULL 1000u      /* expectations never verified from which a full pass is the quicker way */
+#define RESULTS_AT_ONCE 512u      /* judged before the loop looks at other things */
+#define TURN_MS 5000              /* how often the slow circle takes its next files */
+#define LINKS_PASS_MS 10000       /* between passes that look for the other names of changed hard links */
+#define UNVERIFIED_FOR_FULL 1000u /* expectations never verified from which a full pass is the quicker way   \
+                                   */
 
 enum pass_kind { PASS_FOLDERS, PASS_QUICK, PASS_FULL };
 static const char *const pass_names[] = {"folders", "quick", "full"};
 
-struct look { /* one snapshot asked of a looker */
+struct look {                      /* one snapshot asked of a looker */
         struct dirty_entry *entry; /* NULL once the loop gave it up as stuck */
         char *path;
         struct snapshot_wish wish;
@@ -55,15 +56,15 @@ struct looker {
         struct engine *engine;
         pthread_t thread;
         bool running;
-        struct look *look;    /* under engine->lock */
+        struct look *look; /* under engine->lock */
         atomic_ullong bytes;
-        bool abandoned;       /* its look was given up; it ends when it comes back */
+        bool abandoned; /* its look was given up; it ends when it comes back */
 };
 
 struct settle {
         bool full;
-        uint64_t pass;   /* the pass to wait for */
-        bool walked;     /* it is over, and its hints are marked */
+        uint64_t pass; /* the pass to wait for */
+        bool walked;   /* it is over, and its hints are marked */
         uint64_t ticket;
         void (*done)(void *userdata);
         void *userdata;
@@ -98,11 +99,11 @@ struct engine {
         _Atomic uint64_t max_rate; /* bytes/s */
 
         pthread_mutex_t lock;
-        pthread_cond_t look;  /* for the lookers alone: a signal must not wake another kind of thread */
-        pthread_cond_t work;  /* for the walker and the pruner */
-        pthread_cond_t room;  /* for those that wait to hand hints over */
-        struct look *looks, **looks_end;      /* for the lookers */
-        struct look *results, **results_end;  /* from them */
+        pthread_cond_t look; /* for the lookers alone: a signal must not wake another kind of thread */
+        pthread_cond_t work; /* for the walker and the pruner */
+        pthread_cond_t room; /* for those that wait to hand hints over */
+        struct look *looks, **looks_end;     /* for the lookers */
+        struct look *results, **results_end; /* from them */
         struct hint *hints, **hints_end;
         size_t n_hints, hint_bytes, n_looks;
         struct subtree *subtrees, **subtrees_end;
@@ -118,7 +119,7 @@ struct engine {
         bool want[3];
         bool walking;
         enum pass_kind walk_kind;
-        bool urgent; /* somebody waits for the pass that is asked for */
+        bool urgent;                                  /* somebody waits for the pass that is asked for */
         uint64_t pass_asked, pass_started, pass_done; /* numbers */
         int walk_result;
         struct err walk_err;
@@ -135,7 +136,7 @@ struct engine {
         struct settle *settles;
         bool overflowed;
         bool links_changed; /* a file of several names changed: inotify tells of one name only */
-        bool gap_before; /* there was a time without us before this start */
+        bool gap_before;    /* there was a time without us before this start */
         void (*ready)(void *userdata);
         void *ready_userdata;
         bool ready_told;
@@ -278,7 +279,8 @@ judge_look(struct engine *engine, struct look *look)
                         .unobserved = happened_unobserved(engine, look),
                 };
                 const struct attributes *a = &look->snapshot.attributes;
-                if (!dirty_from_pass(look->entry) && look->result == 0 && a->type == FILE_REGULAR && a->nlink > 1)
+                if (!dirty_from_pass(look->entry) && look->result == 0 && a->type == FILE_REGULAR &&
+                        a->nlink > 1)
                         engine->links_changed = true;
                 if (judge_observe(engine->instance->judge, look->path, &seen) < 0)
                         dirty_mark(engine->dirty, look->path, true, clock_monotonic_ms() + LOOK_AGAIN_MS);
@@ -307,7 +309,8 @@ judge_results(struct engine *engine)
                 judged++;
         }
         if (judged)
-                instance_flush(engine->instance, NULL); /* durable, then announced; a failure is a problem of its own */
+                instance_flush(engine->instance,
+                        NULL); /* durable, then announced; a failure is a problem of its own */
         return judged;
 }
 
@@ -321,7 +324,8 @@ hint_free(struct hint *hint)
         free(hint);
 }
 
-/* Hands a hint over, waiting for room. NULL: there was no memory, which coverage tells; the next pass tries again. */
+/* Hands a hint over, waiting for room. NULL: there was no memory, which coverage tells; the next pass tries
+ * again. */
 static void
 queue_hint(struct engine *engine, struct hint *hint)
 {
@@ -438,7 +442,8 @@ on_walk_problem(void *userdata, const char *path, int error)
         if (error == ENOENT || error == ENOTDIR) {
                 bool scope_path = judge_names_path(engine->instance->judge, escaped);
                 if (scope_path && engine->walk_missing++ == 0)
-                        snprintf(engine->walk_missing_where, sizeof engine->walk_missing_where, "%.500s", escaped);
+                        snprintf(engine->walk_missing_where, sizeof engine->walk_missing_where, "%.500s",
+                                escaped);
         } else if (engine->walk_problems++ == 0)
                 snprintf(engine->walk_problem, sizeof engine->walk_problem, "%.400s: %s", escaped,
                         strerrordesc_np(error));
@@ -478,7 +483,8 @@ plan_nothing(void *userdata, const char *path, const struct scope *scope, const 
 }
 
 static void
-see_nothing(void *userdata, const char *path, const struct scope *scope, int result, struct snapshot *snapshot)
+see_nothing(
+        void *userdata, const char *path, const struct scope *scope, int result, struct snapshot *snapshot)
 {
         (void)userdata;
         (void)path;
@@ -588,7 +594,8 @@ walker_main(void *argument)
                 engine->walk_result = r;
                 engine->walk_err = err;
                 pthread_mutex_unlock(&engine->lock);
-                /* The end of the pass goes through the queue, behind its hints; without memory for it, it is over now. */
+                /* The end of the pass goes through the queue, behind its hints; without memory for it, it is
+                 * over now. */
                 struct hint *over = NULL;
                 while (!over && !engine->threads_stop)
                         over = calloc(1, sizeof *over);
@@ -672,12 +679,13 @@ open_drifts(struct engine *engine)
 }
 
 static void
-record_scan(struct engine *engine, const char *pass, uint64_t files, uint64_t bytes, int64_t ms, bool complete)
+record_scan(
+        struct engine *engine, const char *pass, uint64_t files, uint64_t bytes, int64_t ms, bool complete)
 {
         instance_record(engine->instance, "scan", NULL,
                 json_make("{s:s, s:I, s:I, s:I, s:I, s:b}", "pass", pass, "files", (json_int)files, "bytes",
-                        (json_int)bytes, "drifts", (json_int)open_drifts(engine), "ms", (json_int)ms, "complete",
-                        complete));
+                        (json_int)bytes, "drifts", (json_int)open_drifts(engine), "ms", (json_int)ms,
+                        "complete", complete));
 }
 
 static void
@@ -789,7 +797,8 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         engine->settles = settle;
         settle->pass = ask_pass(engine, full ? PASS_FULL : PASS_QUICK, true);
         dirty_hurry(engine->dirty);
-        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT); /* done is never called from here */
+        sd_event_source_set_enabled(
+                engine->defer_source, SD_EVENT_ONESHOT); /* done is never called from here */
         return settle;
 }
 
@@ -1141,7 +1150,8 @@ add_sources(struct engine *engine, struct err *err)
                 r = sd_event_add_time(
                         event, &engine->tick_source, CLOCK_BOOTTIME, soon, 100000, on_tick, engine);
         if (r >= 0)
-                r = sd_event_add_time(event, &engine->again_source, CLOCK_BOOTTIME, soon, 1000, on_again, engine);
+                r = sd_event_add_time(
+                        event, &engine->again_source, CLOCK_BOOTTIME, soon, 1000, on_again, engine);
         if (r >= 0)
                 r = sd_event_source_set_enabled(engine->again_source, SD_EVENT_OFF);
         if (r >= 0)
@@ -1228,9 +1238,11 @@ join_threads(struct engine *engine)
 {
         struct timespec deadline;
         clock_gettime(CLOCK_REALTIME, &deadline);
-        deadline.tv_sec += 5; /* a thread in a file system that does not answer is left to the end of the process */
+        deadline.tv_sec +=
+                5; /* a thread in a file system that does not answer is left to the end of the process */
         for (unsigned i = 0; i < engine->n_lookers; i++)
-                if (engine->lookers[i].running && pthread_timedjoin_np(engine->lookers[i].thread, NULL, &deadline) != 0)
+                if (engine->lookers[i].running &&
+                        pthread_timedjoin_np(engine->lookers[i].thread, NULL, &deadline) != 0)
                         _exit(0);
         if (engine->walker_runs && pthread_timedjoin_np(engine->walker, NULL, &deadline) != 0)
                 _exit(0);

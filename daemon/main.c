@@ -25,8 +25,8 @@
 #include "daemon/engine.h"
 #include "daemon/report.h"
 
-#define ALIVE_MS 60000       /* how exact the bounds of a gap are */
-#define HEARTBEAT_MS 600000  /* proof in the history that it ran */
+#define ALIVE_MS 60000      /* how exact the bounds of a gap are */
+#define HEARTBEAT_MS 600000 /* proof in the history that it ran */
 
 struct daemon {
         const char *config_file;

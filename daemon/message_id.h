@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The MESSAGE_ID of each kind of record, as rows: define MESSAGE_ID(kind, id) and include this file; it may be included
- * more than once. Each id was drawn once at random and is for good: people filter and alert by it.
- * systemd/driftd.catalog explains the same ids to them (journalctl -x); `make check-catalog` compares the two.
+ * The MESSAGE_ID of each kind of record, as rows: define MESSAGE_ID(kind, id) and include this file; it may
+ * be included more than once. Each id was drawn once at random and is for good: people filter and alert by
+ * it. systemd/driftd.catalog explains the same ids to them (journalctl -x); `make check-catalog` compares the
+ * two.
  */
 MESSAGE_ID(start, "ab49d4864143c1e822a2611f5efc93e0")
 MESSAGE_ID(stop, "4304f30431887aed7c1be649232a6261")

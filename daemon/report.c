@@ -25,11 +25,21 @@ static const struct {
         const char *kind;
         int priority;
 } priorities[] = {
-        {"drift", LOG_WARNING},     {"gap", LOG_WARNING},        {"reject", LOG_WARNING},
-        {"overflow", LOG_WARNING},  {"watch_lost", LOG_WARNING}, {"unstable", LOG_WARNING},
-        {"unreadable", LOG_WARNING}, {"clock_jump", LOG_WARNING}, {"adopted", LOG_WARNING},
-        {"storage", LOG_ERR},       {"tamper", LOG_CRIT},        {"bless", LOG_NOTICE},
-        {"trust", LOG_NOTICE},      {"resolved", LOG_NOTICE},    {"mount", LOG_NOTICE},
+        {"drift", LOG_WARNING},
+        {"gap", LOG_WARNING},
+        {"reject", LOG_WARNING},
+        {"overflow", LOG_WARNING},
+        {"watch_lost", LOG_WARNING},
+        {"unstable", LOG_WARNING},
+        {"unreadable", LOG_WARNING},
+        {"clock_jump", LOG_WARNING},
+        {"adopted", LOG_WARNING},
+        {"storage", LOG_ERR},
+        {"tamper", LOG_CRIT},
+        {"bless", LOG_NOTICE},
+        {"trust", LOG_NOTICE},
+        {"resolved", LOG_NOTICE},
+        {"mount", LOG_NOTICE},
 };
 
 static const char *
@@ -82,8 +92,7 @@ static void
 add_side(struct fields *fields, const char *name, const struct json *attributes, const char *side)
 {
         _cleanup_buf_ struct buf text = {0};
-        json_each(attributes, i, attribute)
-        {
+        json_each (attributes, i, attribute) {
                 const char *key = json_text(attribute, "name"), *value = json_text(attribute, side);
                 if (key && value && buf_printf(&text, "%s%s=%s", text.size ? " " : "", key, value) < 0)
                         return;
@@ -97,7 +106,7 @@ describe(const struct announcement *a, struct buf *text)
         const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
         if (strcmp(a->kind, "drift") == 0 && change) {
                 buf_printf(text, "%s %s", change, a->item);
-                json_each(json_member(a->detail, "attributes"), i, attribute)
+                json_each (json_member(a->detail, "attributes"), i, attribute)
                         buf_printf(text, " %s", json_text(attribute, "name"));
                 if (json_flag(a->detail, "unobserved"))
                         buf_text(text, " (while unobserved)");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Telling the journal (driftd(8), "Journal"): one entry for each durable record, with its MESSAGE_ID and the DRIFTD_ fields.
- * Where standard error is not connected to the journal, one line of text there instead.
+ * Telling the journal (driftd(8), "Journal"): one entry for each durable record, with its MESSAGE_ID and the
+ * DRIFTD_ fields. Where standard error is not connected to the journal, one line of text there instead.
  */
 #pragma once
 

@@ -22,8 +22,9 @@
 #define EVENT_BUFFER_SIZE ((size_t)64 << 10) /* bytes read at once */
 #define TABLE_SIZE_MIN 1024u
 
-static const uint32_t watch_mask = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM |
-        IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
+static const uint32_t watch_mask = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
+                                   IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+                                   IN_EXCL_UNLINK;
 
 struct node {
         int wd;
@@ -185,7 +186,8 @@ add_locked(struct watch *watch, int folder_fd, const char *path, dev_t dev, ino_
                 return note_lost(watch, path, errno);
         }
         struct node *bound = *slot_by_wd(watch, wd);
-        if (bound) { /* the same folder under another name: it moved, or is mounted twice; the newest name wins */
+        if (bound) { /* the same folder under another name: it moved, or is mounted twice; the newest name
+                        wins */
                 table_remove(watch, bound);
                 free(bound);
         }
@@ -284,7 +286,8 @@ on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 /* ---- life ---- */
 
 int
-watch_new(sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret, struct err *err)
+watch_new(
+        sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret, struct err *err)
 {
         _cleanup_(watch_freep) struct watch *watch = calloc(1, sizeof *watch);
         if (!watch)

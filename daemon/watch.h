@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Recursive inotify. Folders are watched when the scanner opens them, through its own descriptor, before it reads
- * them: watch, then scan. What comes out are hints about paths; the file is the truth.
+ * Recursive inotify. Folders are watched when the scanner opens them, through its own descriptor, before it
+ * reads them: watch, then scan. What comes out are hints about paths; the file is the truth.
  */
 #pragma once
 
@@ -17,18 +17,20 @@
 struct watch_calls {
         void (*changed)(void *userdata, const char *path); /* this path is to be looked at */
         void (*subtree)(void *userdata, const char *path); /* it, and all that is or was below */
-        void (*overflow)(void *userdata);                  /* the kernel dropped events: anything may have changed */
+        void (*overflow)(void *userdata); /* the kernel dropped events: anything may have changed */
 };
 
 struct watch;
 
-int watch_new(sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret, struct err *err);
+int watch_new(sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret,
+        struct err *err);
 struct watch *watch_free(struct watch *watch);
 CLEANUP_DEFINE(struct watch *, watch_free)
 
 /*
- * Watches the folder behind the descriptor (borrowed) under this path; nothing if it is watched under it already. Any
- * thread. 0, or -ENOSPC (max_user_watches) and the like: counted as lost until a later call succeeds.
+ * Watches the folder behind the descriptor (borrowed) under this path; nothing if it is watched under it
+ * already. Any thread. 0, or -ENOSPC (max_user_watches) and the like: counted as lost until a later call
+ * succeeds.
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
@@ -36,7 +38,8 @@ int watch_folder(struct watch *watch, int folder_fd, const char *path, const str
 void watch_drain(struct watch *watch);
 
 size_t watch_count(struct watch *watch);
-/* Folders that could not be watched; *ret_where: the first such path (borrowed until the next call; NULL: none). */
+/* Folders that could not be watched; *ret_where: the first such path (borrowed until the next call; NULL:
+ * none). */
 size_t watch_lost(struct watch *watch, const char **ret_where, int *ret_errno);
 /* Forgets what was lost, before a pass that will try all folders again. */
 void watch_lost_reset(struct watch *watch);

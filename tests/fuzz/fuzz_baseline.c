@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whatever opens as a baseline is canonical: written again from what it says it holds it gives the same bytes, every
- * entry is found where it is, and the run below a folder holds what is below it. Whatever does not open is refused
- * in printable words.
+ * Whatever opens as a baseline is canonical: written again from what it says it holds it gives the same
+ * bytes, every entry is found where it is, and the run below a folder holds what is below it. Whatever does
+ * not open is refused in printable words.
  */
 #include "core/baseline.h"
 
@@ -61,7 +61,8 @@ check_open(const struct baseline *baseline, const uint8_t *data, size_t size)
         for (size_t i = 0; i < baseline_files(baseline); i++)
                 check_entry(baseline, i, &again);
         for (size_t i = 0; i < n_settings; i++)
-                require(buf_printf(&again, "set %s %s %s\n", settings[i].item, settings[i].op, settings[i].value) == 0);
+                require(buf_printf(&again, "set %s %s %s\n", settings[i].item, settings[i].op,
+                                settings[i].value) == 0);
         for (size_t i = 0; i < n_waivers; i++)
                 require(baseline_waiver_append(&waivers[i], &again) == 0);
         require(again.size == size && memcmp(again.data, data, size) == 0);

@@ -24,13 +24,13 @@ test_records_have_the_shape_of_the_contract() {
 
 test_filters() {
     start_clean
-    printf 'x\n' >"$TREE/first"
+    put "$TREE/first" 'x\n'
     wait_until "$LIVE" has_drift "file:$TREE/first" unexpected
     local between
     between=$(jq -rn 'now | todate')
     wait_until 5 bash -c "[[ \$(jq -rn 'now | todate') > $between ]]" # the next second
     between=$(jq -rn 'now | todate')
-    printf 'x\n' >"$TREE/second"
+    put "$TREE/second" 'x\n'
     wait_until "$LIVE" has_drift "file:$TREE/second" unexpected
 
     expect_exit 0 driftctl log --json --kind drift

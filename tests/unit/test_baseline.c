@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Baselines: golden vectors to the byte, every rule of the form broken once, lookups against a plain walk, and that
- * no flipped bit goes unnoticed. Runs in the top folder of the tree (tests/data).
+ * Baselines: golden vectors to the byte, every rule of the form broken once, lookups against a plain walk,
+ * and that no flipped bit goes unnoticed. Runs in the top folder of the tree (tests/data).
  */
 #include "core/baseline.h"
 
@@ -95,7 +95,9 @@ rewrite(const struct baseline *baseline, struct buf *ret)
                 ck_assert_int_eq(baseline_file_append(copy, ATTRIBUTES_ALL, &attributes, ret), 0);
         }
         for (size_t i = 0; i < n_settings; i++)
-                ck_assert_int_eq(buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op, settings[i].value), 0);
+                ck_assert_int_eq(buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op,
+                                         settings[i].value),
+                        0);
         for (size_t i = 0; i < n_waivers; i++)
                 ck_assert_int_eq(baseline_waiver_append(&waivers[i], ret), 0);
 }
@@ -206,7 +208,9 @@ static const struct {
         {"the first line is the format and its version", "driftd-baseline 1", "driftd-baseline 2"},
         {"nothing after the version", "driftd-baseline 1\n", "driftd-baseline 1 \n"},
         {"nothing before the first line", "driftd-baseline 1", "\ndriftd-baseline 1"},
-        {"no byte order mark", "driftd-baseline 1", "\xef\xbb\xbf" "driftd-baseline 1"},
+        {"no byte order mark", "driftd-baseline 1",
+                "\xef\xbb\xbf"
+                "driftd-baseline 1"},
         {"LF and not CRLF", "driftd-baseline 1\n", "driftd-baseline 1\r\n"},
         {"no CR in an entry", "gid=0\nfile /etc/app-name", "gid=0\r\nfile /etc/app-name"},
         {"the header in its order", "name host\nhost 0b8f6c1e4d2a49f7a1c3e5b7d9f01234\n",
@@ -257,7 +261,8 @@ static const struct {
         {"no comment", "file /etc type", "# a comment\nfile /etc type"},
         {"no other kind of line", "set openssl", "unset openssl"},
         {"kinds in their order", "set openssl:system_default/MinProtocol eq TLSv1.2\n",
-                "set openssl:system_default/MinProtocol eq TLSv1.2\nfile /etc/zzz type=fifo mode=0644 uid=0 gid=0\n"},
+                "set openssl:system_default/MinProtocol eq TLSv1.2\nfile /etc/zzz type=fifo mode=0644 uid=0 "
+                "gid=0\n"},
         {"scopes sorted", "scope files dev path", "scope files zdev path"},
         {"a scope's name once", "scope files etc path=/etc path", "scope files dev path=/usr path"},
         {"a scope in its one form", "mounts=local keep_content=auto", "keep_content=auto mounts=local"},
@@ -265,7 +270,8 @@ static const struct {
         {"files sorted", "file /etc/app-name", "file /etc/zzz"},
         {"sorted by bytes, not by a locale", "file /etc/app-name type=file", "file /etc/app.xonf type=file"},
         {"a line once", "set openssl:system_default/MinProtocol eq TLSv1.2\n",
-                "set openssl:system_default/MinProtocol eq TLSv1.2\nset openssl:system_default/MinProtocol eq TLSv1.2\n"},
+                "set openssl:system_default/MinProtocol eq TLSv1.2\nset openssl:system_default/MinProtocol "
+                "eq TLSv1.2\n"},
         {"a path once", "file /etc type=dir mode=0755 uid=0 gid=0\n",
                 "file /etc type=dir mode=0755 uid=0 gid=0\nfile /etc type=fifo mode=0755 uid=0 gid=0\n"},
         {"a path is absolute", "file /etc type", "file etc type"},
@@ -282,22 +288,28 @@ static const struct {
         {"a file lies in a scope", "file /etc type", "file /bin type"},
         {"and not in what it excludes", "file /etc/localtime", "file /etc/localtime.tmp"},
         {"a file has a type", "file /etc type=dir mode", "file /etc mode"},
-        {"fields in their order", "mode=0755 uid=0 gid=0\nfile /etc/app-name", "uid=0 mode=0755 gid=0\nfile /etc/app-name"},
+        {"fields in their order", "mode=0755 uid=0 gid=0\nfile /etc/app-name",
+                "uid=0 mode=0755 gid=0\nfile /etc/app-name"},
         {"no unknown field", "gid=0\nfile /etc/app-name", "gid=0 colour=red\nfile /etc/app-name"},
-        {"one blank between fields", "mode=0755 uid=0 gid=0\nfile /etc/app-name", "mode=0755  uid=0 gid=0\nfile /etc/app-name"},
-        {"a mode has four digits", "mode=0755 uid=0 gid=0\nfile /etc/app-name", "mode=755 uid=0 gid=0\nfile /etc/app-name"},
-        {"a number has no leading zero", "uid=0 gid=0\nfile /etc/app-name", "uid=00 gid=0\nfile /etc/app-name"},
+        {"one blank between fields", "mode=0755 uid=0 gid=0\nfile /etc/app-name",
+                "mode=0755  uid=0 gid=0\nfile /etc/app-name"},
+        {"a mode has four digits", "mode=0755 uid=0 gid=0\nfile /etc/app-name",
+                "mode=755 uid=0 gid=0\nfile /etc/app-name"},
+        {"a number has no leading zero", "uid=0 gid=0\nfile /etc/app-name",
+                "uid=00 gid=0\nfile /etc/app-name"},
         {"a digest is in lower case", "content=4ded89b3", "content=4DED89B3"},
         {"and has 64 digits", "content=4ded89b3", "content=ded89b3"},
         {"extended attributes are sorted", ":security.selinux", ":user.z"},
         {"flags are in their order", "flags=append,nodump", "flags=nodump,append"},
-        {"no attribute that the scope does not judge by", "gid=0\nfile /etc/app-name", "gid=0 inode=7\nfile /etc/app-name"},
+        {"no attribute that the scope does not judge by", "gid=0\nfile /etc/app-name",
+                "gid=0 inode=7\nfile /etc/app-name"},
         {"of a file that is only present the type alone", "file /var/lib/app/pid type=file",
                 "file /var/lib/app/pid type=file mode=0644"},
         {"a growing file's content has its size", "gid=4 size=10 content=212f", "gid=4 content=212f"},
         {"a setting has a domain", "set sshd:permitrootlogin in", "set sshdpermitrootlogin in"},
         {"a file is no setting", "set openssl:system_default/MinProtocol eq", "set file:/etc/passwd eq"},
-        {"a setting has an operator", "set sysctl:net/ipv4/ip_forward eq 0", "set sysctl:net/ipv4/ip_forward 0"},
+        {"a setting has an operator", "set sysctl:net/ipv4/ip_forward eq 0",
+                "set sysctl:net/ipv4/ip_forward 0"},
         {"of letters", "set sysctl:net/ipv4/ip_forward eq 0", "set sysctl:net/ipv4/ip_forward e\x1bq 0"},
         {"in lower case", "set sysctl:net/ipv4/ip_forward eq 0", "set sysctl:net/ipv4/ip_forward EQ 0"},
         {"a value is not empty", "ip_forward eq 0\n", "ip_forward eq \n"},
@@ -360,7 +372,8 @@ START_TEST(nothing_and_every_beginning_of_a_baseline_are_refused)
                 struct baseline *baseline = NULL;
                 int r = open_bytes(text.data, size, &baseline, NULL);
                 /* What ends with a whole line is another baseline, and has another id. */
-                bool whole = size == (size_t)(header_end - text.data) || size == (size_t)(scope_end - text.data);
+                bool whole =
+                        size == (size_t)(header_end - text.data) || size == (size_t)(scope_end - text.data);
                 ck_assert_int_eq(r, whole ? 0 : BASELINE_MALFORMED);
                 baseline_free(baseline);
         }
@@ -411,7 +424,8 @@ START_TEST(more_scopes_than_allowed_are_refused)
                 text.size = (size_t)(strstr(text.data, "\n\n") + 2 - text.data);
                 for (unsigned i = 0; i < BASELINE_SCOPES_MAX + over; i++)
                         ck_assert_int_eq(buf_printf(&text,
-                                                 "scope files s%05u path=/s%05u attributes=type mode=static severity=low "
+                                                 "scope files s%05u path=/s%05u attributes=type mode=static "
+                                                 "severity=low "
                                                  "mounts=local keep_content=never content_within=1\n",
                                                  i, i),
                                 0);
@@ -454,8 +468,27 @@ END_TEST
 
 /* Names whose order is easily got wrong: bytes around the slash, prefixes of each other. */
 static const char *const paths[] = {
-        "/", "/a", "/a!", "/a-", "/a-/x", "/a.", "/a/", "/a/!", "/a/-", "/a/b", "/a/b/c", "/a/b0", "/a/b\\x20", "/a0", "/a0/x",
-        "/aa", "/b", "/b/c/d", "/\\x01", "/\\xff/x", "/~",
+        "/",
+        "/a",
+        "/a!",
+        "/a-",
+        "/a-/x",
+        "/a.",
+        "/a/",
+        "/a/!",
+        "/a/-",
+        "/a/b",
+        "/a/b/c",
+        "/a/b0",
+        "/a/b\\x20",
+        "/a0",
+        "/a0/x",
+        "/aa",
+        "/b",
+        "/b/c/d",
+        "/\\x01",
+        "/\\xff/x",
+        "/~",
 };
 
 static void
@@ -464,9 +497,12 @@ tree(bool with_root, struct buf *ret)
         struct text_list lines = {0};
         _cleanup_buf_ struct buf small = {0};
         file_get(SMALL, &small);
-        ck_assert_int_eq(buf_append(ret, small.data, (size_t)(strstr(small.data, "\n\n") + 2 - small.data)), 0);
-        ck_assert_int_eq(buf_text(ret, "scope files all path=/ attributes=type mode=static severity=low mounts=local "
-                                       "keep_content=never content_within=1\n"), 0);
+        ck_assert_int_eq(
+                buf_append(ret, small.data, (size_t)(strstr(small.data, "\n\n") + 2 - small.data)), 0);
+        ck_assert_int_eq(
+                buf_text(ret, "scope files all path=/ attributes=type mode=static severity=low mounts=local "
+                              "keep_content=never content_within=1\n"),
+                0);
         for (size_t i = with_root ? 0 : 1; i < ARRAY_SIZE(paths); i++) {
                 _cleanup_buf_ struct buf line = {0};
                 if (strcmp(paths[i], "/a/") == 0)
@@ -505,7 +541,8 @@ START_TEST(every_path_is_found_and_no_other)
         ck_assert_uint_eq(found, n);
         static const char *const others[] = {"", "/a1", "/a/b/", "/a/b/c/d", "/zz", "/\\x00", "/A"};
         for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-                ck_assert_msg(!baseline_file_find(baseline, others[i], strlen(others[i]), &index), "%s", others[i]);
+                ck_assert_msg(
+                        !baseline_file_find(baseline, others[i], strlen(others[i]), &index), "%s", others[i]);
         ck_assert(!baseline_file_find(baseline, "/a", 1, &index) || _i); /* the size counts, not a NUL */
 }
 END_TEST
@@ -529,7 +566,8 @@ START_TEST(what_is_below_a_folder_is_one_run)
         _cleanup_buf_ struct buf text = {0};
         tree(_i, &text);
         _cleanup_(baseline_freep) struct baseline *baseline = opened(&text);
-        static const char *const folders[] = {"/", "/a", "/a-", "/a/b", "/b", "/b/c", "/none", "/\\xff", "/~"};
+        static const char *const folders[] = {
+                "/", "/a", "/a-", "/a/b", "/b", "/b/c", "/none", "/\\xff", "/~"};
         for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
                 size_t first, end, folder_size = strlen(folders[i]);
                 baseline_files_below(baseline, folders[i], &first, &end);
@@ -540,8 +578,9 @@ START_TEST(what_is_below_a_folder_is_one_run)
                         bool top = folder_size == 1;
                         bool below = top ? size > 1
                                          : size > folder_size && memcmp(path, folders[i], folder_size) == 0 &&
-                                                path[folder_size] == '/';
-                        ck_assert_msg(below == (j >= first && j < end), "%.*s below %s", (int)size, path, folders[i]);
+                                                     path[folder_size] == '/';
+                        ck_assert_msg(below == (j >= first && j < end), "%.*s below %s", (int)size, path,
+                                folders[i]);
                 }
         }
 }
@@ -585,7 +624,8 @@ int
 main(void)
 {
         Suite *suite = suite_create("baseline");
-        TCase *golden = tcase_create("golden vectors"), *rules = tcase_create("rules"), *lookup = tcase_create("looking up");
+        TCase *golden = tcase_create("golden vectors"), *rules = tcase_create("rules"),
+              *lookup = tcase_create("looking up");
         digest_setup();
         tcase_add_loop_test(golden, the_id_is_what_sha256sum_says, 0, (int)ARRAY_SIZE(vectors));
         tcase_add_loop_test(golden, a_vector_is_written_again_to_the_byte, 0, (int)ARRAY_SIZE(vectors));

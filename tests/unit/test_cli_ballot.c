@@ -203,8 +203,8 @@ START_TEST(too_many_ranges_are_refused)
         char line[2 * BALLOT_RANGES_MAX + 3] = "";
         struct ballot_command command;
         struct err err = {0};
-        for (unsigned i = 0; i <= BALLOT_RANGES_MAX; i++)
-                line[2 * i] = i % 2 ? ',' : '1';
+        for (unsigned i = 0; i < 2 * (BALLOT_RANGES_MAX + 1); i++)
+                line[i] = i % 2 ? ',' : '1';
         ck_assert_int_eq(ballot_parse(line, 4, &command, &err), -EINVAL);
 }
 END_TEST

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The judge: what becomes of a look. Most looks are made by hand, so that every case can be had without waiting for a
- * file system; the scans walk a scratch folder.
+ * The judge: what becomes of a look. Most looks are made by hand, so that every case can be had without
+ * waiting for a file system; the scans walk a scratch folder.
  */
 #include "core/judge.h"
 
@@ -60,7 +60,8 @@ remember(void *userdata, struct judge_event *event)
                 snprintf(to->item, sizeof to->item, "%s", event->drift->item);
                 snprintf(to->baseline, sizeof to->baseline, "%s", event->drift->baseline);
                 snprintf(to->attributes, sizeof to->attributes, "%s", event->drift->attributes);
-                snprintf(to->reason, sizeof to->reason, "%s", event->drift->reason ? event->drift->reason : "");
+                snprintf(to->reason, sizeof to->reason, "%s",
+                        event->drift->reason ? event->drift->reason : "");
                 to->acknowledged = event->drift->ack_by != NULL;
         }
         if (event->kind == JUDGE_BODY)
@@ -121,14 +122,14 @@ static void
 active(uint64_t generation, const char *entries)
 {
         struct baseline *list[] = {made("host", generation, entries)};
-        ck_assert_int_eq(judge_set(judge, list, 1, NULL), 0);
+        ck_assert_int_eq(judge_set(judge, list, 1, false, NULL), 0);
 }
 
 static void
 both_active(const char *first, const char *second)
 {
         struct baseline *list[] = {made("one", 1, first), made("two", 1, second)};
-        ck_assert_int_eq(judge_set(judge, list, 2, NULL), 0);
+        ck_assert_int_eq(judge_set(judge, list, 2, false, NULL), 0);
 }
 
 /* ---- looks ---- */
@@ -147,7 +148,8 @@ see_so(const char *path, const char *fields, struct look look)
         struct snapshot snapshot = {.mark = look.mark, .failed_errno = look.error};
         struct err err = {0};
         if (fields)
-                ck_assert_msg(attributes_parse(fields, strlen(fields), &snapshot.attributes, &err) == 0, "%s", err.text);
+                ck_assert_msg(attributes_parse(fields, strlen(fields), &snapshot.attributes, &err) == 0, "%s",
+                        err.text);
         snapshot.content_size = look.covers ? look.covers : snapshot.attributes.size;
         snapshot.taken_ms = look.now_ms ? look.now_ms : NOW_MS;
         if (look.body) {
@@ -182,9 +184,10 @@ see_unreadable(const char *path, const char *fields)
 static void
 assert_told(size_t n)
 {
-        ck_assert_msg(n_told == n, "%zu events and not %zu; the last is of kind %d, change %d, for %s: %s", n_told, n,
-                n_told ? (int)told[n_told - 1].kind : -1, n_told ? (int)told[n_told - 1].change : -1,
-                n_told ? told[n_told - 1].item : "", n_told ? told[n_told - 1].attributes : "");
+        ck_assert_msg(n_told == n, "%zu events and not %zu; the last is of kind %d, change %d, for %s: %s",
+                n_told, n, n_told ? (int)told[n_told - 1].kind : -1,
+                n_told ? (int)told[n_told - 1].change : -1, n_told ? told[n_told - 1].item : "",
+                n_told ? told[n_told - 1].attributes : "");
 }
 
 static const struct told *
@@ -203,7 +206,8 @@ assert_resolved(bool approved)
 {
         ck_assert_uint_gt(n_told, 0);
         ck_assert_int_eq(told[n_told - 1].kind, JUDGE_RESOLVED);
-        ck_assert_msg(told[n_told - 1].approved == approved, "told as %s", approved ? "reverted" : "approved");
+        ck_assert_msg(
+                told[n_told - 1].approved == approved, "told as %s", approved ? "reverted" : "approved");
 }
 
 static int
@@ -440,7 +444,8 @@ START_TEST(an_approval_that_changes_the_rule_too_is_still_one)
 {
         active(1, SCOPE_ETC FILE_A);
         see("/etc/a", " type=file mode=0600 size=10 content=" HEX_A);
-        active(2, "scope files etc path=/etc attributes=type,mode" STATIC_REST "file /etc/a type=file mode=0600\n");
+        active(2, "scope files etc path=/etc attributes=type,mode" STATIC_REST
+                  "file /etc/a type=file mode=0600\n");
         see("/etc/a", " type=file mode=0600 size=10 content=" HEX_A);
         assert_resolved(true);
 }
@@ -463,7 +468,7 @@ START_TEST(drifts_of_a_baseline_that_is_gone_are_settled_at_once)
 {
         active(1, SCOPE_ETC FILE_A);
         see_gone("/etc/a");
-        ck_assert_int_eq(judge_set(judge, NULL, 0, NULL), 0);
+        ck_assert_int_eq(judge_set(judge, NULL, 0, false, NULL), 0);
         assert_resolved(true);
         ck_assert_uint_eq(open_drifts(), 0);
         ck_assert_uint_eq(judge_baselines(judge), 0);
@@ -612,8 +617,8 @@ static void
 see_log(uint64_t size, uint64_t inode, const char *hex, uint64_t covers)
 {
         char fields[256];
-        snprintf(fields, sizeof fields, " type=file mode=0644 size=%ju content=%s inode=%ju", (uintmax_t)size, hex,
-                (uintmax_t)inode);
+        snprintf(fields, sizeof fields, " type=file mode=0644 size=%ju content=%s inode=%ju", (uintmax_t)size,
+                hex, (uintmax_t)inode);
         see_so("/log/x", fields, (struct look){.covers = covers});
 }
 
@@ -669,7 +674,8 @@ END_TEST
 START_TEST(the_mode_of_a_log_is_judged_as_ever)
 {
         active(1, SCOPE_LOG LOG_LINE);
-        see_so("/log/x", " type=file mode=0666 size=11 content=" HEX_A " inode=7", (struct look){.covers = 10});
+        see_so("/log/x", " type=file mode=0666 size=11 content=" HEX_A " inode=7",
+                (struct look){.covers = 10});
         ck_assert_str_eq(assert_drift(CHANGE_CHANGED, "file:/log/x")->attributes,
                 "[{\"name\":\"mode\",\"expected\":\"0644\",\"actual\":\"0666\"}]");
 }
@@ -777,7 +783,8 @@ END_TEST
 
 START_TEST(a_log_that_is_expected_without_content_may_hold_anything)
 {
-        active(1, "scope files log path=/log attributes=type,mode" GROWING_REST "file /log/x type=file mode=0644 inode=7\n");
+        active(1, "scope files log path=/log attributes=type,mode" GROWING_REST
+                  "file /log/x type=file mode=0644 inode=7\n");
         see_log(100, 7, HEX_B, 100);
         see_log(10, 7, HEX_C, 10);
         assert_told(0);
@@ -788,8 +795,10 @@ END_TEST
 
 START_TEST(each_baseline_judges_for_itself)
 {
-        both_active("scope files etc path=/etc attributes=type,mode" STATIC_REST "file /etc/a type=file mode=0644\n",
-                "scope files etc path=/etc attributes=type,content" STATIC_REST "file /etc/a type=file content=" HEX_A "\n");
+        both_active("scope files etc path=/etc attributes=type,mode" STATIC_REST
+                    "file /etc/a type=file mode=0644\n",
+                "scope files etc path=/etc attributes=type,content" STATIC_REST
+                "file /etc/a type=file content=" HEX_A "\n");
         see("/etc/a", " type=file mode=0600 size=10 content=" HEX_A);
         assert_told(1);
         ck_assert_str_eq(told[0].baseline, "one");
@@ -805,7 +814,8 @@ END_TEST
 
 START_TEST(a_look_made_for_one_baseline_is_not_judged_by_another_that_needs_more)
 {
-        both_active("scope files etc path=/etc attributes=type,mode" STATIC_REST "file /etc/a type=file mode=0644\n",
+        both_active("scope files etc path=/etc attributes=type,mode" STATIC_REST
+                    "file /etc/a type=file mode=0644\n",
                 SCOPE_ETC FILE_A);
         see("/etc/a", " type=file mode=0644 size=10"); /* no content was read */
         assert_told(0);
@@ -818,7 +828,8 @@ END_TEST
 
 START_TEST(where_one_wants_all_and_another_a_prefix_the_look_takes_all)
 {
-        both_active("scope files log path=/log attributes=type,content" STATIC_REST "file /log/x type=file content=" HEX_C "\n",
+        both_active("scope files log path=/log attributes=type,content" STATIC_REST
+                    "file /log/x type=file content=" HEX_C "\n",
                 SCOPE_LOG LOG_LINE);
         ck_assert_uint_eq(prefix_wished("/log/x"), UINT64_MAX);
         see_log(20, 7, HEX_C, 20);
@@ -886,7 +897,8 @@ START_TEST(coverage_counts_what_was_looked_at_and_when)
         ck_assert_uint_eq(coverage.verified, 2);
         ck_assert_int_eq(coverage.oldest_content_check_ms, 0); /* c was never read */
 
-        see_so("/etc/c", " type=file mode=0600 size=1 content=" HEX_C, (struct look){.now_ms = NOW_MS + 50000});
+        see_so("/etc/c", " type=file mode=0600 size=1 content=" HEX_C,
+                (struct look){.now_ms = NOW_MS + 50000});
         judge_coverage(judge, NOW_MS + 50000, &coverage);
         ck_assert_uint_eq(coverage.verified, 3);
         ck_assert_int_eq(coverage.oldest_content_check_ms, NOW_MS);
@@ -908,8 +920,10 @@ END_TEST
 START_TEST(each_scope_has_its_own_limit)
 {
         struct coverage coverage;
-        active(1, "scope files bin path=/bin" ATTRS " mode=static severity=high mounts=local keep_content=auto "
-                  "content_within=10\n" SCOPE_ETC "file /bin/a type=file mode=0644 size=10 content=" HEX_A "\n" FILE_A);
+        active(1,
+                "scope files bin path=/bin" ATTRS " mode=static severity=high mounts=local keep_content=auto "
+                "content_within=10\n" SCOPE_ETC "file /bin/a type=file mode=0644 size=10 content=" HEX_A
+                "\n" FILE_A);
         see("/etc/a", MET_A);
         see("/bin/a", MET_A);
         judge_coverage(judge, NOW_MS + 50000, &coverage);
@@ -947,7 +961,8 @@ START_TEST(a_new_generation_takes_over_what_was_verified_of_the_same_lines)
         see("/etc/a", MET_A);
         see("/etc/b", " type=fifo mode=0644");
         see("/etc/c", " type=file mode=0600 size=1 content=" HEX_C);
-        active(2, SCOPE_ETC "file /etc/0 type=fifo mode=0644\n" FILE_A "file /etc/b type=fifo mode=0600\n" FILE_C_LINE);
+        active(2, SCOPE_ETC "file /etc/0 type=fifo mode=0644\n" FILE_A
+                            "file /etc/b type=fifo mode=0600\n" FILE_C_LINE);
         judge_coverage(judge, NOW_MS, &coverage);
         ck_assert_uint_eq(coverage.expected, 4);
         ck_assert_uint_eq(coverage.verified, 2); /* a and c; 0 is new and b says otherwise */
@@ -957,10 +972,12 @@ END_TEST
 START_TEST(nothing_is_taken_over_where_the_rule_is_another)
 {
         struct coverage coverage;
-        active(1, "scope files etc path=/etc attributes=type,mode" STATIC_REST "file /etc/b type=fifo mode=0644\n");
+        active(1, "scope files etc path=/etc attributes=type,mode" STATIC_REST
+                  "file /etc/b type=fifo mode=0644\n");
         see("/etc/b", " type=fifo mode=0644");
         /* The line is the same to the letter, but now it says that there are no extended attributes. */
-        active(2, "scope files etc path=/etc attributes=type,mode,xattrs" STATIC_REST "file /etc/b type=fifo mode=0644\n");
+        active(2, "scope files etc path=/etc attributes=type,mode,xattrs" STATIC_REST
+                  "file /etc/b type=fifo mode=0644\n");
         judge_coverage(judge, NOW_MS, &coverage);
         ck_assert_uint_eq(coverage.verified, 0);
 }
@@ -1015,10 +1032,10 @@ assert_state(const char *item, const char *state, const char *waived_by)
 /* NOW_MS is 2027-01-15T08:00:00Z. */
 START_TEST(a_signed_waiver_covers_a_drift_until_its_end)
 {
-        active(1, SCOPE_ETC FILE_A
-                "waive host file:/etc/a until=2027-01-15T08:00:01Z by=bob reason=x\n"
-                "waive host file:/etc/late until=2027-01-15T08:00:00Z by=bob reason=x\n"
-                "waive other file:/etc/theirs until=2027-01-16T08:00:00Z by=bob reason=x\n");
+        active(1,
+                SCOPE_ETC FILE_A "waive host file:/etc/a until=2027-01-15T08:00:01Z by=bob reason=x\n"
+                                 "waive host file:/etc/late until=2027-01-15T08:00:00Z by=bob reason=x\n"
+                                 "waive other file:/etc/theirs until=2027-01-16T08:00:00Z by=bob reason=x\n");
         see_gone("/etc/a");
         see("/etc/late", " type=fifo mode=0644");
         see("/etc/theirs", " type=fifo mode=0644");
@@ -1032,8 +1049,9 @@ END_TEST
 START_TEST(a_waiver_may_be_a_glob_and_stand_in_another_baseline)
 {
         struct baseline *list[] = {made("host", 1, SCOPE_ETC FILE_A),
-                made("waivers", 1, "waive host file:/etc/x/** until=2027-02-01T00:00:00Z by=carol reason=x\n")};
-        ck_assert_int_eq(judge_set(judge, list, 2, NULL), 0);
+                made("waivers", 1,
+                        "waive host file:/etc/x/** until=2027-02-01T00:00:00Z by=carol reason=x\n")};
+        ck_assert_int_eq(judge_set(judge, list, 2, false, NULL), 0);
         see("/etc/x/y/z", " type=fifo mode=0644");
         see("/etc/xy", " type=fifo mode=0644");
         assert_state("file:/etc/x/y/z", "waived", "carol");
@@ -1108,8 +1126,8 @@ expect_files(uint64_t generation, const char *const *names, size_t n)
 {
         _cleanup_buf_ struct buf entries = {0};
         struct text_list lines = {0};
-        uint32_t mask = ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_MODE) | ATTRIBUTE_BIT(ATTRIBUTE_SIZE) |
-                ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+        uint32_t mask = ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_MODE) |
+                        ATTRIBUTE_BIT(ATTRIBUTE_SIZE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
         ck_assert_int_eq(buf_printf(&entries, "scope files here path=%s" ATTRS SCANNED_REST, scratch), 0);
         for (size_t i = 0; i < n; i++) {
                 _cleanup_snapshot_ struct snapshot snapshot = {0};
@@ -1223,8 +1241,10 @@ START_TEST(what_was_not_judged_has_no_mark)
         put_here();
         for (size_t i = 0; i < 3; i++)
                 see_live(here[i]);
-        see_so(in("a"), " type=file mode=0644 size=4", (struct look){.mark = 1}); /* its content was not read */
-        see_so(in("b"), " type=file mode=0644 size=4", (struct look){.result = SNAPSHOT_UNREADABLE, .error = EIO, .mark = 1});
+        see_so(in("a"), " type=file mode=0644 size=4",
+                (struct look){.mark = 1}); /* its content was not read */
+        see_so(in("b"), " type=file mode=0644 size=4",
+                (struct look){.result = SNAPSHOT_UNREADABLE, .error = EIO, .mark = 1});
         scan(false, false);
         ck_assert_uint_ge(n_hinted, 2);
 }
@@ -1234,12 +1254,14 @@ START_TEST(overlapping_baselines_are_scanned_without_false_alarm)
 {
         _cleanup_buf_ struct buf stat_only = {0}, whole = {0};
         put(in("a"), "one\n");
-        ck_assert_int_eq(buf_printf(&stat_only, "scope files here path=%s attributes=type,mode" SCANNED_REST
-                                                "file %s type=dir mode=0755\nfile %s/a type=file mode=0644\n",
+        ck_assert_int_eq(buf_printf(&stat_only,
+                                 "scope files here path=%s attributes=type,mode" SCANNED_REST
+                                 "file %s type=dir mode=0755\nfile %s/a type=file mode=0644\n",
                                  scratch, scratch, scratch),
                 0);
-        ck_assert_int_eq(buf_printf(&whole, "scope files here path=%s attributes=type,content" SCANNED_REST
-                                            "file %s type=dir\nfile %s/a type=file content=%s\n",
+        ck_assert_int_eq(buf_printf(&whole,
+                                 "scope files here path=%s attributes=type,content" SCANNED_REST
+                                 "file %s type=dir\nfile %s/a type=file content=%s\n",
                                  scratch, scratch, scratch,
                                  "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806"),
                 0);
@@ -1261,7 +1283,8 @@ START_TEST(only_what_is_named_is_scanned)
         put(in("a"), "eno\n");
         put(in("b"), "owt\n");
         ck_assert_int_ge(asprintf(&items[0], "file:%s", in("b")), 0);
-        struct judge_scan options = {.full = true, .at_once = true, .workers = 1, .items = items, .n_items = 1};
+        struct judge_scan options = {
+                .full = true, .at_once = true, .workers = 1, .items = items, .n_items = 1};
         ck_assert_msg(judge_scan(judge, &options, &err) == 0, "%s", err.text);
         assert_told(1);
         ck_assert_str_eq(told[0].item, items[0]);
@@ -1275,7 +1298,8 @@ main(void)
         Suite *suite = suite_create("judge");
         TCase *kinds = tcase_create("kinds of change"), *life = tcase_create("the life of a drift"),
               *modes = tcase_create("modes"), *several = tcase_create("several baselines"),
-              *coverage = tcase_create("coverage"), *waivers = tcase_create("waivers"), *scans = tcase_create("scans");
+              *coverage = tcase_create("coverage"), *waivers = tcase_create("waivers"),
+              *scans = tcase_create("scans");
         digest_setup();
         TCase *by_hand[] = {kinds, life, modes, several, coverage, waivers};
         for (size_t i = 0; i < ARRAY_SIZE(by_hand); i++) {

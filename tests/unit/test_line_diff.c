@@ -57,8 +57,8 @@ oracle(const struct buf *old_text, const struct buf *new_text, struct buf *ret)
         size_t n;
         file_put("old", old_text);
         file_put("new", new_text);
-        snprintf(command, sizeof command, "LC_ALL=C diff --text --minimal -u --label old --label new %s/old %s/new", folder,
-                folder);
+        snprintf(command, sizeof command,
+                "LC_ALL=C diff --text --minimal -u --label old --label new %s/old %s/new", folder, folder);
         FILE *pipe = popen(command, "r");
         ck_assert_ptr_nonnull(pipe);
         while ((n = fread(chunk, 1, sizeof chunk, pipe)) > 0)
@@ -87,7 +87,7 @@ count_edits(const struct buf *diff)
         size_t at = 0, size;
         for (const char *line; (line = line_next(diff, &at, &size));)
                 edits += (*line == '-' || *line == '+') && strncmp(line, "--- old", 7) != 0 &&
-                        strncmp(line, "+++ new", 7) != 0;
+                         strncmp(line, "+++ new", 7) != 0;
         return edits;
 }
 
@@ -103,7 +103,8 @@ copy_lines(const struct buf *from, size_t *at, size_t *line, size_t until, struc
         }
 }
 
-/* Applies a diff: `gone` is the mark of the lines that `from` holds, `came` of those that come in their place. */
+/* Applies a diff: `gone` is the mark of the lines that `from` holds, `came` of those that come in their
+ * place. */
 static void
 apply(const struct buf *from, const struct buf *diff, char gone, char came, struct buf *to)
 {
@@ -201,7 +202,8 @@ START_TEST(edits_six_lines_apart_share_a_hunk_and_seven_do_not)
         assert_diff("a\n1\n2\n3\n4\n5\n6\nb\n", "A\n1\n2\n3\n4\n5\n6\nB\n",
                 "--- old\n+++ new\n@@ -1,8 +1,8 @@\n-a\n+A\n 1\n 2\n 3\n 4\n 5\n 6\n-b\n+B\n");
         assert_diff("a\n1\n2\n3\n4\n5\n6\n7\nb\n", "A\n1\n2\n3\n4\n5\n6\n7\nB\n",
-                "--- old\n+++ new\n@@ -1,4 +1,4 @@\n-a\n+A\n 1\n 2\n 3\n@@ -6,4 +6,4 @@\n 5\n 6\n 7\n-b\n+B\n");
+                "--- old\n+++ new\n@@ -1,4 +1,4 @@\n-a\n+A\n 1\n 2\n 3\n@@ -6,4 +6,4 @@\n 5\n 6\n "
+                "7\n-b\n+B\n");
 }
 END_TEST
 
@@ -210,7 +212,8 @@ START_TEST(bytes_stand_as_they_are)
         _cleanup_buf_ struct buf diff = {0};
         static const char old_text[] = "a\0b\n\xff\x1b[31m\n", new_text[] = "a\0c\n\xff\x1b[31m\n";
         static const char expected[] = "--- old\n+++ new\n@@ -1,2 +1,2 @@\n-a\0b\n+a\0c\n \xff\x1b[31m\n";
-        ck_assert_int_eq(line_diff("old", old_text, sizeof old_text - 1, "new", new_text, sizeof new_text - 1, &diff),
+        ck_assert_int_eq(
+                line_diff("old", old_text, sizeof old_text - 1, "new", new_text, sizeof new_text - 1, &diff),
                 0);
         ck_assert_uint_eq(diff.size, sizeof expected - 1);
         ck_assert_mem_eq(diff.data, expected, diff.size);

@@ -11,7 +11,8 @@
 
 #define NOW_MS INT64_C(1800000000000) /* 2027-01-15T08:00:00Z */
 #define HOST "0123456789abcdef0123456789abcdef"
-#define ATTRS (ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_MODE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
+#define ATTRS                                                                                                \
+        (ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_MODE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
 #define HEX_ONE "2c8b08da5ce60398e1f19af0e5dccc744df274b826abe585eaba68c525434806" /* of "one\n" */
 #define HEX_TWO "27dd8ed44a83ff94d557f9fd0412ed5a8cbca69ea04922d88c01184a07300a5a" /* of "two\n" */
 
@@ -225,7 +226,8 @@ END_TEST
 START_TEST(settings_are_not_proposed_while_nothing_looks_at_them)
 {
         char *paths[] = {scratch};
-        struct scope scopes[] = {scope_of("here", paths, 1, SCOPE_STATIC), {.domain = SCOPE_SYSCTL, .name = "sysctl"}};
+        struct scope scopes[] = {
+                scope_of("here", paths, 1, SCOPE_STATIC), {.domain = SCOPE_SYSCTL, .name = "sysctl"}};
         struct proposal_request request = request_of(scopes, 2, NULL);
         _cleanup_(baseline_freep) struct baseline *baseline = proposed(&request);
         size_t n;
@@ -239,7 +241,8 @@ START_TEST(scopes_come_sorted_whatever_their_order_was)
         char *first[] = {in("x")}, *second[] = {in("y")};
         put(first[0], "one\n");
         put(second[0], "one\n");
-        struct scope scopes[] = {scope_of("zz", first, 1, SCOPE_STATIC), scope_of("aa", second, 1, SCOPE_STATIC)};
+        struct scope scopes[] = {
+                scope_of("zz", first, 1, SCOPE_STATIC), scope_of("aa", second, 1, SCOPE_STATIC)};
         struct proposal_request request = request_of(scopes, 2, NULL);
         _cleanup_(baseline_freep) struct baseline *baseline = proposed(&request);
         size_t n;
@@ -530,8 +533,8 @@ END_TEST
 
 START_TEST(a_retired_baseline_expects_nothing)
 {
-        _cleanup_(baseline_freep) struct baseline *parent =
-                parent_with("set sysctl:a eq 1\nwaive host file:/a until=2027-01-15T08:00:05Z by=bob reason=x\n");
+        _cleanup_(baseline_freep) struct baseline *parent = parent_with(
+                "set sysctl:a eq 1\nwaive host file:/a until=2027-01-15T08:00:05Z by=bob reason=x\n");
         struct proposal_request request = request_of(NULL, 0, parent);
         request.retire = true;
         _cleanup_(baseline_freep) struct baseline *next = proposed(&request);
@@ -562,8 +565,8 @@ int
 main(void)
 {
         Suite *suite = suite_create("proposal");
-        TCase *whole = tcase_create("the whole"), *modes = tcase_create("modes"), *part = tcase_create("a part"),
-              *rest = tcase_create("waivers, settings, retiring");
+        TCase *whole = tcase_create("the whole"), *modes = tcase_create("modes"),
+              *part = tcase_create("a part"), *rest = tcase_create("waivers, settings, retiring");
         TCase *all[] = {whole, modes, part, rest};
         digest_setup();
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {

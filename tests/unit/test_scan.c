@@ -680,7 +680,8 @@ static bool mounts_are_own;
 static bool
 own_mounts(void)
 {
-        mounts_are_own = unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+        mounts_are_own =
+                unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
         return mounts_are_own;
 }
 
@@ -716,7 +717,7 @@ START_TEST(a_local_mount_is_crossed_where_the_scope_says_local)
                 skip_test("a mount namespace needs root (%m)");
         ck_assert_int_eq(mount("none", at("tree/empty"), "tmpfs", 0, NULL), 0);
         put(at("tree/empty/inside"), "text");
-        ck_assert_int_eq(mount(at("tree/file"), at("tree/a/one"), NULL, MS_BIND, NULL), 0);
+        ck_assert_int_eq(mount(at("tree/file"), at("tree/a/one"), "none", MS_BIND, NULL), 0);
         _cleanup_record_ local = scan_mounts(SCOPE_MOUNTS_LOCAL, NULL);
         ck_assert_ptr_nonnull(find(local, SEEN, at("tree/empty/inside")));
         ck_assert_uint_eq(count(local, PROBLEM), 0);
@@ -731,8 +732,9 @@ START_TEST(no_mount_is_crossed_where_the_scope_says_none)
                 skip_test("a mount namespace needs root (%m)");
         ck_assert_int_eq(mount("none", at("tree/empty"), "tmpfs", 0, NULL), 0);
         put(at("tree/empty/inside"), "text");
-        ck_assert_int_eq(mount(at("tree/a/b"), at("tree/a/b"), NULL, MS_BIND, NULL), 0); /* the same device */
-        ck_assert_int_eq(mount(at("tree/file"), at("tree/a/one"), NULL, MS_BIND, NULL), 0);
+        ck_assert_int_eq(
+                mount(at("tree/a/b"), at("tree/a/b"), "none", MS_BIND, NULL), 0); /* the same device */
+        ck_assert_int_eq(mount(at("tree/file"), at("tree/a/one"), "none", MS_BIND, NULL), 0);
         _cleanup_record_ none = scan_mounts(SCOPE_MOUNTS_NONE, NULL);
         static const char *const refused[] = {"tree/empty", "tree/a/b", "tree/a/one"};
         for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define FILES_REST                                                                                           \
-        " attributes=type,mode mode=static severity=high mounts=local keep_content=auto content_within=21600"
+        " attributes=type,mode mode=static severity=high mounts=local keep_content=auto "                    \
+        "content_within=21600"
 
 static struct scope
 parsed(const char *text)
@@ -23,8 +24,8 @@ static void
 assert_owner(const struct scope *scopes, size_t n, const char *item, const char *name)
 {
         const struct scope *owner = scope_for_item(scopes, n, item);
-        ck_assert_msg(!owner == !name && (!name || strcmp(owner->name, name) == 0), "%s belongs to %s, not to %s", item,
-                owner ? owner->name : "nobody", name ? name : "nobody");
+        ck_assert_msg(!owner == !name && (!name || strcmp(owner->name, name) == 0),
+                "%s belongs to %s, not to %s", item, owner ? owner->name : "nobody", name ? name : "nobody");
 }
 
 /* ---- the line ---- */
@@ -33,7 +34,8 @@ static const char *const lines[] = {
         "files etc path=/etc" FILES_REST,
         "files root path=/" FILES_REST,
         "files several path=/a path=/a\\x20b path=/b/c exclude=/a/** exclude=/b/c/?.tmp" FILES_REST,
-        "files logs path=/var/log attributes=type,mode,uid,gid,size,content,target,rdev,xattrs,flags mode=growing "
+        "files logs path=/var/log attributes=type,mode,uid,gid,size,content,target,rdev,xattrs,flags "
+        "mode=growing "
         "severity=low mounts=none keep_content=never content_within=1",
         "files there path=/boot attributes=type mode=present severity=medium mounts=local keep_content=never "
         "content_within=999999999999",
@@ -60,14 +62,15 @@ END_TEST
 
 START_TEST(what_is_read_is_what_was_said)
 {
-        struct scope scope = parsed("files a.b-c_1 path=/x exclude=/x/y attributes=type,content,mtime mode=growing "
-                                    "severity=medium mounts=none keep_content=never content_within=90");
+        struct scope scope =
+                parsed("files a.b-c_1 path=/x exclude=/x/y attributes=type,content,mtime mode=growing "
+                       "severity=medium mounts=none keep_content=never content_within=90");
         ck_assert_int_eq(scope.domain, SCOPE_FILES);
         ck_assert_str_eq(scope.name, "a.b-c_1");
         ck_assert_uint_eq(scope.paths.count, 1);
         ck_assert_str_eq(scope.excludes.items[0], "/x/y");
-        ck_assert_uint_eq(scope.attributes,
-                ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_MTIME));
+        ck_assert_uint_eq(scope.attributes, ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) |
+                                                    ATTRIBUTE_BIT(ATTRIBUTE_MTIME));
         ck_assert_int_eq(scope.mode, SCOPE_GROWING);
         ck_assert_int_eq(scope.severity, SEVERITY_MEDIUM);
         ck_assert_int_eq(scope.mounts, SCOPE_MOUNTS_NONE);
@@ -89,41 +92,55 @@ static const char *const refused[] = {
         "files e/tc path=/etc" FILES_REST,
         "files a123456789012345678901234567890123456789012345678901234567890123 path=/etc" FILES_REST,
         "files  path=/etc" FILES_REST,
-        "files etc" FILES_REST,                      /* closes nothing */
-        "files etc path=/etc" FILES_REST " ",        /* a blank at its end */
-        "files etc  path=/etc" FILES_REST,           /* two blanks */
-        "files etc path=etc" FILES_REST,             /* relative */
+        "files etc" FILES_REST,               /* closes nothing */
+        "files etc path=/etc" FILES_REST " ", /* a blank at its end */
+        "files etc  path=/etc" FILES_REST,    /* two blanks */
+        "files etc path=etc" FILES_REST,      /* relative */
         "files etc path=" FILES_REST,
-        "files etc path=/etc/" FILES_REST,           /* would hold nothing at all */
+        "files etc path=/etc/" FILES_REST, /* would hold nothing at all */
         "files etc path=//etc" FILES_REST,
         "files etc path=/a//b" FILES_REST,
         "files etc path=/a/./b" FILES_REST,
         "files etc path=/a/../b" FILES_REST,
         "files etc path=/.." FILES_REST,
-        "files etc path=/a\\x62" FILES_REST,         /* an escape that was not needed */
-        "files etc path=/a\xff" FILES_REST,          /* one that was */
-        "files etc path=/b path=/a" FILES_REST,      /* not sorted */
-        "files etc path=/a path=/a" FILES_REST,      /* twice */
+        "files etc path=/a\\x62" FILES_REST,    /* an escape that was not needed */
+        "files etc path=/a\xff" FILES_REST,     /* one that was */
+        "files etc path=/b path=/a" FILES_REST, /* not sorted */
+        "files etc path=/a path=/a" FILES_REST, /* twice */
         "files etc path=/a exclude=/b exclude=/a" FILES_REST,
         "files etc path=/a exclude=" FILES_REST,
         "files etc exclude=/a/b path=/a" FILES_REST, /* order of the fields */
         "files etc path=/a colour=red" FILES_REST,
         "files etc path=/a command=/bin/sh" FILES_REST, /* of another domain */
-        "files etc path=/a attributes=mode,type mode=static severity=high mounts=local keep_content=auto content_within=1",
-        "files etc path=/a attributes=mode mode=static severity=high mounts=local keep_content=auto content_within=1",
-        "files etc path=/a attributes=default mode=static severity=high mounts=local keep_content=auto content_within=1",
-        "files etc path=/a attributes=type mode=Static severity=high mounts=local keep_content=auto content_within=1",
-        "files etc path=/a attributes=type mode=static severity=grave mounts=local keep_content=auto content_within=1",
-        "files etc path=/a attributes=type mode=static severity=high mounts=all keep_content=auto content_within=1",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=yes content_within=1",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto content_within=0",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto content_within=01",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto content_within=-1",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto content_within=1s",
+        "files etc path=/a attributes=mode,type mode=static severity=high mounts=local keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=mode mode=static severity=high mounts=local keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=default mode=static severity=high mounts=local keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=type mode=Static severity=high mounts=local keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=type mode=static severity=grave mounts=local keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=type mode=static severity=high mounts=all keep_content=auto "
+        "content_within=1",
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=yes "
+        "content_within=1",
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto "
+        "content_within=0",
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto "
+        "content_within=01",
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto "
+        "content_within=-1",
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto "
+        "content_within=1s",
         "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto "
         "content_within=1000000000000",
-        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto", /* every field */
-        "files etc path=/a attributes=type mode=static mode=static severity=high mounts=local keep_content=auto "
+        "files etc path=/a attributes=type mode=static severity=high mounts=local keep_content=auto", /* every
+                                                                                                         field
+                                                                                                       */
+        "files etc path=/a attributes=type mode=static mode=static severity=high mounts=local "
+        "keep_content=auto "
         "content_within=1",
         "sysctl sysctl",
         "sysctl other path=/proc/sys severity=high", /* named as its domain, so that there is one */
@@ -140,12 +157,13 @@ START_TEST(no_other_form_is_read)
 {
         struct scope scope = {.name = "untouched"};
         struct err err = {0};
-        ck_assert_msg(scope_parse(refused[_i], strlen(refused[_i]), &scope, &err) == -EINVAL, "\"%s\" was read",
-                refused[_i]);
+        ck_assert_msg(scope_parse(refused[_i], strlen(refused[_i]), &scope, &err) == -EINVAL,
+                "\"%s\" was read", refused[_i]);
         ck_assert_str_eq(scope.name, "untouched");
         ck_assert_uint_gt(strlen(err.text), 0);
         for (const char *p = err.text; *p; p++)
-                ck_assert_msg(*p >= 0x20 && *p < 0x7f, "byte %#x in the words of an error", (unsigned char)*p);
+                ck_assert_msg(
+                        *p >= 0x20 && *p < 0x7f, "byte %#x in the words of an error", (unsigned char)*p);
 }
 END_TEST
 
@@ -175,8 +193,8 @@ END_TEST
 START_TEST(canonical_paths)
 {
         static const char *const good[] = {"/", "/a", "/a/b", "/...", "/a/..b", "/.a/b.", "/\\x20"};
-        static const char *const bad[] = {"", "a", "//", "/a/", "/a//b", "/.", "/..", "/a/.", "/a/./b", "/a/../b", "/a b",
-                "/\\x41", "/\n"};
+        static const char *const bad[] = {"", "a", "//", "/a/", "/a//b", "/.", "/..", "/a/.", "/a/./b",
+                "/a/../b", "/a b", "/\\x41", "/\n"};
         for (size_t i = 0; i < ARRAY_SIZE(good); i++)
                 ck_assert_msg(path_is_canonical(good[i], strlen(good[i])), "%s", good[i]);
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
@@ -234,7 +252,8 @@ END_TEST
 
 START_TEST(an_exclusion_takes_a_folder_out_with_all_below)
 {
-        struct scope scope = parsed("files etc path=/etc exclude=/etc/*.tmp exclude=/etc/mtab exclude=/etc/run/**" FILES_REST);
+        struct scope scope = parsed(
+                "files etc path=/etc exclude=/etc/*.tmp exclude=/etc/mtab exclude=/etc/run/**" FILES_REST);
         assert_owner(&scope, 1, "file:/etc/mtab", NULL);
         assert_owner(&scope, 1, "file:/etc/mtab/below", NULL);
         assert_owner(&scope, 1, "file:/etc/mtab2", "etc");

@@ -2,11 +2,16 @@
 /* The snapshot: it tells what is there, opens nothing that it must not, and vouches for nothing that moved.
  */
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -329,6 +334,45 @@ START_TEST(a_name_in_an_open_folder_is_the_same_snapshot)
         ck_assert_int_eq(snapshot_at(fd, "file", true, &wish, &snapshot, NULL), 0);
         assert_content(&snapshot, "text");
         ck_assert_str_eq(snapshot.body, "text");
+}
+END_TEST
+
+/* As under a filter of system calls that does not know it. For this test's process, for good. */
+static bool
+without_openat2(void)
+{
+        struct sock_filter steps[] = {
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog filter = {ARRAY_SIZE(steps), steps};
+        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+               prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+START_TEST(links_are_refused_where_the_kernel_has_no_openat2_too)
+{
+        put_folder(at("real"));
+        put_folder(at("real/in"));
+        const char *secret = put(at("real/in/secret"), "secret");
+        ck_assert_int_eq(symlink(at("real"), at("folder")), 0);
+        ck_assert_int_eq(symlink(secret, at("link")), 0);
+        if (!without_openat2())
+                skip_test("no filter of system calls here (%m)");
+        _cleanup_fd_ int opened = witness(secret);
+        _cleanup_snapshot_ struct snapshot below = look_for(at("folder/in/secret"), SNAPSHOT_GONE);
+        ck_assert_int_eq(below.failed_errno, ELOOP);
+        ck_assert_int_eq(folder_open("", at("folder/in"), NULL, NULL), -ELOOP);
+        ck_assert_int_eq(folder_open("", at("folder"), NULL, NULL), -ELOOP);
+        _cleanup_snapshot_ struct snapshot link_seen = look(at("link"));
+        ck_assert_int_eq(link_seen.attributes.type, FILE_LINK);
+        ck_assert(!witness_saw_opening(opened));
+        _cleanup_snapshot_ struct snapshot file = look(secret), top = look("/");
+        assert_content(&file, "secret");
+        _cleanup_fd_ int folder = folder_open("", at("real/in"), NULL, NULL);
+        ck_assert_int_ge(folder, 0);
 }
 END_TEST
 
@@ -998,6 +1042,7 @@ main(void)
                 an_image_is_looked_at_below_its_root_and_its_links_lead_nowhere,
                 a_path_may_be_longer_than_the_kernel_takes_at_once,
                 a_name_in_an_open_folder_is_the_same_snapshot,
+                links_are_refused_where_the_kernel_has_no_openat2_too,
                 a_file_that_grows_at_each_try_is_unstable,
                 a_file_that_moved_once_is_tried_again,
                 the_same_size_and_mtime_do_not_hide_a_change_while_hashing,
