@@ -36,6 +36,8 @@ compare_entries(const void *left, const void *right)
         const struct ballot_entry *a = left, *b = right;
         if (a->section != b->section)
                 return a->section < b->section ? -1 : 1;
+        if (a->heading != b->heading)
+                return a->heading ? -1 : 1;
         int order = compare_items(a->item, b->item);
         return order ? order : (a->index > b->index) - (a->index < b->index);
 }
@@ -78,7 +80,7 @@ count_groups(const struct ballot *ballot, size_t first, size_t count, unsigned d
         return groups;
 }
 
-/* The deepest that a screen can hold, but at least `least`. */
+/* The deepest that a screen can hold, but at least `least`; and one more where that would tell nothing. */
 static unsigned
 choose_depth(const struct ballot *ballot, size_t first, size_t count, unsigned least)
 {
@@ -87,7 +89,8 @@ choose_depth(const struct ballot *ballot, size_t first, size_t count, unsigned l
                 return DEPTH_MAX;
         while (depth < DEPTH_MAX && count_groups(ballot, first, count, depth + 1) <= BALLOT_FLAT_MAX)
                 depth++;
-        return depth;
+        bool telling = count_groups(ballot, first, count, depth) > 2;
+        return telling || count_groups(ballot, first, count, depth + 1) > BALLOT_ROWS_MAX ? depth : depth + 1;
 }
 
 /* ---- rows ---- */

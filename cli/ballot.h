@@ -11,11 +11,13 @@
 #include "core/err.h"
 
 #define BALLOT_FLAT_MAX 40u   /* more entries than this are shown by folder */
+#define BALLOT_ROWS_MAX 200u  /* rows that are still better than one or two groups that tell nothing */
 #define BALLOT_RANGES_MAX 64u /* in one line */
 
 struct ballot_entry {
         char *item;       /* owned by the ballot */
         unsigned section; /* entries of a section stand together, in this order */
+        bool heading;     /* stands before the others of its section */
         size_t index;     /* the caller's */
         bool chosen;
 };

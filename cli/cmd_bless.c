@@ -156,6 +156,7 @@ make_ballot(const struct blessing *b, struct ballot *ret, struct err *err)
                               !(entries[i].item = buf_steal(&item));
                 if (!failed_item) {
                         entries[i].section = section_of(b, &b->revisions.list[i], entries[i].item);
+                        entries[i].heading = b->revisions.list[i].kind == REVISION_SCOPE;
                         entries[i].index = i;
                 }
         }
@@ -181,7 +182,7 @@ describe_attribute(void *userdata, const char *name, const char *before, const c
         /* Digests are for the detail; a mode says all in one line. */
         bool brief = !d->whole && (strlen(before ? before : "") > 16 || strlen(after ? after : "") > 16);
         if (d->whole)
-                return buf_printf(d->ret, "      %-8s %s → %s\n", name, before ? before : "(none)",
+                return buf_printf(d->ret, "      %-14s %s → %s\n", name, before ? before : "(none)",
                         after ? after : "(none)");
         int r = buf_text(d->ret, d->ret->size ? " " : "");
         if (r || brief || !before || !after)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Two texts, parted by the first 0xff byte: the diff holds exactly the lines of both, and none where they are
- * equal. */
+/*
+ * Two texts, parted by the first 0xff byte: there is a diff exactly where they differ, in either direction,
+ * and it ends with a newline. That a diff leads from one text to the other is checked by
+ * tests/unit/test_line_diff.c.
+ */
 #include "core/line_diff.h"
 
 #include <stdbool.h>
@@ -27,8 +30,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         bool equal = old_size == new_size && (!old_size || memcmp(old_text, new_text, old_size) == 0);
         require(equal == (diff.size == 0));
 
-        /* All but its marks and headers is text of the two: it cannot be longer than both with their context.
-         */
         require(line_diff("b", new_text, new_size, "a", old_text, old_size, &again) == 0);
         require(!again.size == !diff.size);
         require(!diff.size || diff.data[diff.size - 1] == '\n');

@@ -97,6 +97,33 @@ START_TEST(a_group_is_opened_into_its_entries_and_closed_again)
 }
 END_TEST
 
+/* One group of 60 would say nothing that its folder's name does not. */
+START_TEST(a_folder_alone_is_shown_by_its_entries)
+{
+        static char names[60][48];
+        const char *items[60];
+        for (size_t i = 0; i < 60; i++) {
+                snprintf(names[i], sizeof names[i], "file:/srv/one/f%03zu", i);
+                items[i] = names[i];
+        }
+        struct ballot ballot = ballot_of(items, 60, false);
+        ck_assert_uint_eq(ballot.n_rows, 60);
+        ballot_done(&ballot);
+}
+END_TEST
+
+START_TEST(a_heading_stands_first_in_its_section)
+{
+        struct ballot_entry *entries = calloc(2, sizeof *entries);
+        struct ballot ballot;
+        entries[0] = (struct ballot_entry){.item = strdup("file:/a")};
+        entries[1] = (struct ballot_entry){.item = strdup("scope files etc"), .heading = true, .index = 1};
+        ck_assert_int_eq(ballot_make(entries, 2, true, &ballot), 0);
+        ck_assert_uint_eq(ballot.entries[0].index, 1);
+        ballot_done(&ballot);
+}
+END_TEST
+
 START_TEST(an_entry_cannot_be_opened)
 {
         struct ballot ballot = ballot_of(three, 3, false);
@@ -237,6 +264,8 @@ main(void)
         tcase_add_test(tcase, many_entries_are_rows_of_folders_that_hold_them_all);
         tcase_add_test(tcase, a_folder_and_its_entries_stand_together);
         tcase_add_test(tcase, a_group_is_opened_into_its_entries_and_closed_again);
+        tcase_add_test(tcase, a_folder_alone_is_shown_by_its_entries);
+        tcase_add_test(tcase, a_heading_stands_first_in_its_section);
         tcase_add_test(tcase, an_entry_cannot_be_opened);
         tcase_add_test(tcase, a_first_generation_has_a_row_for_each_section);
         tcase_add_test(tcase, a_number_chooses_and_the_same_again_takes_it_back);

@@ -37,8 +37,9 @@ static const char *const lines[] = {
         "files logs path=/var/log attributes=type,mode,uid,gid,size,content,target,rdev,xattrs,flags "
         "mode=growing "
         "severity=low mounts=none keep_content=never content_within=1",
-        "files there path=/boot attributes=type mode=present severity=medium mounts=local keep_content=never "
-        "content_within=999999999999",
+        ("files there path=/boot attributes=type mode=present severity=medium mounts=local "
+         "keep_content=never "
+         "content_within=999999999999"),
         "sysctl sysctl path=/proc/sys exclude=net/ipv4/conf/veth*/** severity=high",
         "sysctl sysctl severity=low",
         "sshd sshd command=/usr/sbin/sshd path=/etc/ssh/sshd_config severity=high",

@@ -331,7 +331,7 @@ END_TEST
 static void
 tmpfs_enter(void)
 {
-        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
                 mount("tmpfs", folder, "tmpfs", 0, "size=2m") < 0)
                 _exit(77);
 }
@@ -356,7 +356,7 @@ START_TEST(a_read_only_file_system_is_told_and_can_be_read)
                 NEED(store_open(path, STORE_CREATE, &store, &err) == 0);
                 NEED(change(1) == 0);
                 store = store_free(store);
-                NEED(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, "size=2m") == 0);
+                NEED(mount("tmpfs", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, "size=2m") == 0);
                 NEED(store_open(path, STORE_CREATE, &store, &err) == -EROFS);
                 NEED(store_open(path, STORE_READ_ONLY, &store, &err) == 0);
                 NEED(store_verify(store, NULL, &err) == 0);
