@@ -103,10 +103,22 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 
 # What .incbin takes in, and -MMD does not see.
 $(BUILD)/core/config_default.o: etc/driftd.conf
+$(BUILD)/daemon/control.o: daemon/dev.driftd.Control.varlink
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
+
+# The command line's own parts, without its main.
+$(BUILD)/tests/unit/test_cli_%: tests/unit/test_cli_%.c $(CLI) $(BUILD)/libdrift.a
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter-out $(BUILD)/cli/main.o,$(CLI)) \
+	  $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
+
+# The daemon's dirty set, which needs nothing of the rest.
+$(BUILD)/tests/unit/test_dirty: tests/unit/test_dirty.c $(BUILD)/daemon/dirty.o
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/daemon/dirty.o -lcheck -lsubunit -lm -lrt -pthread
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)

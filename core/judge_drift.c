@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open drifts, by (baseline, item): from what a look found to drift opened, altered or resolved, each told
+ * to the instance once. Everything here is done under the judge's lock, and judge_observe is the one way in.
+ */
+#include "core/judge_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/clock.h"
+#include "core/item.h"
+
+/* ---- drifts ---- */
+
+static size_t
+bucket_of(const char *item)
+{
+        uint64_t hash = 14695981039346656037u; /* FNV-1a */
+        for (; *item; item++)
+                hash = (hash ^ (unsigned char)*item) * 1099511628211u;
+        return (hash ^ hash >> 32) % BUCKETS;
+}
+
+struct drift *
+drift_free(struct drift *drift)
+{
+        if (!drift)
+                return NULL;
+        free(drift->item);
+        free(drift->attributes);
+        free(drift->reason);
+        free(drift->ack_by);
+        free(drift->ack_reason);
+        free(drift);
+        return NULL;
+}
+
+struct drift **
+drift_slot(struct judge *judge, const char *baseline, const char *item)
+{
+        struct drift **slot = &judge->buckets[bucket_of(item)];
+        while (*slot && (strcmp((*slot)->item, item) != 0 || strcmp((*slot)->baseline, baseline) != 0))
+                slot = &(*slot)->next;
+        return slot;
+}
+
+void
+drift_resolve(struct judge *judge, struct drift **slot, bool approved)
+{
+        struct drift *drift = *slot;
+        *slot = drift->next;
+        judge->n_drifts--;
+        struct judge_event event = {.kind = JUDGE_RESOLVED, .drift = drift, .as_approved = approved};
+        judge->emit(judge->userdata, &event);
+        drift_free(drift);
+}
+
+int
+drift_add(struct judge *judge, struct drift *drift)
+{
+        if (judge->n_drifts == DRIFTS_MAX) {
+                atomic_fetch_add(&judge->refused, 1);
+                return -ENOSPC;
+        }
+        struct drift **bucket = &judge->buckets[bucket_of(drift->item)];
+        drift->next = *bucket;
+        *bucket = drift;
+        judge->n_drifts++;
+        return 0;
+}
+
+/* ---- drifts from findings ---- */
+
+/* What moves whenever a growing file grows; of one that nobody expects, no prefix is known that would stay.
+ */
+static uint32_t
+growing_moves(bool expected)
+{
+        uint32_t moves = ATTRIBUTE_BIT(ATTRIBUTE_SIZE) | ATTRIBUTE_BIT(ATTRIBUTE_MTIME) |
+                         ATTRIBUTE_BIT(ATTRIBUTE_CTIME) | ATTRIBUTE_BIT(ATTRIBUTE_INODE);
+        return expected ? moves : moves | ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+}
+
+static int
+observed_digest(const struct ruling *ruling, const struct observation *seen, char ret[static DIGEST_HEX_SIZE])
+{
+        _cleanup_buf_ struct buf text = {0};
+        struct digest digest;
+        ret[0] = '\0';
+        if (seen->result == SNAPSHOT_GONE)
+                return 0;
+        uint32_t mask = ruling->scope->attributes;
+        if (ruling->scope->mode == SCOPE_GROWING)
+                mask &= ~growing_moves(ruling->expected);
+        int r = buf_printf(&text, "%d %d", seen->result, seen->snapshot->failed_errno);
+        r = r ? r : attributes_append(mask, &seen->snapshot->attributes, &text);
+        if (r < 0)
+                return r;
+        digest_bytes(text.data, text.size, &digest);
+        digest_hex(&digest, ret);
+        return 0;
+}
+
+static struct json *
+value_json(enum attribute attribute, const struct attributes *attributes)
+{
+        _cleanup_buf_ struct buf text = {0};
+        if (!attributes || !(attributes->known & ATTRIBUTE_BIT(attribute)) ||
+                !attribute_applicable(ATTRIBUTE_BIT(attribute), attributes->type))
+                return json_null_new();
+        if (attribute_append_value(attribute, attributes, &text) < 0)
+                return NULL;
+        return json_string_new(text.data ? text.data : "");
+}
+
+struct json *
+attributes_json(uint32_t mask, const struct attributes *expected, const struct attributes *actual)
+{
+        struct json *list = json_array_make();
+        for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++) {
+                if (!(mask & 1u << i))
+                        continue;
+                struct json *left = value_json(i, expected), *right = value_json(i, actual);
+                if (json_push(list, json_make("{s:s, s:o, s:o}", "name", attribute_name(i), "expected", left,
+                                            "actual", right)) < 0)
+                        list = json_free(list);
+        }
+        return list;
+}
+
+static uint32_t
+reported_mask(const struct ruling *ruling, const struct finding *finding, const struct attributes *expected,
+        const struct observation *seen)
+{
+        switch (finding->change) {
+        case CHANGE_CHANGED:
+                return finding->differ;
+        case CHANGE_MISSING:
+                return attribute_applicable(ruling->scope->attributes, expected->type);
+        case CHANGE_UNEXPECTED:
+                return attribute_applicable(ruling->scope->attributes, seen->snapshot->attributes.type) &
+                       seen->snapshot->attributes.known;
+        default:
+                return 0;
+        }
+}
+
+static const char *
+unknown_reason(const struct observation *seen)
+{
+        return seen->result == SNAPSHOT_UNSTABLE ? "it did not hold still while it was read"
+                                                 : strerrordesc_np(seen->snapshot->failed_errno);
+}
+
+/* Fills in what the look says; what belongs to the drift's life (first seen, acknowledgement) is the
+ * caller's. */
+static int
+drift_describe(struct drift *drift, const struct ruling *ruling, const struct finding *finding,
+        const struct attributes *expected, const struct observation *seen)
+{
+        const struct attributes *actual = seen->result == SNAPSHOT_GONE ? NULL : &seen->snapshot->attributes;
+        _cleanup_json_ struct json *list = attributes_json(
+                reported_mask(ruling, finding, expected, seen), ruling->expected ? expected : NULL, actual);
+        _cleanup_buf_ struct buf text = {0};
+        if (!list || json_write(list, &text) < 0)
+                return -ENOMEM;
+        free(drift->attributes);
+        drift->attributes = buf_steal(&text);
+        free(drift->reason);
+        const char *reason = finding->change == CHANGE_UNKNOWN ? unknown_reason(seen) : NULL;
+        drift->reason = judge_copy(reason ? reason : finding->change == CHANGE_UNKNOWN ? "?" : NULL);
+        drift->change = finding->change;
+        drift->severity = ruling->scope->severity;
+        drift->last_change_ms = seen->now_ms;
+        return drift->attributes && (drift->reason || finding->change != CHANGE_UNKNOWN) ? 0 : -ENOMEM;
+}
+
+static struct drift *
+drift_make(const struct ruling *ruling, const char *item, const struct observation *seen)
+{
+        const struct baseline_header *header = baseline_header(ruling->standing->baseline);
+        struct drift *drift = calloc(1, sizeof *drift);
+        if (!drift)
+                return NULL;
+        drift->item = strdup(item);
+        memcpy(drift->baseline, header->name, sizeof drift->baseline);
+        drift->generation = header->generation;
+        drift->first_seen_ms = seen->now_ms;
+        drift->unobserved = seen->unobserved;
+        return drift->item ? drift : drift_free(drift);
+}
+
+static void
+emit_drift(struct judge *judge, struct drift *drift, const struct observation *seen)
+{
+        struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift, .result = seen->result};
+        judge->emit(judge->userdata, &event);
+}
+
+static int
+drift_open(struct judge *judge, const struct ruling *ruling, const char *item, const struct finding *finding,
+        const struct attributes *expected, const struct observation *seen, const char *observed)
+{
+        _cleanup_(drift_freep) struct drift *drift = drift_make(ruling, item, seen);
+        if (!drift || drift_describe(drift, ruling, finding, expected, seen) < 0)
+                return -ENOMEM;
+        memcpy(drift->observed, observed, sizeof drift->observed);
+        drift->mark = seen->snapshot->mark;
+        if (drift_add(judge, drift) < 0)
+                return 0; /* counted as refused: coverage says so */
+        emit_drift(judge, steal_pointer(&drift), seen);
+        return 0;
+}
+
+/* Seen in another form than before: a new record, and an acknowledgement of the old form does not cover it.
+ */
+static int
+drift_alter(struct judge *judge, struct drift *drift, const struct ruling *ruling,
+        const struct finding *finding, const struct attributes *expected, const struct observation *seen,
+        const char *observed)
+{
+        int r = drift_describe(drift, ruling, finding, expected, seen);
+        if (r < 0)
+                return r;
+        memcpy(drift->observed, observed, sizeof drift->observed);
+        free(drift->ack_by);
+        free(drift->ack_reason);
+        drift->ack_by = drift->ack_reason = NULL;
+        drift->generation = baseline_header(ruling->standing->baseline)->generation;
+        emit_drift(judge, drift, seen);
+        return 0;
+}
+
+/* A drift that the store remembered does not know why; the look does. */
+static int
+reason_renew(struct drift *drift, const struct observation *seen)
+{
+        const char *words = unknown_reason(seen);
+        char *reason = strdup(words ? words : "?");
+        if (!reason)
+                return -ENOMEM;
+        free(drift->reason);
+        drift->reason = reason;
+        return 0;
+}
+
+static int
+update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
+        const struct finding *finding, const struct attributes *expected, const struct observation *seen)
+{
+        const struct baseline_header *header = baseline_header(ruling->standing->baseline);
+        struct drift **slot = drift_slot(judge, header->name, item);
+        char observed[DIGEST_HEX_SIZE];
+        int r = observed_digest(ruling, seen, observed);
+        if (r < 0)
+                return r;
+        bool same_look = *slot && strcmp((*slot)->observed, observed) == 0;
+        if (!finding->drift) {
+                /* The expectation moved to the live side: approved. Otherwise the live side came back. */
+                if (*slot)
+                        drift_resolve(judge, slot,
+                                (*slot)->moved || (same_look && (*slot)->generation < header->generation));
+                return 0;
+        }
+        if (!*slot)
+                return drift_open(judge, ruling, item, finding, expected, seen, observed);
+        (*slot)->mark = seen->snapshot->mark;
+        (*slot)->moved = false;
+        if (same_look && (*slot)->change == finding->change)
+                return finding->change == CHANGE_UNKNOWN ? reason_renew(*slot, seen) : 0;
+        return drift_alter(judge, *slot, ruling, finding, expected, seen, observed);
+}
+
+/* Content is kept when small, text, and world-readable as expected and as observed (snapshot.body has seen to
+ * the observed side). */
+static void
+offer_body(struct judge *judge, const struct ruling *ruling, const struct attributes *expected,
+        const struct observation *seen)
+{
+        struct snapshot *snapshot = seen->snapshot;
+        bool expected_readable =
+                ruling->expected && expected->type == FILE_REGULAR && expected->mode & S_IROTH;
+        if (seen->result != 0 || !snapshot->body || !ruling->scope->keep_content || !expected_readable)
+                return;
+        struct judge_event event = {
+                .kind = JUDGE_BODY,
+                .digest = &snapshot->attributes.content,
+                .body = snapshot->body,
+                .body_size = snapshot->body_size,
+        };
+        judge->emit(judge->userdata, &event);
+}
+
+static void
+remember_rotation(
+        struct judge *judge, const struct ruling *ruling, const char *item, const struct finding *finding)
+{
+        if (!finding->rotated || rotation_put(ruling->standing, item, &finding->rotation) < 0)
+                return;
+        struct judge_event event = {
+                .kind = JUDGE_ROTATED,
+                .item = item,
+                .baseline = ruling->standing->baseline,
+                .rotation = &finding->rotation,
+        };
+        judge->emit(judge->userdata, &event);
+}
+
+static int
+judge_by(struct judge *judge, struct standing *s, const char *item, const struct observation *seen)
+{
+        struct ruling ruling = rule_on(s, item + 5);
+        _cleanup_attributes_ struct attributes expected = {0};
+        struct finding finding;
+        if (!ruling.scope)
+                return 0;
+        int r = rule_find(&ruling, item, seen, &expected, &finding);
+        if (r == 0 && !rule_suffices(&ruling, item, &expected, seen)) {
+                if (ruling.expected)
+                        s->marks[ruling.index] = 0; /* to be looked at again, for this baseline */
+                return 0;
+        }
+        r = r ? r : update_drift(judge, &ruling, item, &finding, &expected, seen);
+        if (r < 0)
+                return r;
+        remember_rotation(judge, &ruling, item, &finding);
+        rule_mark(&ruling, &finding, seen);
+        offer_body(judge, &ruling, &expected, seen);
+        return 0;
+}
+
+int
+judge_observe(struct judge *judge, const char *path, const struct observation *seen)
+{
+        _cleanup_free_ char *item = item_from_path(path);
+        if (!item)
+                return -ENOMEM;
+        if (seen->result == SNAPSHOT_OWN)
+                return 0;
+        int r = 0;
+        pthread_mutex_lock(&judge->lock);
+        for (size_t i = 0; judge->standings && i < judge->standings->n && r == 0; i++)
+                r = judge_by(judge, &judge->standings->list[i], item, seen);
+        pthread_mutex_unlock(&judge->lock);
+        return r;
+}

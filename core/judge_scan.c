@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scans: the parallel walker pointed at the judge's baselines. In the daemon a scan only hints at paths that
+ * deviate, and marks as verified what met its expectation; offline it judges in place. Whatever is expected
+ * and was not met, and whatever drift is open, is looked at by itself.
+ */
+#include "core/judge_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "core/item.h"
+
+/* ---- scanning ---- */
+
+struct walk {
+        struct judge *judge;
+        struct standing *standing;
+        const struct judge_scan *options;
+        uint32_t pass;
+        uint32_t now_s;
+        atomic_bool out_of_memory;
+};
+
+/* Escapes into the caller's memory where it fits; otherwise into *ret_heap. */
+static const char *
+escaped_path(const char *path, char *local, size_t room, char **ret_heap)
+{
+        size_t size = strlen(path);
+        if (escape_size(path, size) < room) {
+                local[escape(path, size, local)] = '\0';
+                return local;
+        }
+        *ret_heap = escape_new(path, size);
+        return *ret_heap;
+}
+
+static void
+count(atomic_ullong *counter, unsigned long long by)
+{
+        if (counter)
+                atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static void
+observe_here(struct walk *walk, const char *path, int result, struct snapshot *snapshot)
+{
+        struct observation seen = {.result = result,
+                .snapshot = snapshot,
+                .now_ms = clock_now_ms(),
+                .unobserved = walk->options->unobserved};
+        if (judge_observe(walk->judge, path, &seen) < 0)
+                atomic_store(&walk->out_of_memory, true);
+}
+
+/* Whether an open drift already says all that this stat could say. */
+static bool
+drift_is_current(struct walk *walk, const char *escaped, stat_mark mark)
+{
+        _cleanup_free_ char *item = NULL;
+        if (walk->options->full || !mark || asprintf(&item, "file:%s", escaped) < 0)
+                return false;
+        pthread_mutex_lock(&walk->judge->lock);
+        const char *name = baseline_header(walk->standing->baseline)->name;
+        struct drift *drift = *drift_slot(walk->judge, name, item);
+        bool current = drift && drift->mark == mark && drift->change != CHANGE_UNKNOWN;
+        pthread_mutex_unlock(&walk->judge->lock);
+        return current;
+}
+
+static bool
+item_wanted(const struct walk *walk, const char *escaped)
+{
+        if (!walk->options->n_items)
+                return true;
+        _cleanup_free_ char *item = NULL;
+        return asprintf(&item, "file:%s", escaped) >= 0 &&
+               item_selected(item, walk->options->items, walk->options->n_items);
+}
+
+static enum scan_look
+walk_plan(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
+{
+        struct walk *walk = userdata;
+        struct standing *s = walk->standing;
+        char local[1024];
+        _cleanup_free_ char *heap = NULL;
+        const char *escaped = escaped_path(path, local, sizeof local, &heap);
+        size_t index;
+        count(walk->options->files, 1);
+        if (!escaped || !item_wanted(walk, escaped))
+                return SCAN_SKIP;
+        stat_mark mark = stat_mark_of(stx);
+        bool expected = baseline_file_find(s->baseline, escaped, strlen(escaped), &index);
+        if (expected)
+                s->met[index] = walk->pass;
+        if (!walk->options->full) {
+                if (expected && s->marks[index] == mark) {
+                        if (!(s->bits[index] & ENTRY_REGULAR))
+                                s->verified_s[index] = walk->now_s;
+                        return SCAN_SKIP;
+                }
+                if (!expected && drift_is_current(walk, escaped, mark))
+                        return SCAN_SKIP;
+                if (!walk->options->at_once) {
+                        walk->options->hint(walk->options->userdata, path);
+                        return SCAN_SKIP;
+                }
+        }
+        wish->content = wish->body = false;
+        wish->prefix = UINT64_MAX;
+        struct ruling ruling = {.standing = s, .scope = scope, .expected = expected, .index = index};
+        if (scope->mode == SCOPE_GROWING) {
+                _cleanup_free_ char *item = item_from_path(path);
+                pthread_mutex_lock(&walk->judge->lock); /* rotations are written under it */
+                if (item)
+                        rule_wish(&ruling, item, wish);
+                pthread_mutex_unlock(&walk->judge->lock);
+        } else {
+                rule_wish(&ruling, NULL, wish);
+        }
+        if (expected && s->bits[index] & ENTRY_KEPT)
+                wish->body = false;
+        return wish->content ? SCAN_READ : SCAN_STAT;
+}
+
+/* In the daemon: whether this look met its expectation; anything else is only a hint. */
+static bool
+walk_is_clean(struct walk *walk, const struct ruling *ruling, const char *item, int result,
+        struct snapshot *snapshot)
+{
+        struct observation seen = {.result = result, .snapshot = snapshot, .now_ms = snapshot->taken_ms};
+        _cleanup_attributes_ struct attributes expected = {0};
+        struct finding finding;
+        const char *name = baseline_header(ruling->standing->baseline)->name;
+        if (!ruling->expected || result != 0)
+                return false;
+        bool growing = ruling->scope->mode == SCOPE_GROWING; /* rotations are written under the lock */
+        if (growing)
+                pthread_mutex_lock(&walk->judge->lock);
+        int r = rule_find(ruling, item, &seen, &expected, &finding);
+        bool enough = r == 0 && rule_suffices(ruling, item, &expected, &seen);
+        if (growing)
+                pthread_mutex_unlock(&walk->judge->lock);
+        if (!enough || finding.drift || finding.rotated)
+                return false;
+        pthread_mutex_lock(&walk->judge->lock);
+        bool settled = *drift_slot(walk->judge, name, item) == NULL;
+        pthread_mutex_unlock(&walk->judge->lock);
+        if (!settled)
+                return false;
+        rule_mark(ruling, &finding, &seen);
+        if (snapshot->body && walk->options->keep && expected.mode & S_IROTH) {
+                walk->options->keep(walk->options->userdata, &snapshot->attributes.content, snapshot->body,
+                        snapshot->body_size);
+                ruling->standing->bits[ruling->index] |= ENTRY_KEPT;
+        }
+        return true;
+}
+
+static void
+walk_seen(void *userdata, const char *path, const struct scope *scope, int result, struct snapshot *snapshot)
+{
+        struct walk *walk = userdata;
+        if (!snapshot || result == SNAPSHOT_OWN)
+                return;
+        count(walk->options->bytes, snapshot->content_size);
+        if (walk->options->at_once) {
+                observe_here(walk, path, result, snapshot);
+                return;
+        }
+        _cleanup_free_ char *item = item_from_path(path);
+        if (!item)
+                return;
+        struct ruling ruling = {.standing = walk->standing, .scope = scope};
+        ruling.expected =
+                baseline_file_find(walk->standing->baseline, item + 5, strlen(item + 5), &ruling.index);
+        if (!walk_is_clean(walk, &ruling, item, result, snapshot))
+                walk->options->hint(walk->options->userdata, path);
+}
+
+static void
+walk_problem(void *userdata, const char *path, int error)
+{
+        struct walk *walk = userdata;
+        if (walk->options->problem)
+                walk->options->problem(walk->options->userdata, path, error);
+}
+
+static int
+walk_folder(void *userdata, int folder_fd, const char *path, const struct statx *stx)
+{
+        struct walk *walk = userdata;
+        return walk->options->folder(walk->options->userdata, folder_fd, path, stx);
+}
+
+/* A path to look at by itself: hinted at, or observed here and now. */
+static int
+walk_single(struct walk *walk, const char *path, struct err *err)
+{
+        if (!walk->options->at_once) {
+                walk->options->hint(walk->options->userdata, path);
+                return 0;
+        }
+        _cleanup_snapshot_ struct snapshot snapshot = {0};
+        struct snapshot_wish wish = {.own = walk->options->own, .n_own = walk->options->n_own};
+        if (!judge_wish(walk->judge, path, &wish))
+                return 0;
+        int result = snapshot_path(walk->options->root, path, &wish, &snapshot, err);
+        if (result < 0)
+                return result;
+        observe_here(walk, path, result, &snapshot);
+        return 0;
+}
+
+/* Expected, in the part that was walked, and not met. */
+static int
+walk_unmet(struct walk *walk, struct err *err)
+{
+        const struct baseline *b = walk->standing->baseline;
+        size_t first = 0, end = baseline_files(b), self;
+        int r = 0;
+        if (walk->options->below) {
+                _cleanup_free_ char *below = escape_new(walk->options->below, strlen(walk->options->below));
+                if (!below)
+                        return err_oom(err);
+                baseline_files_below(b, below, &first, &end);
+                if (baseline_file_find(b, below, strlen(below), &self) &&
+                        walk->standing->met[self] != walk->pass)
+                        r = walk_single(walk, walk->options->below, err);
+        }
+        for (size_t i = first; i < end && r == 0; i++) {
+                size_t size;
+                const char *path = baseline_file_path(b, i, &size);
+                if (walk->standing->met[i] == walk->pass)
+                        continue;
+                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL;
+                if (!escaped || (r = unescape_new(escaped, &raw)) < 0)
+                        return err_oom(err);
+                if (item_wanted(walk, escaped))
+                        r = walk_single(walk, raw, err);
+        }
+        return r;
+}
+
+static int
+collect_unexpected(void *userdata, struct drift *drift)
+{
+        struct text_list *list = userdata;
+        if (strncmp(drift->item, "file:", 5) == 0)
+                return text_list_add(list, drift->item + 5, strlen(drift->item + 5));
+        return 0;
+}
+
+/* Open drifts are looked at again too: the thing may be gone, which no walk can meet. */
+static int
+walk_open_drifts(struct walk *walk, struct err *err)
+{
+        struct text_list list = {0};
+        int r = judge_each(walk->judge, collect_unexpected, &list);
+        for (size_t i = 0; i < list.count && r == 0; i++) {
+                _cleanup_free_ char *raw = NULL;
+                size_t below_size = walk->options->below ? strlen(walk->options->below) : 0;
+                r = unescape_new(list.items[i], &raw);
+                bool under = r == 0 && (!below_size || (strncmp(raw, walk->options->below, below_size) == 0 &&
+                                                               (!raw[below_size] || raw[below_size] == '/')));
+                if (under && item_wanted(walk, list.items[i]))
+                        r = walk_single(walk, raw, err);
+        }
+        text_list_done(&list);
+        return r;
+}
+
+static int
+walk_standing(struct walk *walk, struct err *err)
+{
+        const struct judge_scan *o = walk->options;
+        size_t n_scopes;
+        const struct scope *scopes = baseline_scopes(walk->standing->baseline, &n_scopes);
+        struct scan_options scan = {
+                .root = o->root ? o->root : "",
+                .scopes = scopes,
+                .n_scopes = n_scopes,
+                .below = o->below,
+                .workers = o->workers,
+                .max_rate = o->max_rate,
+                .background = o->background,
+                .wish = {.own = o->own, .n_own = o->n_own, .cancel = o->cancel, .prefix = UINT64_MAX},
+                .calls = {.folder = o->folder ? walk_folder : NULL,
+                        .plan = walk_plan,
+                        .seen = walk_seen,
+                        .problem = walk_problem},
+                .userdata = walk,
+        };
+        int r = scan_run(&scan, err);
+        r = r ? r : walk_unmet(walk, err);
+        if (r == 0 && atomic_load(&walk->out_of_memory))
+                r = err_oom(err);
+        return r;
+}
+
+int
+judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err)
+{
+        _cleanup_(judge_releasep) struct standings *standings = judge_hold(judge);
+        assert(options->at_once || options->hint);
+        int r = 0;
+        for (size_t i = 0; standings && i < standings->n && r == 0; i++) {
+                struct walk walk = {
+                        .judge = judge,
+                        .standing = &standings->list[i],
+                        .options = options,
+                        .pass = atomic_fetch_add(&judge->pass, 1) + 1,
+                        .now_s = (uint32_t)(clock_now_ms() / 1000),
+                };
+                r = walk_standing(&walk, err);
+                if (r == 0 && i == standings->n - 1)
+                        r = walk_open_drifts(&walk, err);
+        }
+        return r;
+}
+
+static void
+turn_standing(struct standing *s, size_t n, void (*visit)(void *userdata, const char *path), void *userdata)
+{
+        for (size_t looked = 0; n && looked < s->n; looked++) {
+                size_t index = s->turn++ % s->n, size;
+                if (!(s->bits[index] & ENTRY_REGULAR))
+                        continue;
+                const char *path = baseline_file_path(s->baseline, index, &size);
+                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL;
+                if (!escaped || unescape_new(escaped, &raw) < 0)
+                        return;
+                visit(userdata, raw);
+                n--;
+        }
+}
+
+void
+judge_turn(struct judge *judge, size_t n, void (*visit)(void *userdata, const char *path), void *userdata)
+{
+        _cleanup_(judge_releasep) struct standings *standings = judge_hold(judge);
+        uint64_t all = judge_regular_files(judge);
+        for (size_t i = 0; standings && all && i < standings->n; i++) {
+                /* Each baseline's share is rounded up, so that the interval is kept. */
+                uint64_t share = ((uint64_t)n * standings->list[i].n + all - 1) / all;
+                turn_standing(
+                        &standings->list[i], min_size((size_t)share, standings->list[i].n), visit, userdata);
+        }
+}
