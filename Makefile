@@ -105,9 +105,13 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 $(BUILD)/core/config_default.o: etc/driftd.conf
 $(BUILD)/daemon/control.o: daemon/dev.driftd.Control.varlink
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libdrift.a
+# All but the two main.c, for the unit tests.
+$(BUILD)/libparts.a: $(filter-out %/main.o,$(DAEMON) $(CLI))
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libparts.a $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libparts.a $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
 
 # The command line's own parts, without its main.
 $(BUILD)/tests/unit/test_cli_%: tests/unit/test_cli_%.c $(CLI) $(BUILD)/libdrift.a
@@ -179,7 +183,9 @@ valgrind: $(UNIT) ## the unit tests under valgrind
 bench: all $(BUILD)/tests/bench/raw ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
 	@BUILD=$(BUILD) tests/bench/run.sh
 
-demo: all ## see it work on a copy of /etc (as root)
+demo: ## install what is missing, build, and see it work on a copy of /etc (as root)
+	@$(MAKE) --no-print-directory deps
+	@$(MAKE) --no-print-directory all
 	@$(SUDO) BUILD=$(BUILD) tests/system/demo.sh
 
 # ---- installing ----
