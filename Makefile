@@ -28,7 +28,8 @@ fishcompdir    = $(datadir)/fish/vendor_completions.d
 INSTALL        = install
 
 # What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
-DEPS       = gcc libc6-dev make libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
+# (systemd also gives a bare container the machine id that a host baseline is bound to.)
+DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
 DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
@@ -65,6 +66,16 @@ SHELL_FILES := .ci/run $(wildcard tests/*.sh tests/*/*.sh)
 MANUALS := $(wildcard man/*.[1-8])
 SUDO     = $(if $(filter-out 0,$(shell id -u)),sudo,env)
 
+# One line a step; V=1 shows the whole commands.
+ifneq ($(V),1)
+Q  = @
+cc = @printf '  CC    %s\n' '$@'; $(CC)
+ld = @printf '  LINK  %s\n' '$@'; $(CC)
+else
+cc = $(CC)
+ld = $(CC)
+endif
+
 .PHONY: all
 all: $(BUILD)/driftd $(BUILD)/driftctl ## build driftd and driftctl into build/
 
@@ -89,48 +100,51 @@ $(BUILD)/.flags: .always
 .always:
 
 $(BUILD)/libdrift.a: $(CORE)
-	rm -f $@ && $(AR) rcs $@ $(CORE)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(CORE)
 
 $(BUILD)/driftd: $(DAEMON) $(BUILD)/libdrift.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(DAEMON) $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(DAEMON) $(BUILD)/libdrift.a $(LIBS)
 
 $(BUILD)/driftctl: $(CLI) $(BUILD)/libdrift.a
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS)
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(cc) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # What .incbin takes in, and -MMD does not see.
 $(BUILD)/core/config_default.o: etc/driftd.conf
 $(BUILD)/daemon/control.o: daemon/dev.driftd.Control.varlink
 
-# All but the two main.c, for the unit tests.
-$(BUILD)/libparts.a: $(filter-out %/main.o,$(DAEMON) $(CLI))
+# The programs without their main, for the unit tests.
+$(BUILD)/libdaemon.a: $(filter-out %/main.o,$(DAEMON))
 	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/libcli.a: $(filter-out %/main.o,$(CLI))
+	rm -f $@ && $(AR) rcs $@ $^
+PARTS = $(BUILD)/libcli.a $(BUILD)/libdaemon.a $(BUILD)/libdrift.a
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(BUILD)/libparts.a $(BUILD)/libdrift.a
+$(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libparts.a $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
 
 # The command line's own parts, without its main.
 $(BUILD)/tests/unit/test_cli_%: tests/unit/test_cli_%.c $(CLI) $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter-out $(BUILD)/cli/main.o,$(CLI)) \
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter-out $(BUILD)/cli/main.o,$(CLI)) \
 	  $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
 
 # The daemon's dirty set, which needs nothing of the rest.
 $(BUILD)/tests/unit/test_dirty: tests/unit/test_dirty.c $(BUILD)/daemon/dirty.o
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/daemon/dirty.o -lcheck -lsubunit -lm -lrt -pthread
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/daemon/dirty.o -lcheck -lsubunit -lm -lrt -pthread
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
 $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
