@@ -21,9 +21,9 @@ enum attribute {
         ATTRIBUTE_CONTENT, /* regular files */
         ATTRIBUTE_TARGET,  /* links */
         ATTRIBUTE_RDEV,    /* devices */
-        ATTRIBUTE_XATTRS,  /* every namespace but trusted; ACLs, SELinux labels, capabilities are among them */
-        ATTRIBUTE_FLAGS,   /* FS_IOC_GETFLAGS: append immutable nodump noatime sync dirsync */
-        ATTRIBUTE_MTIME,   /* from here on: only where a scope names them */
+        ATTRIBUTE_XATTRS, /* every namespace but trusted; ACLs, SELinux labels, capabilities are among them */
+        ATTRIBUTE_FLAGS,  /* FS_IOC_GETFLAGS: append immutable nodump noatime sync dirsync */
+        ATTRIBUTE_MTIME,  /* from here on: only where a scope names them */
         ATTRIBUTE_CTIME,
         ATTRIBUTE_INODE,
         ATTRIBUTE_NLINK,
@@ -33,7 +33,16 @@ enum attribute {
 #define ATTRIBUTES_DEFAULT ((1u << ATTRIBUTE_MTIME) - 1)
 #define ATTRIBUTES_ALL ((1u << ATTRIBUTE_COUNT) - 1)
 
-enum file_type { FILE_REGULAR, FILE_FOLDER, FILE_LINK, FILE_FIFO, FILE_SOCKET, FILE_CHAR, FILE_BLOCK, FILE_TYPE_COUNT };
+enum file_type {
+        FILE_REGULAR,
+        FILE_FOLDER,
+        FILE_LINK,
+        FILE_FIFO,
+        FILE_SOCKET,
+        FILE_CHAR,
+        FILE_BLOCK,
+        FILE_TYPE_COUNT
+};
 
 #define XATTRS_MAX 4096u /* of one file */
 
@@ -69,16 +78,20 @@ int attribute_mask_append(uint32_t mask, struct buf *buf);
 /* What of `mask` applies to a type (size and content only for regular files, and so on). */
 uint32_t attribute_applicable(uint32_t mask, enum file_type type) _pure_;
 
-/* The attributes of mask in which they differ. Pure. An attribute that one side knows and the other does not differs. */
-uint32_t attributes_compare(uint32_t mask, const struct attributes *expected, const struct attributes *observed) _pure_;
+/* The attributes of mask in which they differ. Pure. An attribute that one side knows and the other does not
+ * differs. */
+uint32_t attributes_compare(
+        uint32_t mask, const struct attributes *expected, const struct attributes *observed) _pure_;
 
 /*
- * The baseline's form: " type=file mode=0644 uid=0 gid=0 size=12 content=<hex>", each led by a blank, in table order,
- * only what is in mask & known. xattrs: one field each, `xattr=<hex of its value's SHA-256>:<escaped name>`; flags:
- * `flags=append,immutable` (left out when none); rdev=MAJOR:MINOR; mtime and ctime in ns.
+ * The baseline's form: " type=file mode=0644 uid=0 gid=0 size=12 content=<hex>", each led by a blank, in
+ * table order, only what is in mask & known. xattrs: one field each, `xattr=<hex of its value's
+ * SHA-256>:<escaped name>`; flags: `flags=append,immutable` (left out when none); rdev=MAJOR:MINOR; mtime and
+ * ctime in ns.
  */
 int attributes_append(uint32_t mask, const struct attributes *attributes, struct buf *buf);
-/* Takes such fields apart (text starts with the blank, ends at size). Only the canonical form: -EINVAL with words. */
+/* Takes such fields apart (text starts with the blank, ends at size). Only the canonical form: -EINVAL with
+ * words. */
 int attributes_parse(const char *text, size_t size, struct attributes *ret, struct err *err);
 
 /* One attribute for people and JSON ("0644", hex, "8:1", "user.a user.b"); empty if not known. */

@@ -7,8 +7,8 @@
 #include "core/instance.h"
 
 /*
- * Live state (root "") or an image against a baseline (taken over). trust may be NULL: the baseline is then untrusted.
- * Returns a driftd.diff/1 document with its drifts. Runs in any thread.
+ * Live state (root "") or an image against a baseline (taken over). trust may be NULL: the baseline is then
+ * untrusted. Returns a driftd.diff/1 document with its drifts. Runs in any thread.
  */
 struct audit_request {
         const char *root;
@@ -27,6 +27,7 @@ struct audit_request {
 };
 int audit_run(const struct audit_request *request, struct json **ret_document, struct err *err);
 
-/* `driftctl diff --root DIR --baseline FILE --trust FILE`: FILE.approval beside the baseline. 0 or an exit code with words. */
-int audit_image(const char *root, const char *baseline_path, const char *trust_path, char *const *items, size_t n_items,
-        struct json **ret_document, struct err *err);
+/* `driftctl diff --root DIR --baseline FILE --trust FILE`: FILE.approval beside the baseline. 0 or an exit
+ * code with words. */
+int audit_image(const char *root, const char *baseline_path, const char *trust_path, char *const *items,
+        size_t n_items, struct json **ret_document, struct err *err);

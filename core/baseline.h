@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A baseline: a named, numbered list of scopes, expectations and waivers (driftd-baseline(5)), opened from its bytes.
+ * A baseline: a named, numbered list of scopes, expectations and waivers (driftd-baseline(5)), opened from
+ * its bytes.
  *
- * One byte sequence has one meaning: LF lines, fields separated by one blank, a fixed header, then `scope`, `file`,
- * `set` and `waive` lines, each kind sorted by memcmp of the lines as they stand (so that `LC_ALL=C sort -c` agrees) and
- * without repetition; whatever is not canonical is refused. The bytes themselves are kept and entries are parsed when
- * looked up: what is judged by is exactly what was verified, and it takes little memory.
+ * One byte sequence has one meaning: LF lines, fields separated by one blank, a fixed header, then `scope`,
+ * `file`, `set` and `waive` lines, each kind sorted by memcmp of the lines as they stand (so that `LC_ALL=C
+ * sort -c` agrees) and without repetition; whatever is not canonical is refused. The bytes themselves are
+ * kept and entries are parsed when looked up: what is judged by is exactly what was verified, and it takes
+ * little memory.
  */
 #pragma once
 
@@ -42,8 +44,8 @@ struct waiver {
 };
 
 struct setting {
-        const char *item; /* sysctl:net/ipv4/ip_forward */
-        const char *op;   /* eq ne in … */
+        const char *item;  /* sysctl:net/ipv4/ip_forward */
+        const char *op;    /* eq ne in … */
         const char *value; /* escaped */
 };
 
@@ -51,7 +53,8 @@ struct baseline; /* immutable once open; any thread may read it */
 
 enum baseline_result { BASELINE_MALFORMED = 1 };
 
-/* Takes the bytes over (malloc'ed; freed on failure too). 0, BASELINE_MALFORMED with the line and what would be right, -ENOMEM. */
+/* Takes the bytes over (malloc'ed; freed on failure too). 0, BASELINE_MALFORMED with the line and what would
+ * be right, -ENOMEM. */
 int baseline_open(char *text, size_t size, struct baseline **ret, struct err *err);
 struct baseline *baseline_free(struct baseline *baseline);
 CLEANUP_DEFINE(struct baseline *, baseline_free)
@@ -70,15 +73,18 @@ int baseline_file_attributes(const struct baseline *baseline, size_t index, stru
 /* true and the index of an escaped path; false and where it would be. */
 bool baseline_file_find(const struct baseline *baseline, const char *path, size_t size, size_t *ret_index);
 /* The half-open range of entries strictly below an escaped folder ("/": all but itself). */
-void baseline_files_below(const struct baseline *baseline, const char *folder, size_t *ret_first, size_t *ret_end);
+void baseline_files_below(
+        const struct baseline *baseline, const char *folder, size_t *ret_first, size_t *ret_end);
 
 const struct setting *baseline_settings(const struct baseline *baseline, size_t *ret_count);
 const struct waiver *baseline_waivers(const struct baseline *baseline, size_t *ret_count);
 
 /* Writing. Header first, then lines in order; the writer does not sort. */
 int baseline_header_append(const struct baseline_header *header, struct buf *buf);
-int baseline_file_append(const char *escaped_path, uint32_t mask, const struct attributes *attributes, struct buf *buf);
+int baseline_file_append(
+        const char *escaped_path, uint32_t mask, const struct attributes *attributes, struct buf *buf);
 int baseline_waiver_append(const struct waiver *waiver, struct buf *buf);
 
-/* This host's id, as baselines name it: sd_id128 app-specific, 32 hex digits. DRIFTD_HOST_ID is not consulted. */
+/* This host's id, as baselines name it: sd_id128 app-specific, 32 hex digits. DRIFTD_HOST_ID is not
+ * consulted. */
 int host_id(char ret[static HOST_ID_MAX], struct err *err);

@@ -11,8 +11,8 @@
 
 #include "core/util.h"
 
-#define DIGEST_SIZE 32      /* bytes */
-#define DIGEST_HEX_SIZE 65  /* characters, with the NUL */
+#define DIGEST_SIZE 32     /* bytes */
+#define DIGEST_HEX_SIZE 65 /* characters, with the NUL */
 
 struct digest {
         unsigned char bytes[DIGEST_SIZE];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The documents of an instance: driftd.status/1, driftd.diff/1, what `show` tells. JSON values, each to be freed.
+ * The documents of an instance: driftd.status/1, driftd.diff/1, what `show` tells. JSON values, each to be
+ * freed.
  */
 #pragma once
 
@@ -10,16 +11,20 @@
 
 struct json *document_status(struct instance *instance);
 
-/* driftd.diff/1 with an empty `drifts`; items narrow the verdict to what they select. ret_count: drifts selected. */
-struct json *document_diff(struct instance *instance, char *const *items, size_t n_items, uint64_t *ret_count);
+/* driftd.diff/1 with an empty `drifts`; items narrow the verdict to what they select. ret_count: drifts
+ * selected. */
+struct json *document_diff(
+        struct instance *instance, char *const *items, size_t n_items, uint64_t *ret_count);
 
-/* The drifts selected, in arrays of at most DRIFTS_PER_REPLY, in order. visit takes the array; non-zero stops. */
-int document_drifts(struct instance *instance, char *const *items, size_t n_items, int (*visit)(void *userdata, struct json *drifts),
-        void *userdata, struct err *err);
+/* The drifts selected, in arrays of at most DRIFTS_PER_REPLY, in order. visit takes the array; non-zero
+ * stops. */
+int document_drifts(struct instance *instance, char *const *items, size_t n_items,
+        int (*visit)(void *userdata, struct json *drifts), void *userdata, struct err *err);
 
-/* The member `show` of Show, from a look at the item that was just taken (result and snapshot as of snapshot_path). */
-int document_show(struct instance *instance, const char *item, int result, const struct snapshot *snapshot, struct json **ret,
-        struct err *err);
+/* The member `show` of Show, from a look at the item that was just taken (result and snapshot as of
+ * snapshot_path). */
+int document_show(struct instance *instance, const char *item, int result, const struct snapshot *snapshot,
+        struct json **ret, struct err *err);
 
 /* One BaselineInfo of the interface. */
 struct json *document_baseline_info(struct instance *instance, const struct baseline_row *row);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One instance of driftd: its configuration, trust, store, judge and problems, and the rules that bind them (applying
- * a baseline, taking a trust file, what a start finds). driftd keeps one open; driftctl opens one when no daemon runs.
+ * One instance of driftd: its configuration, trust, store, judge and problems, and the rules that bind them
+ * (applying a baseline, taking a trust file, what a start finds). driftd keeps one open; driftctl opens one
+ * when no daemon runs.
  *
- * Every change of an answer is queued as a record, written with the ledger in one transaction by instance_flush, and
- * announced only after the commit. If the store fails, the queue stays (bounded), detection goes on, and the verdict
- * cannot be clean. For one thread; judge_scan may run elsewhere.
+ * Every change of an answer is queued as a record, written with the ledger in one transaction by
+ * instance_flush, and announced only after the commit. If the store fails, the queue stays (bounded),
+ * detection goes on, and the verdict cannot be clean. For one thread; judge_scan may run elsewhere.
  */
 #pragma once
 
@@ -14,31 +15,34 @@
 #include "core/store.h"
 #include "core/trust.h"
 
-#define PENDING_RECORDS_MAX 65536u /* records not yet written; past it the oldest news is dropped and counted */
+#define PENDING_RECORDS_MAX                                                                                  \
+        65536u /* records not yet written; past it the oldest news is dropped and counted */
 #define PENDING_BODIES_MAX ((size_t)8 << 20) /* bytes of content waiting to be kept */
 
 enum problem_kind {
-        PROBLEM_UNTRUSTED,    /* trust file, baseline or store does not hold */
+        PROBLEM_UNTRUSTED, /* trust file, baseline or store does not hold */
         PROBLEM_NO_BASELINE,
-        PROBLEM_STALE,        /* expired, still detecting */
-        PROBLEM_STORAGE,      /* the store could not be written */
-        PROBLEM_UNVERIFIED,   /* expectations not verified, or longer ago than the signed limit */
-        PROBLEM_UNKNOWN,      /* items that could not be read or did not hold still */
-        PROBLEM_OVERFLOW,     /* the kernel's event queue overflowed: until the rescan is done */
-        PROBLEM_WATCH_LOST,   /* folders without a watch */
-        PROBLEM_UNREADABLE,   /* folders that could not be walked */
-        PROBLEM_STUCK,        /* a file system does not answer */
-        PROBLEM_DRIFT_LIMIT,  /* more open drifts than are kept */
-        PROBLEM_NOT_PROBED,   /* settings expected, but not probed by this version */
-        PROBLEM_ADOPTED,      /* taken by an empty store, not yet confirmed by a signed apply. From here on: coverage is not lowered */
-        PROBLEM_CLOCK,        /* the clock jumped: not believed for expiry */
+        PROBLEM_STALE,         /* expired, still detecting */
+        PROBLEM_STORAGE,       /* the store could not be written */
+        PROBLEM_UNVERIFIED,    /* expectations not verified, or longer ago than the signed limit */
+        PROBLEM_UNKNOWN,       /* items that could not be read or did not hold still */
+        PROBLEM_OVERFLOW,      /* the kernel's event queue overflowed: until the rescan is done */
+        PROBLEM_WATCH_LOST,    /* folders without a watch */
+        PROBLEM_UNREADABLE,    /* folders that could not be walked */
+        PROBLEM_STUCK,         /* a file system does not answer */
+        PROBLEM_DRIFT_LIMIT,   /* more open drifts than are kept */
+        PROBLEM_NOT_PROBED,    /* settings expected, but not probed by this version */
+        PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
+                                  coverage is not lowered */
+        PROBLEM_CLOCK,         /* the clock jumped: not believed for expiry */
         PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
-        PROBLEM_PATH_MISSING, /* a path of a scope is not there: its expectations, if any, are missing */
-        PROBLEM_FIRST_USE,    /* the trust file was taken on first use */
+        PROBLEM_PATH_MISSING,  /* a path of a scope is not there: its expectations, if any, are missing */
+        PROBLEM_FIRST_USE,     /* the trust file was taken on first use */
         PROBLEM_COUNT,
 };
 
-#define PATH_MISSING_HINT "a path of a signed scope is not there; what appears there is seen by the quick pass"
+#define PATH_MISSING_HINT                                                                                    \
+        "a path of a signed scope is not there; what appears there is seen by the quick pass"
 
 struct problem {
         uint64_t count; /* 0: none */
@@ -62,16 +66,18 @@ struct instance {
         char host[HOST_ID_MAX];
         struct store *store;
         struct judge *judge;
-        struct trust *trust;   /* in force; NULL: none yet */
-        bool trust_first_use;  /* never succeeded by a signed one */
-        bool trust_ok;         /* the file on disk is the one in force */
-        char trust_why[ERR_TEXT_MAX];   /* where it is not: why */
-        char broken_why[512];  /* an active baseline that could not be loaded, or a store that was rolled back; "" */
+        struct trust *trust;          /* in force; NULL: none yet */
+        bool trust_first_use;         /* never succeeded by a signed one */
+        bool trust_ok;                /* the file on disk is the one in force */
+        char trust_why[ERR_TEXT_MAX]; /* where it is not: why */
+        char broken_why[512]; /* an active baseline that could not be loaded, or a store that was rolled back;
+                                 "" */
         bool *baseline_trusted; /* by index of judge_baseline */
         struct buf *signers;    /* blank-separated, by index */
-        bool settled;          /* daemon: the first full pass since start is done */
-        bool scope_differs;    /* the configuration's scopes are not the signed ones */
-        int64_t expiry_now_ms; /* 0: the clock is believed; else the time it is believed to be at clock_boot_ms */
+        bool settled;           /* daemon: the first full pass since start is done */
+        bool scope_differs;     /* the configuration's scopes are not the signed ones */
+        int64_t expiry_now_ms;  /* 0: the clock is believed; else the time it is believed to be at
+                                   clock_boot_ms */
         int64_t clock_boot_ms;
         int64_t started_ms;
         bool had_history;      /* the store held records when it was opened */
@@ -115,7 +121,8 @@ int instance_flush(struct instance *instance, struct err *err);
 /* Keeps content for line diffs, flushing first where much is queued. Not from within a judge's callback. */
 void instance_keep_now(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
-void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where, const char *hint);
+void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where,
+        const char *hint);
 const char *problem_name(enum problem_kind kind);
 bool problem_lowers_coverage(enum problem_kind kind);
 
@@ -126,9 +133,10 @@ struct apply_result {
         struct buf signers; /* blank-separated */
         bool adopted, review_due;
 };
-/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED or INSTANCE_MALFORMED with the reason, < 0. Flushes. */
-int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals, size_t approvals_size,
-        struct apply_result *ret, struct err *err);
+/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED or INSTANCE_MALFORMED with the reason, < 0.
+ * Flushes. */
+int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, struct apply_result *ret, struct err *err);
 
 /* "clean", "drift", "incomplete" or "untrusted". Refreshes the problems that are derived. */
 const char *instance_verdict(struct instance *instance);
@@ -138,9 +146,13 @@ int64_t instance_expiry_now(const struct instance *instance);
 void instance_clock_changed(struct instance *instance, int64_t jumped_by_ms);
 
 /* A full look in this thread, judging in place (offline), then flushes. */
-int instance_look(struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err);
+int instance_look(
+        struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err);
 
 /* Marks the open drifts that the patterns select as acknowledged; flushes. */
-int instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by, const char *reason, uint64_t *ret_count, struct err *err);
-/* The whole store, the active baselines' approvals, the trust file. 0, or STORE_TAMPERED with the first wrong thing. */
-int instance_verify(struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err);
+int instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by,
+        const char *reason, uint64_t *ret_count, struct err *err);
+/* The whole store, the active baselines' approvals, the trust file. 0, or STORE_TAMPERED with the first wrong
+ * thing. */
+int instance_verify(
+        struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err);

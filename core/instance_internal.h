@@ -19,7 +19,8 @@ void instance_value(struct instance *instance, const char *key, const char *valu
 void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
 /* instance_flush with more to write in the same transaction. */
-int instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata, struct err *err);
+int instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err),
+        void *userdata, struct err *err);
 /* Takes the newest queued record back. */
 void instance_unrecord(struct instance *instance);
 
@@ -37,6 +38,7 @@ int instance_load_trust(struct instance *instance, struct err *err);
 int instance_load_baselines(struct instance *instance, struct err *err);
 int instance_load_clock(struct instance *instance, struct err *err);
 void instance_drop_baseline_states(struct instance *instance);
-/* Whether the configuration would propose other scopes than those that are signed. Looks at the file system. */
+/* Whether the configuration would propose other scopes than those that are signed. Looks at the file system.
+ */
 bool instance_scopes_differ(const struct instance *instance);
 void instance_refresh_trust_problems(struct instance *instance);

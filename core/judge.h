@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The judge: what is expected against what was seen, and the open drifts that follow. It holds the active baselines
- * in verified memory and, for each expectation, when it was last verified and the mark of the stat that it had then.
- * It writes nothing: each change of an answer is handed to the caller's `emit`, which makes it durable.
+ * The judge: what is expected against what was seen, and the open drifts that follow. It holds the active
+ * baselines in verified memory and, for each expectation, when it was last verified and the mark of the stat
+ * that it had then. It writes nothing: each change of an answer is handed to the caller's `emit`, which makes
+ * it durable.
  *
- * Any thread may scan and ask for wishes; judge_observe is serialised inside. emit is called under that lock and must
- * not call the judge.
+ * Any thread may scan and ask for wishes; judge_observe is serialised inside. emit is called under that lock
+ * and must not call the judge.
  */
 #pragma once
 
@@ -25,16 +26,16 @@ struct drift {
         enum change change;
         enum severity severity;
         int64_t first_seen_ms, last_change_ms;
-        bool unobserved;               /* it happened while nobody looked */
-        char *attributes;              /* JSON array, as in diff --json */
-        char *reason;                  /* CHANGE_UNKNOWN: why, in words; else NULL */
+        bool unobserved;                /* it happened while nobody looked */
+        char *attributes;               /* JSON array, as in diff --json */
+        char *reason;                   /* CHANGE_UNKNOWN: why, in words; else NULL */
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
-        char *ack_by, *ack_reason;     /* NULL: not acknowledged */
+        char *ack_by, *ack_reason;      /* NULL: not acknowledged */
         int64_t ack_ms;
-        uint64_t seq;                  /* of its newest record: set by emit */
+        uint64_t seq; /* of its newest record: set by emit */
         stat_mark mark;
-        bool moved;                    /* not looked at since its expectation became another */
-        struct drift *next;            /* in its bucket */
+        bool moved;         /* not looked at since its expectation became another */
+        struct drift *next; /* in its bucket */
 };
 
 enum judge_event_kind {
@@ -71,9 +72,9 @@ struct judge *judge_free(struct judge *judge);
 CLEANUP_DEFINE(struct judge *, judge_free)
 
 /*
- * Takes the baselines over (the array is copied) and judges by them from now on. What was verified stays so for
- * expectations whose line is the same. Drifts of
- * baselines that are gone are resolved as approved, unless keep_drifts: then one could not be loaded, and nothing is settled.
+ * Takes the baselines over (the array is copied) and judges by them from now on. What was verified stays so
+ * for expectations whose line is the same. Drifts of baselines that are gone are resolved as approved, unless
+ * keep_drifts: then one could not be loaded, and nothing is settled.
  */
 int judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_drifts, struct err *err);
 size_t judge_baselines(const struct judge *judge);
@@ -87,14 +88,15 @@ struct standings *judge_hold(struct judge *judge);
 struct standings *judge_release(struct standings *standings);
 CLEANUP_DEFINE(struct standings *, judge_release)
 const struct baseline *judge_held(struct standings *standings, const char *name); /* borrowed; NULL */
-const struct baseline *judge_held_at(struct standings *standings, size_t index);         /* NULL past the end */
+const struct baseline *judge_held_at(struct standings *standings, size_t index);  /* NULL past the end */
 
 /* Whether this escaped path is a path of some files scope. Any thread. */
 bool judge_names_path(struct judge *judge, const char *escaped);
 
 /* Restores what the store remembers: an open drift (strings copied), a rotation. */
 int judge_restore(struct judge *judge, const struct drift *drift);
-int judge_restore_rotation(struct judge *judge, const struct digest *baseline_id, const char *item, const struct rotation *rotation);
+int judge_restore_rotation(struct judge *judge, const struct digest *baseline_id, const char *item,
+        const struct rotation *rotation);
 
 /* How a path (raw) is to be looked at; false if no scope holds it and nothing is expected of it. */
 bool judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish);
@@ -109,7 +111,7 @@ struct observation {
 int judge_observe(struct judge *judge, const char *path, const struct observation *observation);
 
 struct judge_scan {
-        bool full;  /* read all content; otherwise only what has another stat than when it was verified */
+        bool full;    /* read all content; otherwise only what has another stat than when it was verified */
         bool at_once; /* judge in place; otherwise what deviates is only handed to `hint` */
         bool unobserved; /* with at_once: what is found happened while nobody looked */
         const char *root;
@@ -132,14 +134,16 @@ struct judge_scan {
 /* Walks every files scope of every baseline, and what is expected but was not met. 0 or < 0. */
 int judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err);
 
-/* The next `n` regular files whose content check is oldest in turn, for passes that are spread: raw paths to `visit`. */
-void judge_turn(struct judge *judge, size_t n, void (*visit)(void *userdata, const char *path), void *userdata);
+/* The next `n` regular files whose content check is oldest in turn, for passes that are spread: raw paths to
+ * `visit`. */
+void judge_turn(
+        struct judge *judge, size_t n, void (*visit)(void *userdata, const char *path), void *userdata);
 
 struct coverage {
         uint64_t expected, verified;
-        uint64_t unknown;                 /* open drifts that are CHANGE_UNKNOWN */
-        uint64_t settings;                /* `set` lines: not probed */
-        int64_t oldest_content_check_ms;  /* 0: something was never checked */
+        uint64_t unknown;                /* open drifts that are CHANGE_UNKNOWN */
+        uint64_t settings;               /* `set` lines: not probed */
+        int64_t oldest_content_check_ms; /* 0: something was never checked */
 };
 void judge_coverage(struct judge *judge, int64_t now_ms, struct coverage *ret);
 uint64_t judge_regular_files(const struct judge *judge);
@@ -148,11 +152,12 @@ uint64_t judge_refused(const struct judge *judge);
 /* Calls visit for every open drift, sorted by item, then baseline; under the lock. */
 int judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);
 /* The same for one; false if it is not open. */
-bool judge_find(struct judge *judge, const char *baseline, const char *item, int (*visit)(void *userdata, struct drift *drift),
-        void *userdata, int *ret);
+bool judge_find(struct judge *judge, const char *baseline, const char *item,
+        int (*visit)(void *userdata, struct drift *drift), void *userdata, int *ret);
 /* The waiver in force for a drift at this time, or NULL. */
 const struct waiver *judge_waiver(const struct judge *judge, const struct drift *drift, int64_t now_ms);
 /* A drift as diff --json has it. */
 struct json *judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t now_ms);
 /* [{name, expected, actual}] of two sides; either may be NULL. */
-struct json *attributes_json(uint32_t mask, const struct attributes *expected, const struct attributes *actual);
+struct json *attributes_json(
+        uint32_t mask, const struct attributes *expected, const struct attributes *actual);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Proposals: the next generation of a baseline, taking the live state of the items named and leaving the rest as
- * expected. Needs nothing but its inputs, so that it can run in any thread.
+ * Proposals: the next generation of a baseline, taking the live state of the items named and leaving the rest
+ * as expected. Needs nothing but its inputs, so that it can run in any thread.
  */
 #pragma once
 
@@ -12,20 +12,20 @@
 
 struct proposal_request {
         const char *name;
-        const char *host;            /* this host's id */
+        const char *host;              /* this host's id */
         const struct baseline *parent; /* the active generation; NULL: this is the first */
-        uint64_t generation;         /* of the proposal */
-        const struct scope *scopes;  /* resolved scopes of the configuration */
+        uint64_t generation;           /* of the proposal */
+        const struct scope *scopes;    /* resolved scopes of the configuration */
         size_t n_scopes;
-        const char *const *never;    /* raw folders of our own that change by themselves: excluded */
+        const char *const *never; /* raw folders of our own that change by themselves: excluded */
         size_t n_never;
-        char *const *items;          /* patterns; none: all, unless there are waivers */
+        char *const *items; /* patterns; none: all, unless there are waivers */
         size_t n_items;
         const struct waiver *waivers; /* added to those of the parent that are still in force */
         size_t n_waivers;
-        bool retire;                 /* no scope, no expectation */
+        bool retire; /* no scope, no expectation */
         const char *author;
-        const char *ticket;          /* escaped; NULL: none */
+        const char *ticket; /* escaped; NULL: none */
         enum baseline_class class;
         int64_t now_ms, expires_ms;
         unsigned workers;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to the scanner. Five files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker does
- * with a piece of work), scan_path.c (where a worker is), scan_folder.c (folders and their descriptors), scan_rules.c
- * (exclusions, mounts, the rate).
+ * Internal to the scanner. Five files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
+ * does with a piece of work), scan_path.c (where a worker is), scan_folder.c (folders and their descriptors),
+ * scan_rules.c (exclusions, mounts, the rate).
  *
  * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one
  * `folder` callback run at a time. No system call but close(2) is made under scan.lock.

@@ -3,8 +3,8 @@
  * Scopes: which part of the host a baseline closes, with its exclusions and rules. The same struct comes from
  * the configuration (what to propose) and from a signed baseline (what is enforced).
  *
- * A path is in a scope if one of the scope's paths is it or a folder above it and no exclusion covers it. Where
- * scopes overlap, the one with the longest such path wins. All paths and globs here are escaped text.
+ * A path is in a scope if one of the scope's paths is it or a folder above it and no exclusion covers it.
+ * Where scopes overlap, the one with the longest such path wins. All paths and globs here are escaped text.
  */
 #pragma once
 
@@ -26,16 +26,17 @@ struct text_list {
 
 struct scope {
         enum scope_domain domain;
-        char name[NAME_MAX_SIZE];    /* files: the word after `files`; others: the domain's name, nothing else */
-        struct text_list paths;      /* files: escaped absolute paths. sysctl: root. sshd: config. openssl: config */
-        struct text_list excludes;   /* files: escaped path globs. sysctl: key globs */
-        char *command;               /* sshd: escaped path of the program; else NULL */
-        uint32_t attributes;         /* files: mask */
-        enum scope_mode mode;        /* files */
+        char name[NAME_MAX_SIZE]; /* files: the word after `files`; others: the domain's name, nothing else */
+        struct text_list
+                paths; /* files: escaped absolute paths. sysctl: root. sshd: config. openssl: config */
+        struct text_list excludes; /* files: escaped path globs. sysctl: key globs */
+        char *command;             /* sshd: escaped path of the program; else NULL */
+        uint32_t attributes;       /* files: mask */
+        enum scope_mode mode;      /* files */
         enum severity severity;
-        enum scope_mounts mounts;    /* files */
-        bool keep_content;           /* files: auto (true) or never */
-        int64_t content_within_s;    /* files: the oldest content check that is still good, seconds */
+        enum scope_mounts mounts; /* files */
+        bool keep_content;        /* files: auto (true) or never */
+        int64_t content_within_s; /* files: the oldest content check that is still good, seconds */
 };
 
 extern const char *const scope_domain_names[SCOPE_DOMAIN_COUNT]; /* files sysctl sshd openssl */
@@ -45,7 +46,8 @@ extern const char *const severity_names[SEVERITY_COUNT];
 /* Index in a table of names, or -EINVAL. */
 int name_index(const char *const *names, size_t n_names, const char *text, size_t size);
 
-/* The canonical baseline line, with its newline: `scope files etc path=/etc exclude=… attributes=… mode=… severity=… mounts=… keep_content=… content_within=…`. */
+/* The canonical baseline line, with its newline: `scope files etc path=/etc exclude=… attributes=… mode=…
+ * severity=… mounts=… keep_content=… content_within=…`. */
 int scope_append(const struct scope *scope, struct buf *buf);
 /* Parses the rest of such a line after "scope " (no newline). Canonical form only. */
 int scope_parse(const char *text, size_t size, struct scope *ret, struct err *err);

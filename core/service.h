@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The methods of dev.driftd.Control (daemon/dev.driftd.Control.varlink is their contract), independent of how they
- * are reached: driftd serves them on its socket, and driftctl calls them in its own process when the daemon is down.
+ * The methods of dev.driftd.Control (daemon/dev.driftd.Control.varlink is their contract), independent of how
+ * they are reached: driftd serves them on its socket, and driftctl calls them in its own process when the
+ * daemon is down.
  *
- * What looks at files (Propose, Compare, Show) is a job: prepared by the instance's thread, run in any thread, finished by the
- * instance's thread again. Diff and Scan look by themselves only offline; the daemon settles first and then calls
- * them with cached.
+ * What looks at files (Propose, Compare, Show) is a job: prepared by the instance's thread, run in any
+ * thread, finished by the instance's thread again. Diff and Scan look by themselves only offline; the daemon
+ * settles first and then calls them with cached.
  */
 #pragma once
 
@@ -41,18 +42,20 @@ void service_session_done(struct service_session *session);
 typedef int (*service_reply)(void *userdata, struct json *parameters, bool continues);
 
 /*
- * Calls one method ("Diff", without the interface), to its end, in this thread. 0 after the last reply; otherwise
- * EXIT_UNTRUSTED or EXIT_FAILED with words, for an error reply (-1 if reply stopped it).
+ * Calls one method ("Diff", without the interface), to its end, in this thread. 0 after the last reply;
+ * otherwise EXIT_UNTRUSTED or EXIT_FAILED with words, for an error reply (-1 if reply stopped it).
  */
-int service_call(struct instance *instance, const struct service_peer *peer, struct service_session *session, const char *method,
-        const struct json *parameters, service_reply reply, void *userdata, struct err *err);
+int service_call(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        const char *method, const struct json *parameters, service_reply reply, void *userdata,
+        struct err *err);
 bool service_knows(const char *method);
 
 /* Whether the method is a job; if so, the daemon uses these instead of service_call. */
 bool service_is_job(const char *method);
 struct service_job;
-int service_job_new(struct instance *instance, const struct service_peer *peer, struct service_session *session, const char *method,
-        const struct json *parameters, struct service_job **ret, struct err *err);
+int service_job_new(struct instance *instance, const struct service_peer *peer,
+        struct service_session *session, const char *method, const struct json *parameters,
+        struct service_job **ret, struct err *err);
 void service_job_run(struct service_job *job); /* any thread; keeps its own error */
 void service_job_cancel(struct service_job *job);
 bool service_job_progresses(const struct service_job *job); /* false: one look, with one reply */

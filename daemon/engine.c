@@ -31,11 +31,12 @@
 #include "daemon/dirty.h"
 #include "daemon/watch.h"
 
-#define RESULTS_AT_ONCE 512u      /* judged before the loop looks at other things */
-#define TURN_MS 5000              /* how often the slow circle takes its next files */
-#define LINKS_PASS_MS 10000       /* between passes that look for the other names of changed hard links */
-#define UNVERIFIED_FOR_FULL 1000u /* expectations never verified from which a full pass is the quicker way   \
-                                   */
+#define RESULTS_AT_ONCE 512u /* judged before the loop looks at other things */
+#define TURN_MS 5000         /* how often the slow circle takes its next files */
+#define LINKS_PASS_MS 10000  /* between passes that look for the other names of changed hard links */
+#define UNVERIFIED_FOR_FULL                                                                                  \
+        1000u /* expectations never verified from which a full pass is the quicker way                       \
+               */
 
 enum pass_kind { PASS_FOLDERS, PASS_QUICK, PASS_FULL };
 static const char *const pass_names[] = {"folders", "quick", "full"};

@@ -178,6 +178,15 @@ find(const struct record *record, int kind, const char *path)
         return found;
 }
 
+static const struct told *
+need(const struct record *record, int kind, const char *path)
+{
+        static const char *const kinds[] = {[SEEN] = "seen", [PROBLEM] = "a problem", [FOLDER] = "announced"};
+        const struct told *found = find(record, kind, path);
+        ck_assert_msg(found, "%s was not %s", path, kinds[kind]);
+        return found;
+}
+
 static size_t
 count(const struct record *record, int kind)
 {
@@ -258,9 +267,9 @@ START_TEST(everything_in_a_scope_is_seen_once)
         struct digest digest;
         run(record);
         digest_bytes("deep", 4, &digest);
-        ck_assert(digest_equal(&find(record, SEEN, at("tree/a/b/c/deep"))->content, &digest));
-        ck_assert_int_eq(find(record, SEEN, at("tree/out"))->type, FILE_LINK);
-        ck_assert_int_eq(find(record, SEEN, at("tree"))->type, FILE_FOLDER);
+        ck_assert(digest_equal(&need(record, SEEN, at("tree/a/b/c/deep"))->content, &digest));
+        ck_assert_int_eq(need(record, SEEN, at("tree/out"))->type, FILE_LINK);
+        ck_assert_int_eq(need(record, SEEN, at("tree"))->type, FILE_FOLDER);
         ck_assert_uint_eq(count(record, FOLDER), 5);
         ck_assert(!witness_saw_opening(opened));
         assert_exact(record, at("tree"));
@@ -307,7 +316,7 @@ START_TEST(the_plan_decides_how_things_are_looked_at)
         skipped->look = SCAN_SKIP;
         run(skipped);
         assert_exact(skipped, at("tree"));
-        ck_assert_int_eq(find(skipped, SEEN, at("tree/file"))->result, -1);
+        ck_assert_int_eq(need(skipped, SEEN, at("tree/file"))->result, -1);
         _cleanup_record_ stat_only = record_of(at("tree"));
         stat_only->look = SCAN_STAT;
         run(stat_only);
@@ -318,7 +327,7 @@ START_TEST(the_plan_decides_how_things_are_looked_at)
         planless->options.calls.plan = NULL;
         planless->options.calls.folder = NULL;
         run(planless);
-        ck_assert(find(planless, SEEN, at("tree/file"))->known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT));
+        ck_assert(need(planless, SEEN, at("tree/file"))->known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT));
 }
 END_TEST
 
@@ -330,8 +339,8 @@ START_TEST(a_scope_may_be_a_file_or_a_link)
         scope_add(record, "link", at("tree/link"));
         run(record);
         ck_assert_uint_eq(record->count, 2);
-        ck_assert_int_eq(find(record, SEEN, at("tree/file"))->type, FILE_REGULAR);
-        ck_assert_int_eq(find(record, SEEN, at("tree/link"))->type, FILE_LINK);
+        ck_assert_int_eq(need(record, SEEN, at("tree/file"))->type, FILE_REGULAR);
+        ck_assert_int_eq(need(record, SEEN, at("tree/link"))->type, FILE_LINK);
 }
 END_TEST
 
@@ -577,8 +586,8 @@ START_TEST(where_scopes_overlap_each_path_is_seen_once_under_its_own)
         text_list_add(&two_paths->paths, at("tree/empty"), strlen(at("tree/empty")));
         run(record);
         assert_exact(record, at("tree"));
-        ck_assert_str_eq(find(record, SEEN, at("tree/a/b/two"))->scope->name, "inner");
-        ck_assert_str_eq(find(record, SEEN, at("tree/empty"))->scope->name, "paths");
+        ck_assert_str_eq(need(record, SEEN, at("tree/a/b/two"))->scope->name, "inner");
+        ck_assert_str_eq(need(record, SEEN, at("tree/empty"))->scope->name, "paths");
         ck_assert_uint_eq(count(record, FOLDER), 5);
 }
 END_TEST
@@ -617,9 +626,9 @@ START_TEST(a_scope_path_that_does_not_exist_is_a_problem)
         scope_add(record, "link", at("tree/out/passwd"));
         scope_add(record, "good", at("tree/empty"));
         run(record);
-        ck_assert_int_eq(find(record, PROBLEM, at("none"))->result, ENOENT);
-        ck_assert_int_eq(find(record, PROBLEM, at("tree/file/none"))->result, ENOENT);
-        ck_assert_int_eq(find(record, PROBLEM, at("tree/out/passwd"))->result, ELOOP);
+        ck_assert_int_eq(need(record, PROBLEM, at("none"))->result, ENOENT);
+        ck_assert_int_eq(need(record, PROBLEM, at("tree/file/none"))->result, ENOENT);
+        ck_assert_int_eq(need(record, PROBLEM, at("tree/out/passwd"))->result, ELOOP);
         ck_assert_ptr_nonnull(find(record, SEEN, at("tree/empty")));
         ck_assert_uint_eq(count(record, SEEN), 1);
 }
@@ -669,7 +678,7 @@ START_TEST(below_obeys_exclusions_and_says_what_is_gone)
         record->options.below = at("tree/gone/for/good");
         run(record);
         ck_assert_uint_eq(record->count, 1);
-        ck_assert_int_eq(find(record, SEEN, at("tree/gone/for/good"))->result, SNAPSHOT_GONE);
+        ck_assert_int_eq(need(record, SEEN, at("tree/gone/for/good"))->result, SNAPSHOT_GONE);
 }
 END_TEST
 
@@ -744,7 +753,7 @@ START_TEST(no_mount_is_crossed_where_the_scope_says_none)
                 ck_assert_uint_eq(
                         point->known & (ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) | ATTRIBUTE_BIT(ATTRIBUTE_XATTRS)),
                         0);
-                ck_assert_int_eq(find(none, PROBLEM, at("%s", refused[i]))->result, EXDEV);
+                ck_assert_int_eq(need(none, PROBLEM, at("%s", refused[i]))->result, EXDEV);
                 ck_assert_ptr_null(find(none, FOLDER, at("%s", refused[i])));
         }
         ck_assert_ptr_null(find(none, SEEN, at("tree/empty/inside")));
@@ -760,7 +769,7 @@ START_TEST(a_file_system_of_the_kernel_is_crossed_only_where_a_path_names_it)
                 skip_test("a mount namespace needs root (%m)");
         ck_assert_int_eq(mount("proc", at("tree/empty"), "proc", 0, NULL), 0);
         _cleanup_record_ unnamed = scan_mounts(SCOPE_MOUNTS_LOCAL, NULL);
-        ck_assert_int_eq(find(unnamed, PROBLEM, at("tree/empty"))->result, EXDEV);
+        ck_assert_int_eq(need(unnamed, PROBLEM, at("tree/empty"))->result, EXDEV);
         ck_assert_ptr_nonnull(find(unnamed, SEEN, at("tree/empty")));
         ck_assert_uint_eq(count(unnamed, SEEN), 12);
         _cleanup_record_ named = record_new();
@@ -768,7 +777,7 @@ START_TEST(a_file_system_of_the_kernel_is_crossed_only_where_a_path_names_it)
         scope_add(named, "kernel", at("tree/empty/sys/kernel/random"));
         run(named);
         ck_assert_ptr_nonnull(find(named, SEEN, at("tree/empty/sys/kernel/random/boot_id")));
-        ck_assert_int_eq(find(named, PROBLEM, at("tree/empty"))->result, EXDEV);
+        ck_assert_int_eq(need(named, PROBLEM, at("tree/empty"))->result, EXDEV);
         ck_assert_uint_eq(count(named, PROBLEM), 1);
 }
 END_TEST
@@ -785,10 +794,10 @@ START_TEST(below_leads_past_no_mount_that_the_scope_does_not_cross)
         ck_assert_uint_eq(count(local, SEEN), 2);
         _cleanup_record_ none = scan_mounts(SCOPE_MOUNTS_NONE, at("tree/a/b/x"));
         ck_assert_uint_eq(count(none, SEEN), 0);
-        ck_assert_int_eq(find(none, PROBLEM, at("tree/a/b/x"))->result, EXDEV);
+        ck_assert_int_eq(need(none, PROBLEM, at("tree/a/b/x"))->result, EXDEV);
         _cleanup_record_ point = scan_mounts(SCOPE_MOUNTS_NONE, at("tree/a/b"));
         ck_assert_uint_eq(count(point, SEEN), 1);
-        ck_assert_int_eq(find(point, PROBLEM, at("tree/a/b"))->result, EXDEV);
+        ck_assert_int_eq(need(point, PROBLEM, at("tree/a/b"))->result, EXDEV);
 }
 END_TEST
 
@@ -807,7 +816,7 @@ scan_without_rights(void)
         expect(list_only && list_only->result == SNAPSHOT_UNREADABLE);
         const struct told *folder = find(record, PROBLEM, at("tree/empty/folder"));
         expect(folder && folder->result == EACCES);
-        expect(find(record, SEEN, at("tree/file"))->result == 0);
+        expect(need(record, SEEN, at("tree/file"))->result == 0);
         record_free(record);
 }
 
@@ -992,7 +1001,7 @@ START_TEST(a_tree_in_motion_is_walked_to_its_end)
                 _cleanup_record_ record = record_of(at("tree"));
                 run(record);
                 ck_assert_ptr_nonnull(find(record, SEEN, at("tree/a/b/c/deep")));
-                ck_assert_int_eq(find(record, SEEN, at("tree/file"))->result, 0);
+                ck_assert_int_eq(need(record, SEEN, at("tree/file"))->result, 0);
         }
         atomic_store(&swapping, false);
         pthread_join(thread, NULL);
