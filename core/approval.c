@@ -74,18 +74,6 @@ span_cut(struct span *rest)
 }
 
 bool
-name_is_valid(const char *name, size_t size)
-{
-        static const char bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-        if (size < 1 || size >= NAME_MAX_SIZE || name[0] == '-' || name[0] == '.')
-                return false;
-        for (size_t i = 0; i < size; i++)
-                if (!memchr(bytes, name[i], sizeof bytes - 1))
-                        return false;
-        return true;
-}
-
-bool
 approval_host_is_valid(const char *host, size_t size)
 {
         static const char digits[] = "0123456789abcdef";

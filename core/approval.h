@@ -19,15 +19,13 @@
 #include "core/buf.h"
 #include "core/digest.h"
 #include "core/err.h"
+#include "core/item.h"
 #include "core/sshsig.h"
 
 #define APPROVAL_FILE_MAX (8u << 20) /* bytes: room for APPROVALS_MAX of the smallest */
 #define APPROVALS_MAX 16384u         /* in one file */
 #define APPROVAL_SUBJECTS_MAX 8192u  /* lines in one approval */
-#define NAME_MAX_SIZE 64             /* of approvers, baselines, scopes; with the NUL */
 
-/* 1 to 63 of [A-Za-z0-9._-], not starting with '-' or '.'. */
-bool name_is_valid(const char *name, size_t size);
 
 struct approval {
         const char *text; /* the signed bytes: borrowed from what was parsed */

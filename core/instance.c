@@ -465,13 +465,13 @@ restore_rotation(void *userdata, const char *key, const char *value)
 {
         struct instance *instance = userdata;
         struct rotation rotation;
-        char content[DIGEST_HEX_SIZE], id[DIGEST_HEX_SIZE];
+        char id[DIGEST_HEX_SIZE], *inode = NULL, *content = NULL;
         const char *item = strstr(key + 8, ":file:");
-        if (!item ||
-                sscanf(value, "%" SCNu64 " %" SCNu64 " %64s", &rotation.size, &rotation.inode, content) !=
-                        3 ||
-                digest_parse(content, strlen(content), &rotation.content) < 0)
-                return 0;
+        rotation.size = strtoull(value, &inode, 10);
+        rotation.inode = strtoull(inode, &content, 10);
+        content += *content == ' ';
+        if (!item || digest_parse(content, strlen(content), &rotation.content) < 0)
+                return 0; /* not ours: the signed prefix is what is known */
         for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
                 const struct baseline *b = judge_baseline(instance->judge, i);
                 digest_hex(baseline_id(b), id);

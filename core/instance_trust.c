@@ -210,11 +210,15 @@ marks_parse(char *text, struct marks *marks)
 {
         char *rest = NULL;
         for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                char name[NAME_MAX_SIZE], hex[DIGEST_HEX_SIZE];
-                uint64_t generation;
+                char *words = NULL;
+                const char *name = strtok_r(line, " ", &words), *number = strtok_r(NULL, " ", &words);
+                const char *hex = strtok_r(NULL, "", &words);
+                char *end = NULL;
                 struct digest id;
-                if (sscanf(line, "%63s %" SCNu64 " %64s", name, &generation, hex) != 3 ||
-                        digest_parse(hex, strlen(hex), &id) < 0)
+                if (!hex || !name_is_valid(name, strlen(name)) || digest_parse(hex, strlen(hex), &id) < 0)
+                        return -EBADMSG;
+                uint64_t generation = strtoull(number, &end, 10);
+                if (*end || !generation)
                         return -EBADMSG;
                 int r = mark_raise(marks, name, generation, &id);
                 if (r < 0)

@@ -359,3 +359,15 @@ item_selected(const char *item, char *const *patterns, size_t n_patterns)
                         return true;
         return !n_patterns;
 }
+
+bool
+name_is_valid(const char *name, size_t size)
+{
+        static const char bytes[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+        if (size < 1 || size >= NAME_MAX_SIZE || name[0] == '-' || name[0] == '.')
+                return false;
+        for (size_t i = 0; i < size; i++)
+                if (!memchr(bytes, name[i], sizeof bytes - 1))
+                        return false;
+        return true;
+}

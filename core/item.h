@@ -43,3 +43,8 @@ int item_parse(const char *argument, char **ret_item, struct err *err);
 
 /* Whether an item is selected by a list of patterns (from item_parse); an empty list selects all. */
 bool item_selected(const char *item, char *const *patterns, size_t n_patterns) _pure_;
+
+#define NAME_MAX_SIZE 64 /* of approvers, baselines, scopes; with the NUL */
+
+/* 1 to 63 of [A-Za-z0-9._-], not starting with '-' or '.'. */
+bool name_is_valid(const char *name, size_t size);

@@ -11,8 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/approval.h" /* NAME_MAX_SIZE */
 #include "core/attribute.h"
+#include "core/item.h" /* NAME_MAX_SIZE */
 
 enum scope_domain { SCOPE_FILES, SCOPE_SYSCTL, SCOPE_SSHD, SCOPE_OPENSSL, SCOPE_DOMAIN_COUNT };
 enum scope_mode { SCOPE_STATIC, SCOPE_GROWING, SCOPE_PRESENT };

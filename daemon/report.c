@@ -170,6 +170,7 @@ report_line(int priority, const char *format, ...)
         char text[2048];
         va_list args;
         va_start(args, format);
+        /* It is started above. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
         if (under_journal())

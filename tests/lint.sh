@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# lint.sh SOURCES ALL_C SHELL_FILES MANUALS CPPFLAGS — every looker that finds faults without running anything. Each
-# argument is one list of words. All of them run; then it fails if one found something.
+# lint.sh SOURCES ALL_C SHELL_FILES MANUALS — every looker that finds faults without running anything. Each argument is
+# one list of words; LINT_CPPFLAGS are the preprocessor's, quoted as for the shell. All of them run; then it fails if one
+# found something.
 set -uo pipefail
 
 read -ra sources <<<"$1"
@@ -9,8 +10,7 @@ read -ra all_c <<<"$2"
 read -ra shell_files <<<"$3"
 read -ra manuals <<<"$4"
 declare -a cppflags
-eval "cppflags=($5)" # quoted as for the shell
-export CPPFLAGS_LINT="${cppflags[*]@Q}"
+eval "cppflags=($LINT_CPPFLAGS)"
 jobs=$(nproc)
 failed=()
 
@@ -28,7 +28,7 @@ look() {
 # .clang-tidy says which checks, and that each finding is an error. Its count of suppressed warnings is no finding.
 tidy_one() {
     local output
-    eval "set -- \"\$1\" $CPPFLAGS_LINT"
+    eval "set -- \"\$1\" $LINT_CPPFLAGS"
     local file=$1
     shift
     # The file that defines them is not told what they do.

@@ -79,7 +79,7 @@ wait_until() {
 # ---- the programs ----
 
 driftctl() {
-    timeout --kill-after=5 60 "$BUILD/driftctl" --config "$CONFIG" "$@"
+    timeout --foreground --kill-after=5 60 "$BUILD/driftctl" --config "$CONFIG" "$@"
 }
 
 # Where a daemon listens, the kernel lists its socket; a socket file left behind by a killed one is not listed. (To ask

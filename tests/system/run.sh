@@ -33,11 +33,12 @@ clean_up() {
 run_one() {
     local file=$1 name=$2 scratch status start=$EPOCHREALTIME word
     scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/driftd.XXXXXX")
+    trap 'clean_up "$scratch"; exit 130' INT TERM
     chmod 0755 "$scratch" # lines of a file are kept where everybody may read it
     # shellcheck disable=SC2016 # expanded by the inner shell
     SCRATCH=$scratch ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$scratch/sanitizer \
         UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$scratch/sanitizer \
-        timeout --kill-after=10 "$LIMIT" bash -c '. tests/system/lib.sh; . "$1"; "$2"; end_test' test "$file" "$name" \
+        timeout --foreground --kill-after=10 "$LIMIT" bash -c '. tests/system/lib.sh; . "$1"; "$2"; end_test' test "$file" "$name" \
         >"$results/$name.log" 2>&1 </dev/null
     status=$?
     if [[ $status -eq 0 ]] && compgen -G "$scratch/sanitizer*" >/dev/null; then
