@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -126,7 +127,10 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
         struct err err = {0};
         (void)source;
         (void)info;
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIi64, clock_monotonic_ms() * 1000);
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now); /* sd_notify(3) wants this clock, without the time of suspend */
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIi64,
+                (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
         int r = config_load(d->config_file, &next, &err);
         if (r == 0 && (strcmp(next->state_dir, d->config->state_dir) != 0 ||
                               strcmp(next->runtime_dir, d->config->runtime_dir) != 0))

@@ -53,11 +53,12 @@ test_nobody_else_can() {
     need_root
     first_steps
     chmod 0711 "$SCRATCH"
-    expect_exit 4 setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$BUILD/driftctl" --config "$CONFIG" status
+    install -m 0755 "$BUILD/driftctl" "$SCRATCH/driftctl" # the tree itself may be closed to others
+    expect_exit 4 setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$SCRATCH/driftctl" --config "$CONFIG" status
     expect_error 'root|driftd'
     start_daemon
     # The socket is for root and its group.
-    expect_exit 4 setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$BUILD/driftctl" --config "$CONFIG" status
+    expect_exit 4 setpriv --reuid 65534 --regid 65534 --clear-groups timeout 20 "$SCRATCH/driftctl" --config "$CONFIG" status
     expect_equal "$(stat -c %a "$RUN/control.sock")" 660 "the socket's mode"
     expect_equal "$(stat -c %a "$STATE")" 700 "the state folder's mode"
     expect_equal "$(stat -c %a "$STATE/driftd.db")" 600 "the database's mode"
