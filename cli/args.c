@@ -212,6 +212,16 @@ check_once(const struct args *args, size_t index, struct err *err)
         return 0;
 }
 
+/* Mostly a variable that a script did not set: better said than taken as a name or a ticket. */
+static int
+check_empty(const struct given *given, struct err *err)
+{
+        if (!given->value || *given->value)
+                return 0;
+        err_set(err, -EINVAL, "the value of --%s is empty", given->option->name);
+        return err_hint(err, -EINVAL, "write --%s %s", given->option->name, given->option->value);
+}
+
 int
 args_check(struct args *args, const struct option *globals, const struct command *command, struct err *err)
 {
@@ -226,7 +236,8 @@ args_check(struct args *args, const struct option *globals, const struct command
                 if (!row)
                         return option_unknown(given, globals, command, err);
                 given->option = row;
-                int r = check_once(args, i, err);
+                int r = check_empty(given, err);
+                r = r ? r : check_once(args, i, err);
                 r = r ? r : check_choice(given, err);
                 if (r < 0)
                         return r;

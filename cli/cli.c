@@ -49,6 +49,12 @@ cli_call(struct cli *cli, const char *method, struct json *parameters, struct js
 int
 cli_items(struct cli *cli, size_t first, struct text_list *ret, struct err *err)
 {
+        if (cli->args.n_words > first + SERVICE_ITEMS_MAX) {
+                err_set(err, EXIT_FAILED, "%zu items are named; at most %u can be in one call",
+                        cli->args.n_words - first, SERVICE_ITEMS_MAX);
+                return err_hint(err, EXIT_FAILED,
+                        "name a folder, or leave the glob to driftctl: '/usr/**' in quotes");
+        }
         for (size_t i = first; i < cli->args.n_words; i++) {
                 _cleanup_free_ char *item = NULL;
                 if (item_parse(cli->args.words[i], &item, err) < 0)
@@ -77,6 +83,7 @@ cli_document(struct cli *cli, struct json *document, struct err *err)
         if (!owned || json_write_pretty(owned, &text) < 0)
                 return failed_oom(err);
         fwrite(text.data, 1, text.size, cli->out.file);
+        *err = (struct err){0}; /* what failed on the way is no part of the answer */
         return 0;
 }
 
@@ -135,7 +142,8 @@ cli_usage(struct cli *cli, struct err *err, const char *format, ...)
                 text = NULL;
         va_end(args);
         err_set(err, EXIT_FAILED, "%s", text ? text : "wrong usage");
-        return err_hint(err, EXIT_FAILED, "usage: driftctl %s %s", cli->command->name, cli->command->usage);
+        return err_hint(err, EXIT_FAILED, "usage: driftctl %s%s%s", cli->command->name,
+                *cli->command->usage ? " " : "", cli->command->usage);
 }
 
 int

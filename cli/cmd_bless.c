@@ -10,6 +10,7 @@
  * both ends of the looking.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "cli/apply.h"
@@ -19,6 +20,8 @@
 #include "cli/signing.h"
 #include "cli/terminal.h"
 #include "cli/transfer.h"
+#include "cli/watched.h"
+#include "core/clock.h"
 #include "core/quote.h"
 
 #define HOST_BASELINE "host"
@@ -113,6 +116,7 @@ static int
 propose_and_compare(struct blessing *b, struct err *err)
 {
         int r = proposal_fetch(b->cli, &b->wish, &b->shown, err);
+        r = r ? r : watched_check_proposal(&b->items, b->shown, err);
         if (r)
                 return r;
         const struct baseline_header *header = baseline_header(b->shown);
@@ -372,9 +376,16 @@ sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
         return r ? r : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, err);
 }
 
+/* An expired baseline is not renewed by a bless that changes nothing: an end is somebody's decision. */
 static int
-nothing_to_bless(struct cli *cli, struct err *err)
+nothing_to_bless(const struct blessing *b, struct err *err)
 {
+        struct cli *cli = b->cli;
+        if (b->parent.baseline && baseline_header(b->parent.baseline)->expires_ms <= clock_now_ms()) {
+                err_set(err, EXIT_FAILED, "nothing changed, but " HOST_BASELINE "@%" PRIu64 " has expired",
+                        baseline_header(b->parent.baseline)->generation);
+                return err_hint(err, EXIT_FAILED, "renew it: --expires +90d, or another time to come");
+        }
         if (cli->json)
                 return cli_document(
                         cli, json_make("{s:s, s:i}", "schema", "driftd.bless/1", "changes", 0), err);
@@ -390,7 +401,7 @@ command_bless(struct cli *cli, struct err *err)
         int r = blessing_prepare(&b, err);
         r = r ? r : propose_and_compare(&b, err);
         if (r == 0 && !b.revisions.count && !args_given(&cli->args, "expires"))
-                return nothing_to_bless(cli, err);
+                return nothing_to_bless(&b, err);
         r = r ? r : choose(&b, err);
         r = r ? r : compose(&b, b.shown, &rehearsal, err);
         baseline_free(rehearsal);

@@ -12,6 +12,7 @@
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/transfer.h"
+#include "cli/watched.h"
 #include "core/audit.h"
 #include "core/clock.h"
 #include "core/quote.h"
@@ -116,6 +117,7 @@ print_answer(struct cli *cli, struct answer *answer, bool live, struct err *err)
         report_problems(cli, json_member(json_member(answer->document, "coverage"), "problems"), true);
         print_summary(cli, answer->document, n);
         print_next(cli, answer->document, n, live);
+        *err = (struct err){0}; /* a file that is gone was said above */
         return code;
 }
 
@@ -210,6 +212,8 @@ command_diff(struct cli *cli, struct err *err)
                         json_make("{s:o, s:b, s:b}", "items", text_list_json(&items), "cached",
                                 args_given(&cli->args, "cached"), "full", args_given(&cli->args, "full")),
                         &answer, err);
+        if (r == 0 && !image && !against)
+                r = watched_check_answer(cli, &items, answer.drifts, answer.document, err);
         return r ? r : print_answer(cli, &answer, !image && !against, err);
 }
 

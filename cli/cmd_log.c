@@ -52,6 +52,14 @@ print_records(void *userdata, const struct json *parameters, bool continues)
         return r;
 }
 
+struct log_wish {
+        const struct text_list *items;
+        const char *kind;
+        int64_t since_ms, until_ms;
+        json_int after_seq;
+        bool follow;
+};
+
 static int
 check_kind(const char *kind, struct err *err)
 {
@@ -63,16 +71,21 @@ check_kind(const char *kind, struct err *err)
         err_set(err, EXIT_FAILED, "there is no kind %s", quote(kind));
         if (near)
                 return err_hint(err, EXIT_FAILED, "did you mean %s?", near);
-        return err_hint(err, EXIT_FAILED, "driftctl(1) lists the kinds: drift, resolved, bless, gap, …");
+        _cleanup_buf_ struct buf kinds = {0};
+        for (size_t i = 0; i < n; i++)
+                buf_printf(&kinds, " %s", record_kinds[i]);
+        return err_hint(err, EXIT_FAILED, "the kinds are%s", kinds.data ? kinds.data : "");
 }
 
-struct log_wish {
-        const struct text_list *items;
-        const char *kind;
-        int64_t since_ms, until_ms;
-        json_int after_seq;
-        bool follow;
-};
+/* A span that nothing can be in is a slip, not an empty history. */
+static int
+check_span(const struct log_wish *wish, struct err *err)
+{
+        if (wish->since_ms < wish->until_ms)
+                return 0;
+        err_set(err, EXIT_FAILED, "--since is not before --until: no record can be between them");
+        return err_hint(err, EXIT_FAILED, "--since is the earlier one: --since yesterday --until now");
+}
 
 static struct json *
 log_parameters(const struct log_wish *wish)
@@ -91,6 +104,7 @@ command_log(struct cli *cli, struct err *err)
         r = r ? r : cli_items(cli, 0, &items, err);
         r = r ? r : cli_time(cli, "since", 0, &wish.since_ms, err);
         r = r ? r : cli_time(cli, "until", INT64_MAX, &wish.until_ms, err);
+        r = r ? r : check_span(&wish, err);
         r = r ? r : cli_client(cli, err);
         return r ? r : client_call(cli->client, "Log", log_parameters(&wish), print_records, cli, err);
 }

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/revision.h"
 #include "cli/transfer.h"
+#include "cli/watched.h"
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/quote.h"
@@ -59,6 +60,7 @@ propose(struct cli *cli, struct proposal_wish *wish, struct err *err)
                 return r;
         }
         r = proposal_fetch(cli, wish, &baseline, err);
+        r = r ? r : watched_check_proposal(wish->items, baseline, err);
         return r ? r : deliver(cli, baseline, err);
 }
 

@@ -47,6 +47,9 @@ check_words(struct cli *cli, struct err *err)
                 return cli_usage(cli, err, "%s: something is missing", command->name);
         if (cli->args.n_words > command->words_max)
                 return cli_usage(cli, err, "%s: there are too many words", command->name);
+        for (size_t i = 0; i < cli->args.n_words; i++)
+                if (!*cli->args.words[i])
+                        return cli_usage(cli, err, "%s: a word is empty", command->name);
         return 0;
 }
 

@@ -45,8 +45,14 @@ open_native(const char *file, struct signing *ret, struct err *err)
         int r = read_key(file, ret, err);
         if (r)
                 return r;
-        if (secret_describe(ret->text.data, ret->text.size, &ret->key, &name, &ret->sealed, err))
-                return EXIT_FAILED;
+        struct err why = {0};
+        if (secret_describe(ret->text.data, ret->text.size, &ret->key, &name, &ret->sealed, &why)) {
+                err_set(err, EXIT_FAILED, "%s: %.700s", quote(file), why.text);
+                return err_hint(err, EXIT_FAILED, "%s",
+                        why.hint[0] ? why.hint
+                                    : "--key takes the private file of driftctl key generate, not its .pub; "
+                                      "--ssh-key takes OpenSSH's");
+        }
         if (!name_from_text(name, strlen(name), ret->by) || strcmp(name, ret->by) != 0)
                 return err_set(err, EXIT_FAILED, "%s: the name in the key is none", quote(file));
         return 0;

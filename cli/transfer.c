@@ -64,6 +64,7 @@ signed_text_read(const char *file, struct signed_text *ret, struct err *err)
                 signed_text_done(&text);
                 return EXIT_FAILED;
         }
+        *err = (struct err){0}; /* no approvals yet is no error */
         *ret = text;
         return 0;
 }

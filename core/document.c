@@ -187,6 +187,48 @@ verdict_for(struct instance *instance, const struct selecting *s)
         return "clean";
 }
 
+/* Whether a baseline looks at anything that the pattern could select: where its part without globs lies. */
+static bool
+item_is_covered(const struct instance *instance, const char *item)
+{
+        const char *colon = strchr(item, ':');
+        _cleanup_free_ char *literal = strdup(item);
+        if (!literal || !colon)
+                return false;
+        size_t start = (size_t)(colon + 1 - item), size = strcspn(item, "*?");
+        bool glob = item[size] != '\0';
+        while (glob && size > start + 1 && item[size - 1] != '/')
+                size--;
+        while (glob && size > start + 1 && item[size - 1] == '/')
+                size--;
+        literal[size] = '\0';
+        for (size_t i = 0; i < judge_baselines(instance->judge); i++) {
+                size_t n_scopes, index;
+                const struct baseline *b = judge_baseline(instance->judge, i);
+                const struct scope *scopes = baseline_scopes(b, &n_scopes);
+                if (scope_for_item(scopes, n_scopes, literal) ||
+                        baseline_file_find(b, literal + start, strlen(literal + start), &index))
+                        return true;
+                for (size_t j = 0; strncmp(item, "file:", 5) == 0 && j < n_scopes; j++)
+                        for (size_t k = 0; k < scopes[j].paths.count; k++)
+                                if (glob_covers(literal + start, scopes[j].paths.items[k]))
+                                        return true;
+        }
+        return false;
+}
+
+static void
+refresh_not_covered(struct instance *instance, char *const *items, size_t n_items)
+{
+        uint64_t count = 0;
+        const char *first = NULL;
+        for (size_t i = 0; i < n_items; i++)
+                if (!item_is_covered(instance, items[i]) && count++ == 0)
+                        first = items[i];
+        instance_problem(instance, PROBLEM_NOT_COVERED, count, first,
+                "no baseline looks there: add a scope to the configuration and bless it");
+}
+
 struct json *
 document_diff(struct instance *instance, char *const *items, size_t n_items, uint64_t *ret_count)
 {
@@ -194,11 +236,14 @@ document_diff(struct instance *instance, char *const *items, size_t n_items, uin
         s.now_ms = instance_expiry_now(instance);
         judge_each(instance->judge, count_selected, &s);
         *ret_count = s.count;
+        refresh_not_covered(instance, items, n_items);
         const char *verdict = verdict_for(instance, &s);
-        return json_make("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "schema", "driftd.diff/1", "host",
-                instance->host, "taken_at", time_json(clock_now_ms()), "verdict", verdict, "trust_id",
-                trust_id_json(instance), "baselines", baselines_json(instance), "coverage",
-                coverage_json(instance), "drifts", json_array_make());
+        struct json *document = json_make("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "schema",
+                "driftd.diff/1", "host", instance->host, "taken_at", time_json(clock_now_ms()), "verdict",
+                verdict, "trust_id", trust_id_json(instance), "baselines", baselines_json(instance),
+                "coverage", coverage_json(instance), "drifts", json_array_make());
+        instance_problem(instance, PROBLEM_NOT_COVERED, 0, NULL, NULL);
+        return document;
 }
 
 static int

@@ -37,6 +37,7 @@ static const struct {
         [PROBLEM_STUCK] = {"stuck", true},
         [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},
         [PROBLEM_NOT_PROBED] = {"not_probed", true},
+        [PROBLEM_NOT_COVERED] = {"not_covered", true},
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
@@ -314,12 +315,23 @@ write_entry(struct instance *instance, struct pending_entry *entry, struct err *
         return r;
 }
 
+/* What a daemon makes durable is also the proof that it watched until then. */
+static int
+write_alive(struct instance *instance, struct err *err)
+{
+        char text[24];
+        snprintf(text, sizeof text, "%" PRId64, clock_now_ms());
+        return store_value_put(instance->store, "alive", text, err);
+}
+
 static int
 write_pending(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
         struct err *err)
 {
         struct pending *pending = instance->pending;
         int r = store_begin(instance->store, err);
+        if (r == 0 && instance->watching)
+                r = write_alive(instance, err);
         if (r == 0 && more)
                 r = more(userdata, err);
         for (size_t i = 0; i < pending->count && r == 0; i++)
@@ -493,8 +505,8 @@ open_parts(struct instance *instance, struct err *err)
         r = r ? r : open_store(instance, err);
         r = r ? r : load_last_alive(instance, err);
         r = r ? r : instance_load_trust(instance, err);
+        r = r ? r : ledger_each(instance->store, restore_drift, instance, err); /* then what became of them */
         r = r ? r : instance_load_baselines(instance, err);
-        r = r ? r : ledger_each(instance->store, restore_drift, instance, err);
         r = r ? r : store_values_each(instance->store, "growing:", restore_rotation, instance, err);
         r = r ? r : instance_load_clock(instance, err);
         return r;
@@ -540,24 +552,24 @@ instance_free(struct instance *instance)
 
 #define CLOCK_JUMP_MS ((int64_t)3600 * 1000)
 
-/* The last moment at which somebody certainly watched: the newest record, or the alive mark if that is later.
+/*
+ * The last moment at which a daemon certainly watched, and whether it ended by itself. Both are the daemon's
+ * own marks: records written by driftctl while nobody watches are no proof of watching.
  */
 static int
 load_last_alive(struct instance *instance, struct err *err)
 {
-        _cleanup_free_ char *kind = NULL, *alive = NULL;
+        _cleanup_free_ char *kind = NULL, *alive = NULL, *running = NULL;
         int r = store_last_record(instance->store, &instance->last_alive_ms, &kind, err);
         if (r)
                 return r == STORE_NONE ? 0 : r;
         instance->had_history = true;
-        instance->stopped_cleanly = strcmp(kind, "stop") == 0;
         r = store_value_get(instance->store, "alive", &alive, err);
-        if (r < 0)
-                return r;
-        int64_t alive_ms = alive ? strtoll(alive, NULL, 10) : 0;
-        if (!instance->stopped_cleanly && alive_ms > instance->last_alive_ms)
-                instance->last_alive_ms = alive_ms;
-        return 0;
+        if (r == 0)
+                instance->last_alive_ms = strtoll(alive, NULL, 10);
+        r = r < 0 ? r : store_value_get(instance->store, "running", &running, err);
+        instance->stopped_cleanly = r == STORE_NONE;
+        return r < 0 ? r : 0;
 }
 
 int
@@ -565,6 +577,8 @@ instance_start(struct instance *instance, struct err *err)
 {
         char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
         int64_t now_ms = clock_now_ms(), last_ms = instance->had_history ? instance->last_alive_ms : now_ms;
+        instance->watching = true;
+        instance_value(instance, "running", "yes");
         if (now_ms + CLOCK_JUMP_MS < last_ms)
                 instance_clock_changed(instance, now_ms - last_ms);
         if (instance->had_history) {
@@ -587,16 +601,25 @@ int
 instance_stop(struct instance *instance, const char *reason, struct err *err)
 {
         instance_record(instance, "stop", NULL, json_make("{s:s}", "reason", reason));
+        instance_value(instance, "running", NULL);
         return instance_flush(instance, err);
+}
+
+static void
+keep_believed(struct instance *instance)
+{
+        char text[24];
+        snprintf(text, sizeof text, "%" PRId64, instance_expiry_now(instance));
+        instance_value(instance, "clock_believed", text);
 }
 
 int
 instance_alive(struct instance *instance, struct err *err)
 {
-        char text[24];
-        snprintf(text, sizeof text, "%" PRId64, clock_now_ms());
-        instance_value(instance, "alive", text);
-        return instance_flush(instance, err);
+        if (instance->expiry_now_ms) /* a restart goes on from there: the believed time must not stand still
+                                      */
+                keep_believed(instance);
+        return instance_flush_with(instance, NULL, NULL, err);
 }
 
 int64_t
@@ -610,14 +633,13 @@ instance_expiry_now(const struct instance *instance)
 void
 instance_clock_changed(struct instance *instance, int64_t jumped_by_ms)
 {
-        char believed[24];
         if (jumped_by_ms > -CLOCK_JUMP_MS && jumped_by_ms < CLOCK_JUMP_MS)
                 return;
-        if (!instance->expiry_now_ms)
+        if (!instance->expiry_now_ms) {
                 instance->expiry_now_ms = clock_now_ms() - jumped_by_ms;
-        instance->clock_boot_ms = clock_monotonic_ms();
-        snprintf(believed, sizeof believed, "%" PRId64, instance->expiry_now_ms);
-        instance_value(instance, "clock_believed", believed);
+                instance->clock_boot_ms = clock_monotonic_ms();
+        }
+        keep_believed(instance);
         instance_record(instance, "clock_jump", NULL, json_make("{s:I}", "by_ms", (json_int)jumped_by_ms));
         instance_problem(instance, PROBLEM_CLOCK, 1, "the clock jumped by more than an hour",
                 "it is not believed for expiry until the next signed apply");
@@ -640,8 +662,12 @@ instance_load_clock(struct instance *instance, struct err *err)
 int
 instance_reload(struct instance *instance, const struct config *config, struct err *err)
 {
+        struct digest before = instance->trust ? *trust_id(instance->trust) : (struct digest){0};
         instance->config = config;
         int r = instance_load_trust(instance, err);
+        /* Who is in force now may not vouch for what the ones before did. */
+        if (r == 0 && instance->trust && !digest_equal(trust_id(instance->trust), &before))
+                r = instance_load_baselines(instance, err);
         instance->scope_differs = instance_scopes_differ(instance);
         return r ? r : instance_flush(instance, err);
 }

@@ -32,6 +32,7 @@ enum problem_kind {
         PROBLEM_STUCK,         /* a file system does not answer */
         PROBLEM_DRIFT_LIMIT,   /* more open drifts than are kept */
         PROBLEM_NOT_PROBED,    /* settings expected, but not probed by this version */
+        PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
         PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
                                   coverage is not lowered */
         PROBLEM_CLOCK,         /* the clock jumped: not believed for expiry */
@@ -80,8 +81,9 @@ struct instance {
                                    clock_boot_ms */
         int64_t clock_boot_ms;
         int64_t started_ms;
-        bool had_history;      /* the store held records when it was opened */
-        bool stopped_cleanly;  /* the newest of them was a stop */
+        bool had_history;     /* the store held records when it was opened */
+        bool stopped_cleanly; /* no daemon was running when it was opened, or it stopped by itself */
+        bool watching; /* instance_start was called: what is written now proves that somebody watches */
         int64_t last_alive_ms; /* when somebody last certainly watched */
         struct problem problems[PROBLEM_COUNT];
         struct inode_id own[4];

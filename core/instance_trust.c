@@ -687,12 +687,12 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         ret->review_due = verdict->urgent_used;
         instance->expiry_now_ms = 0;
         instance_problem(instance, PROBLEM_CLOCK, 0, NULL, NULL);
-        r = raise_mark(instance, b, err);
-        if (r)
-                return r;
-        r = instance_load_baselines(instance, err);
+        /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
+         */
+        int marked = raise_mark(instance, b, err);
+        r = instance_load_baselines(instance, marked ? NULL : err);
         instance_flush(instance, NULL);
-        return r;
+        return marked ? marked : r;
 }
 
 int

@@ -230,6 +230,7 @@ drift_alter(struct judge *judge, struct drift *drift, const struct ruling *rulin
         free(drift->ack_reason);
         drift->ack_by = drift->ack_reason = NULL;
         drift->generation = baseline_header(ruling->standing->baseline)->generation;
+        drift->unobserved = seen->unobserved; /* of this form: the one before has its own record */
         emit_drift(judge, drift, seen);
         return 0;
 }

@@ -170,7 +170,6 @@ walk_seen(void *userdata, const char *path, const struct scope *scope, int resul
         struct walk *walk = userdata;
         if (!snapshot || result == SNAPSHOT_OWN)
                 return;
-        count(walk->options->bytes, snapshot->content_size);
         if (walk->options->at_once) {
                 observe_here(walk, path, result, snapshot);
                 return;
@@ -291,7 +290,12 @@ walk_standing(struct walk *walk, struct err *err)
                 .workers = o->workers,
                 .max_rate = o->max_rate,
                 .background = o->background,
-                .wish = {.own = o->own, .n_own = o->n_own, .cancel = o->cancel, .prefix = UINT64_MAX},
+                /* Counted as it is read: one large file is progress too. */
+                .wish = {.own = o->own,
+                        .n_own = o->n_own,
+                        .bytes_read = o->bytes,
+                        .cancel = o->cancel,
+                        .prefix = UINT64_MAX},
                 .calls = {.folder = o->folder ? walk_folder : NULL,
                         .plan = walk_plan,
                         .seen = walk_seen,

@@ -104,7 +104,9 @@ struct scan_worker {
         struct snapshot_reader *reader;
         struct scan_batch *batch; /* being filled, or NULL */
         struct scan_rest rest;
-        struct buf path; /* of what is looked at; its first prefix_size bytes are the folder's */
+        bool opens_first; /* the last thing was read, and so the next may be: O_PATH and one stat do for both
+                           */
+        struct buf path;  /* of what is looked at; its first prefix_size bytes are the folder's */
         size_t prefix_size;
         uint64_t serial, parent_serial; /* of that folder and the one above; 0: none */
         struct buf escaped;             /* the folder's path escaped, where needed */

@@ -95,21 +95,27 @@ tell_mount(struct scan_worker *worker, const struct scan_place *place, const str
         return 0;
 }
 
-/* Takes a snapshot as planned. open_fd: of the folder itself, or -1 for a name in the place. */
+/* Takes a snapshot as planned. held: the thing itself; its fd may be -1, where only its stat is known. */
 static int
-look(struct scan_worker *worker, const struct scan_place *place, const char *name, int open_fd,
-        const struct scan_start *start, const struct statx *stx)
+look(struct scan_worker *worker, const struct scan_place *place, const char *name,
+        const struct scan_start *start, const struct snapshot_held *held)
 {
+        const struct statx *stx = &held->stx;
         struct snapshot_wish wish;
         struct snapshot snapshot = {0};
-        if (worker->scan->options->folders_only || ask_plan(worker, start, stx, &wish) == SCAN_SKIP)
+        if (worker->scan->options->folders_only)
+                return 0;
+        worker->opens_first = ask_plan(worker, start, stx, &wish) != SCAN_SKIP;
+        if (!worker->opens_first)
                 return 0;
         if (wish.content && S_ISREG(stx->stx_mode) && stx->stx_size >= SHARE_SIZE)
                 share_rest(worker, 0);
-        int r = snapshot_look(worker->reader, place->fd, name, open_fd, place->world, &wish, &snapshot);
+        if (held->fd < 0)
+                held = NULL;
+        int r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, &snapshot);
         if (r == -EMFILE || r == -ENFILE) {
                 scan_folders_shed(worker->scan);
-                r = snapshot_look(worker->reader, place->fd, name, open_fd, place->world, &wish, &snapshot);
+                r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, &snapshot);
         }
         if (r == -EMFILE || r == -ENFILE)
                 tell_problem(worker, -r);
@@ -122,12 +128,12 @@ look(struct scan_worker *worker, const struct scan_place *place, const char *nam
 
 static int
 visit_file(struct scan_worker *worker, const struct scan_place *place, const char *name,
-        const struct scan_start *start, const struct statx *stx)
+        const struct scan_start *start, const struct snapshot_held *held)
 {
-        int r = scan_mount_check(place, start->scope, name, stx);
+        int r = scan_mount_check(place, start->scope, name, &held->stx);
         if (r < 0)
-                return tell_mount(worker, place, start, stx, -r);
-        return look(worker, place, name, -1, start, stx);
+                return tell_mount(worker, place, start, &held->stx, -r);
+        return look(worker, place, name, start, held);
 }
 
 /* ---- batches ---- */
@@ -348,15 +354,23 @@ announce(struct scan_worker *worker, const struct scan_folder *folder, const str
         return r < 0 ? scan_fail(scan, r, "take note of a folder") : 0;
 }
 
-/* A folder that is open and known: announce, look, read. */
+/* A folder that is open and known: announce, look, read. What counts is its stat after it was announced. */
 static int
 walk_folder(struct scan_worker *worker, const struct scan_place *place, struct scan_folder *folder,
-        const struct statx *stx)
+        struct statx *stx)
 {
+        struct snapshot_held held = {.fd = folder->fd, .readable = true};
         int r = worker_at(worker, folder);
         r = r ? r : worker_narrow(worker, folder);
         r = r ? r : announce(worker, folder, stx);
-        r = r ? r : look(worker, place, NULL, folder->fd, folder->start, stx);
+        if (r < 0)
+                return r;
+        held.taken_ms = clock_now_ms();
+        held.stx = *stx;
+        r = entry_stat(folder->fd, "", &held.stx);
+        if (r < 0)
+                tell_problem(worker, -r);
+        r = look(worker, place, ".", folder->start, &held);
         return r ? r : read_folder(worker, folder, false);
 }
 
@@ -365,11 +379,12 @@ static int
 folder_refused(struct scan_worker *worker, const struct scan_place *place, const char *name,
         const struct scan_start *start, const struct statx *stx, int error)
 {
+        struct snapshot_held held = {.fd = -1, .stx = *stx};
         if (error == ENOMEM)
                 return scan_fail(worker->scan, -ENOMEM, "open a folder");
         if (!errno_is_gone(error))
                 tell_problem(worker, error);
-        return errno_is_ours(error) ? 0 : look(worker, place, name, -1, start, stx);
+        return errno_is_ours(error) ? 0 : look(worker, place, name, start, &held);
 }
 
 static int
@@ -396,33 +411,59 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
 
 /* ---- pieces of work ---- */
 
-/* Looks at a name, the worker's path being set to it. go_in: a folder is walked (names from batches were no
- * folders). */
+/*
+ * The stat of a name: alone, or, where the thing will most likely be read, by opening it with O_PATH, which
+ * is then good for the snapshot too. The descriptor is in held->fd, or -1.
+ */
+static int
+visit_stat(const struct scan_worker *worker, const struct scan_place *place, const char *name, bool open_it,
+        struct snapshot_held *held)
+{
+        held->fd = -1;
+        held->readable = false;
+        if (worker->opens_first && open_it) {
+                held->taken_ms = clock_now_ms();
+                held->fd = entry_open(place->fd, name, O_PATH | O_NOFOLLOW);
+        }
+        return held->fd < 0 ? entry_stat(place->fd, name, &held->stx) : entry_stat(held->fd, "", &held->stx);
+}
+
+/* What can be told where there is no stat. */
+static int
+visit_failed(struct scan_worker *worker, const struct scan_place *place, const struct scan_start *start,
+        bool go_in, int error)
+{
+        bool gone = errno_is_gone(error);
+        if (error == ENOMEM)
+                return scan_fail(worker->scan, -ENOMEM, "look at a file");
+        if (place->named && gone) {
+                tell_problem(worker, ENOENT);
+                return 0;
+        }
+        tell_unknown(worker, start, gone ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE, error);
+        if (go_in && !gone)
+                tell_problem(worker, error);
+        return 0;
+}
+
+/* Looks at a name, the worker's path being set to it. go_in: a folder is walked (names in batches were none).
+ */
 static int
 visit(struct scan_worker *worker, const struct scan_place *place, const char *name,
         struct scan_folder *parent, const struct scan_start *start, bool go_in)
 {
-        struct statx stx;
-        int r = entry_stat(place->fd, name, &stx);
-        if (r == -ENOMEM)
-                return scan_fail(worker->scan, r, "look at a file");
-        if (r < 0 && place->named && errno_is_gone(-r)) {
-                tell_problem(worker, ENOENT);
-                return 0;
-        }
-        if (r < 0) {
-                bool gone = errno_is_gone(-r);
-                tell_unknown(worker, start, gone ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE, -r);
-                if (go_in && !gone)
-                        tell_problem(worker, -r);
-                return 0;
-        }
-        if (!S_ISDIR(stx.stx_mode))
-                return visit_file(worker, place, name, start, &stx);
+        struct snapshot_held held;
+        int r = visit_stat(worker, place, name, !go_in, &held);
+        _cleanup_fd_ int fd = -1; /* so that each way out closes it */
+        fd = held.fd;
+        if (r < 0)
+                return visit_failed(worker, place, start, go_in, -r);
+        if (!S_ISDIR(held.stx.stx_mode))
+                return visit_file(worker, place, name, start, &held);
         if (go_in)
-                return visit_folder(worker, place, name, parent, start, &stx);
+                return visit_folder(worker, place, name, parent, start, &held.stx);
         tell_problem(worker, ESTALE); /* it was no folder when its name was read */
-        return look(worker, place, name, -1, start, &stx);
+        return look(worker, place, name, start, &held);
 }
 
 static int

@@ -456,58 +456,64 @@ attempt_read(struct attempt *try)
         return r < 0 ? r : try->snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;
 }
 
+/* Opens the name and stats it. 0, a result, or < 0. */
 static int
-attempt_run(struct attempt *try, bool world)
+attempt_start(struct attempt *try, int folder_fd, const char *name)
 {
         struct snapshot *snapshot = try->snapshot;
-        int r = entry_stat(try->path_fd, "", &try->before);
-        if (r < 0) {
-                snapshot->failed_errno = -r;
-                return errno_is_ours(-r) ? r : SNAPSHOT_UNREADABLE;
-        }
-        snapshot_from_stat(&try->before, world, snapshot);
-        if (is_own(try->wish, &try->before))
-                return SNAPSHOT_OWN;
-        return attempt_read(try);
+        snapshot->taken_ms = clock_now_ms();
+        if (try->path_fd < 0)
+                try->path_fd = entry_open(folder_fd, name, O_PATH | O_NOFOLLOW);
+        int r = try->path_fd < 0 ? try->path_fd : entry_stat(try->path_fd, "", &try->before);
+        if (r == 0 || errno_is_ours(-r))
+                return r;
+        snapshot->failed_errno = -r;
+        return try->path_fd < 0 && errno_is_gone(-r) ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE;
 }
 
 static int
-look_once(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
-        const struct snapshot_wish *wish, struct snapshot *ret)
+attempt_run(struct attempt *try, bool world)
 {
-        _cleanup_fd_ int path_fd = -1;
-        ret->taken_ms = clock_now_ms();
-        if (open_fd < 0) {
-                path_fd = entry_open(folder_fd, name, O_PATH | O_NOFOLLOW);
-                if (path_fd < 0) {
-                        ret->failed_errno = -path_fd;
-                        return errno_is_ours(-path_fd)   ? path_fd
-                               : errno_is_gone(-path_fd) ? SNAPSHOT_GONE
-                                                         : SNAPSHOT_UNREADABLE;
-                }
-        }
+        snapshot_from_stat(&try->before, world, try->snapshot);
+        return is_own(try->wish, &try->before) ? SNAPSHOT_OWN : attempt_read(try);
+}
+
+static int
+look_once(struct snapshot_reader *reader, int folder_fd, const char *name, const struct snapshot_held *held,
+        bool fresh, bool world, const struct snapshot_wish *wish, struct snapshot *ret)
+{
+        int held_fd = held && (held->readable || fresh) ? held->fd : -1;
         struct attempt try = {
                 .reader = reader,
                 .wish = wish,
                 .snapshot = ret,
-                .path_fd = open_fd < 0 ? path_fd : open_fd,
-                .fd = open_fd,
+                .path_fd = held_fd,
+                .fd = held && held->readable ? held_fd : -1,
         };
-        int r = attempt_run(&try, world);
-        if (try.fd != open_fd)
+        int r = 0;
+        if (held && fresh) {
+                try.before = held->stx;
+                ret->taken_ms = held->taken_ms;
+        } else {
+                r = attempt_start(&try, folder_fd, name);
+        }
+        r = r ? r : attempt_run(&try, world);
+        if (try.fd != held_fd)
                 fd_close(try.fd);
+        if (try.path_fd != held_fd)
+                fd_close(try.path_fd);
         return r;
 }
 
 int
-snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
-        const struct snapshot_wish *wish, struct snapshot *ret)
+snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
+        const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, struct snapshot *ret)
 {
         struct snapshot seen = {0};
         int r = ATTEMPT_AGAIN;
         for (unsigned i = 0; i < SNAPSHOT_TRIES && r == ATTEMPT_AGAIN; i++) {
                 snapshot_done(&seen);
-                r = look_once(reader, folder_fd, name, open_fd, world, wish, &seen);
+                r = look_once(reader, folder_fd, name, held, i == 0, world, wish, &seen);
         }
         if (r == ATTEMPT_AGAIN) {
                 keep_stat_only(&seen);
@@ -561,7 +567,7 @@ snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_w
         _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
         if (!reader)
                 return err_oom(err);
-        int r = snapshot_look(reader, folder_fd, name, -1, world, wish, ret);
+        int r = snapshot_look(reader, folder_fd, name, NULL, world, wish, ret);
         return result_say(r, r > 0 ? ret->failed_errno : 0, name, err);
 }
 
@@ -583,6 +589,6 @@ snapshot_path(const char *root, const char *path, const struct snapshot_wish *wi
         _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
         if (!reader)
                 return err_oom(err);
-        int r = snapshot_look(reader, parent, name, -1, world, wish, ret);
+        int r = snapshot_look(reader, parent, name, NULL, world, wish, ret);
         return result_say(r, r > 0 ? ret->failed_errno : 0, path, err);
 }

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/stat.h>
+
 #include "core/snapshot.h"
 
 struct snapshot_reader;
@@ -17,10 +19,18 @@ CLEANUP_DEFINE(struct snapshot_reader *, snapshot_reader_free)
 void snapshot_reader_pace(
         struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata);
 
-/* snapshot_at without words and with a reader. open_fd: -1, or the folder itself, open for reading (name is
- * not used). */
-int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name, int open_fd, bool world,
-        const struct snapshot_wish *wish, struct snapshot *ret);
+/* What the caller opened already, and its stat since: O_PATH, or (a folder) readable. */
+struct snapshot_held {
+        int fd; /* borrowed */
+        bool readable;
+        int64_t taken_ms; /* before the stat */
+        struct statx stx;
+};
+
+/* snapshot_at without words and with a reader. held: NULL, or the thing itself (tried again, it is looked up
+ * by name). */
+int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
+        const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, struct snapshot *ret);
 
 /* What a stat alone tells: nothing is opened. */
 void snapshot_from_stat(const struct statx *stx, bool world, struct snapshot *ret);

@@ -29,6 +29,7 @@
 
 #define INTERFACE "dev.driftd.Control"
 #define PROGRESS_MS 200
+#define JOBS_END_S 5 /* how long an end waits for cancelled jobs */
 #define READ_SIZE ((size_t)64 << 10)
 
 /* The interface's text, as it stands in the tree. */
@@ -72,6 +73,7 @@ struct control {
         sd_event_source *source, *job_source, *timer;
         pthread_mutex_t lock;
         struct client *clients;
+        struct client *orphans; /* closed, their jobs not yet over */
         unsigned n_clients, n_jobs;
         struct {
                 uint64_t refused, closed;
@@ -79,6 +81,7 @@ struct control {
 };
 
 static void client_serve(struct client *client);
+static void client_free(struct client *client);
 
 /* ---- clients ---- */
 
@@ -94,14 +97,23 @@ client_close(struct client *client)
         control->n_clients--;
         if (client->state == CALL_SETTLE && client->settle)
                 engine_settle_cancel(control->engine, client->settle);
-        if (client->state == CALL_JOB) {
-                service_job_cancel(client->job);
-                pthread_join(client->thread, NULL);
-                control->n_jobs--;
-        }
-        service_job_free(client->job);
-        sd_event_source_disable_unref(client->source);
+        client->source = sd_event_source_disable_unref(client->source);
         fd_close(client->fd);
+        client->fd = -1;
+        if (client->state ==
+                CALL_JOB) { /* a file system may hold its thread: it is let go when it comes back */
+                service_job_cancel(client->job);
+                client->next = control->orphans;
+                control->orphans = client;
+                return;
+        }
+        client_free(client);
+}
+
+static void
+client_free(struct client *client)
+{
+        service_job_free(client->job);
         service_session_done(&client->session);
         text_list_done(&client->follow_items);
         json_free(client->parameters);
@@ -110,12 +122,26 @@ client_close(struct client *client)
         free(client);
 }
 
+/* Where the first request that was read ends; NULL: it is not whole yet. */
+static char *
+client_request_end(const struct client *client)
+{
+        return client->in.size ? memchr(client->in.data, '\0', client->in.size) : NULL;
+}
+
+static bool
+client_is_free(const struct client *client)
+{
+        return client->state == CALL_NONE && !client->closing && client->out.size == client->sent;
+}
+
 static void
 client_watch(struct client *client)
 {
-        bool reads = client->state == CALL_NONE || client->state == CALL_FOLLOW;
-        uint32_t events =
-                (client->out.size > client->sent ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0) | EPOLLRDHUP;
+        bool waits = client->state == CALL_NONE && client_request_end(client);
+        bool reads = !waits && (client->state == CALL_NONE || client->state == CALL_FOLLOW);
+        bool writes = waits || client->out.size > client->sent;
+        uint32_t events = (writes ? EPOLLOUT : 0) | (reads ? EPOLLIN : 0) | EPOLLRDHUP;
         sd_event_source_set_io_events(client->source, events);
 }
 
@@ -269,6 +295,15 @@ finish_job(struct client *client)
         client_serve(client);
 }
 
+static bool
+job_is_over(struct client *client)
+{
+        pthread_mutex_lock(&client->control->lock);
+        bool over = client->state == CALL_JOB && client->job_over;
+        pthread_mutex_unlock(&client->control->lock);
+        return over;
+}
+
 static int
 on_job_over(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
@@ -280,11 +315,19 @@ on_job_over(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)got;
         for (struct client *client = control->clients, *next; client; client = next) {
                 next = client->next;
-                pthread_mutex_lock(&control->lock);
-                bool over = client->state == CALL_JOB && client->job_over;
-                pthread_mutex_unlock(&control->lock);
-                if (over)
+                if (job_is_over(client))
                         finish_job(client);
+        }
+        for (struct client **slot = &control->orphans; *slot;) {
+                struct client *client = *slot;
+                if (!job_is_over(client)) {
+                        slot = &client->next;
+                        continue;
+                }
+                *slot = client->next;
+                pthread_join(client->thread, NULL);
+                control->n_jobs--;
+                client_free(client);
         }
         return 0;
 }
@@ -440,15 +483,17 @@ client_request(struct client *client, const char *text, size_t size)
         return true;
 }
 
-/* Takes requests out of what was read, one after another while each is answered at once. */
+/*
+ * Takes one request out of what was read, if there is a whole one and the answers before it are taken. The
+ * next waits for another turn of the loop (client_watch asks for it), so that nobody's queue delays others or
+ * fills the memory.
+ */
 static void
 client_serve(struct client *client)
 {
-        bool ok = true;
-        while (ok && client->state == CALL_NONE && !client->closing) {
-                char *end = client->in.size ? memchr(client->in.data, '\0', client->in.size) : NULL;
-                if (!end)
-                        break;
+        bool ok = client_send(client);
+        char *end = ok && client_is_free(client) ? client_request_end(client) : NULL;
+        if (end) {
                 size_t size = (size_t)(end - client->in.data);
                 _cleanup_free_ char *text = strndup(client->in.data, size);
                 memmove(client->in.data, end + 1, client->in.size - size - 1);
@@ -482,7 +527,7 @@ on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
                         return 0;
                 }
                 client->active_ms = clock_monotonic_ms();
-        } else if (revents & EPOLLRDHUP && client->state != CALL_NONE) {
+        } else if (revents & EPOLLRDHUP && (client->state != CALL_NONE || !(revents & EPOLLOUT))) {
                 client_close(client); /* nobody waits for the answer any more */
                 return 0;
         }
@@ -637,6 +682,23 @@ control_new(sd_event *event, struct instance *instance, struct engine *engine, c
         return 0;
 }
 
+/* Waits for the jobs that were cancelled, not for ever. */
+static bool
+join_orphans(struct control *control)
+{
+        struct timespec deadline;
+        clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_sec += JOBS_END_S;
+        while (control->orphans) {
+                struct client *client = control->orphans;
+                if (pthread_timedjoin_np(client->thread, NULL, &deadline) != 0)
+                        return false;
+                control->orphans = client->next;
+                client_free(client);
+        }
+        return true;
+}
+
 struct control *
 control_free(struct control *control)
 {
@@ -644,12 +706,15 @@ control_free(struct control *control)
                 return NULL;
         while (control->clients)
                 client_close(control->clients);
+        bool stuck = !join_orphans(control);
         sd_event_source_disable_unref(control->source);
         sd_event_source_disable_unref(control->job_source);
         sd_event_source_disable_unref(control->timer);
         if (control->fd >= 0 && control->path)
                 unlink(control->path);
         fd_close(control->fd);
+        if (stuck) /* what the thread holds stays to the end of the process */
+                return NULL;
         fd_close(control->job_fd);
         free(control->path);
         pthread_mutex_destroy(&control->lock);

@@ -118,6 +118,7 @@ struct engine {
 
         /* passes: asked for by the loop, run by the walker */
         bool want[3];
+        bool want_again[3]; /* passes that gave way to an urgent one */
         bool walking;
         enum pass_kind walk_kind;
         bool urgent;                                  /* somebody waits for the pass that is asked for */
@@ -131,13 +132,16 @@ struct engine {
         uint64_t walk_drifts_before;
         atomic_ullong files, bytes;
         atomic_bool cancel;
+        atomic_bool walk_cancel; /* of the pass alone: somebody waits, and it is throttled */
+        bool walk_background;
         unsigned long long seen_files, seen_bytes; /* at the last check for being stuck */
         int64_t seen_ms;
 
         struct settle *settles;
         bool overflowed;
-        bool links_changed; /* a file of several names changed: inotify tells of one name only */
-        bool gap_before;    /* there was a time without us before this start */
+        uint64_t overflow_pass; /* the pass that mends it: one that began after it */
+        bool links_changed;     /* a file of several names changed: inotify tells of one name only */
+        bool gap_before;        /* there was a time without us before this start */
         void (*ready)(void *userdata);
         void *ready_userdata;
         bool ready_told;
@@ -512,7 +516,7 @@ walk_folders(struct engine *engine, struct standings *held, struct err *err)
                         .n_scopes = n_scopes,
                         .folders_only = true,
                         .workers = engine->workers,
-                        .wish = {.cancel = &engine->cancel, .prefix = UINT64_MAX},
+                        .wish = {.cancel = &engine->walk_cancel, .prefix = UINT64_MAX},
                         .calls = {.folder = on_folder,
                                 .plan = plan_nothing,
                                 .seen = see_nothing,
@@ -541,7 +545,7 @@ walk_pass(struct engine *engine, enum pass_kind kind, bool background, struct er
                 .n_own = engine->instance->n_own,
                 .files = &engine->files,
                 .bytes = &engine->bytes,
-                .cancel = &engine->cancel,
+                .cancel = &engine->walk_cancel,
                 .folder = on_folder,
                 .hint = hint_from_pass,
                 .keep = send_body,
@@ -586,8 +590,9 @@ walker_main(void *argument)
                 engine->walk_started_ms = clock_now_ms();
                 engine->files = engine->bytes = 0;
                 engine->walk_missing = 0;
-                bool background = !engine->urgent;
+                bool background = engine->walk_background = !engine->urgent;
                 engine->urgent = false;
+                atomic_store(&engine->walk_cancel, engine->threads_stop);
                 pthread_mutex_unlock(&engine->lock);
                 struct err err = {0};
                 int r = walk_pass(engine, kind, background, &err);
@@ -640,8 +645,10 @@ pruner_main(void *argument)
                 free(subtree);
                 pthread_mutex_lock(&engine->lock);
                 engine->pruning = false;
-                if (r < 0 && r != -ECANCELED)
+                if (r < 0 && r != -ECANCELED) {
                         engine->want[PASS_QUICK] = true;
+                        pthread_cond_broadcast(&engine->work);
+                }
         }
         pthread_mutex_unlock(&engine->lock);
         return NULL;
@@ -657,6 +664,12 @@ ask_pass(struct engine *engine, enum pass_kind kind, bool urgent)
         engine->want[kind] = true;
         engine->urgent = engine->urgent || urgent;
         uint64_t number = ++engine->pass_asked;
+        /* Nobody waits behind a pass that is held back; it is walked anew after the urgent one. */
+        if (urgent && engine->walking && engine->walk_background && engine->walk_kind != PASS_FOLDERS &&
+                engine->max_rate) {
+                atomic_store(&engine->walk_cancel, true);
+                engine->want_again[engine->walk_kind] = true;
+        }
         pthread_cond_broadcast(&engine->work);
         pthread_mutex_unlock(&engine->lock);
         return number;
@@ -730,7 +743,12 @@ finish_pass(struct engine *engine)
         memcpy(missing, engine->walk_missing_where, sizeof missing);
         pthread_mutex_unlock(&engine->lock);
         report_watches(engine);
-        if (kind != PASS_FOLDERS) {
+        watch_lost_reset(engine->watch); /* each pass tries all folders again, and counts anew */
+        bool gave_way = result == -ECANCELED;
+        if (gave_way &&
+                kind == PASS_FULL) /* the slow circle begins now, or many urgent passes could keep it off */
+                engine->instance->settled = true;
+        if (kind != PASS_FOLDERS && !gave_way) {
                 int64_t now_ms = clock_now_ms();
                 instance_problem(engine->instance, PROBLEM_UNREADABLE, problems, where,
                         "the folder could not be read");
@@ -738,7 +756,7 @@ finish_pass(struct engine *engine)
                         PATH_MISSING_HINT);
                 record_scan(engine, pass_names[kind], engine->files, engine->bytes,
                         now_ms - engine->walk_started_ms, result == 0 && !problems);
-                if (result == 0 && engine->overflowed) {
+                if (result == 0 && engine->overflowed && started >= engine->overflow_pass) {
                         engine->overflowed = false;
                         instance_problem(engine->instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
                 }
@@ -749,7 +767,7 @@ finish_pass(struct engine *engine)
                 engine->gap_before = engine->gap_before && dirty_count(engine->dirty) > 0;
         }
         for (struct settle *settle = engine->settles; settle; settle = settle->next)
-                if (kind != PASS_FOLDERS && !settle->walked && settle->pass <= started &&
+                if (kind != PASS_FOLDERS && !gave_way && !settle->walked && settle->pass <= started &&
                         (!settle->full || kind == PASS_FULL)) {
                         settle->walked = true;
                         dirty_hurry(engine->dirty);
@@ -758,6 +776,10 @@ finish_pass(struct engine *engine)
         pthread_mutex_lock(&engine->lock);
         engine->pass_done = started;
         engine->walking = false;
+        for (enum pass_kind again = PASS_QUICK; !gave_way && again <= PASS_FULL; again++) {
+                engine->want[again] = engine->want[again] || (engine->want_again[again] && again != kind);
+                engine->want_again[again] = false;
+        }
         pthread_cond_broadcast(&engine->work);
         pthread_mutex_unlock(&engine->lock);
         instance_flush(engine->instance, NULL);
@@ -897,7 +919,7 @@ mark_overflow(struct engine *engine, const char *why)
         }
         engine->overflowed = true;
         instance_problem(engine->instance, PROBLEM_OVERFLOW, 1, why, "a rescan is under way");
-        ask_pass(engine, PASS_QUICK, false);
+        engine->overflow_pass = ask_pass(engine, PASS_QUICK, false);
 }
 
 static void
@@ -1105,7 +1127,6 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         if (engine->ready_told && (links || since_ms >= engine->quick_interval_s * 1000)) {
                 engine->last_quick_ms = now_ms;
                 engine->links_changed = false;
-                watch_lost_reset(engine->watch);
                 ask_pass(engine, PASS_QUICK, false);
         }
         pump(engine);
@@ -1259,6 +1280,7 @@ engine_free(struct engine *engine)
         atomic_store(&engine->cancel, true);
         pthread_mutex_lock(&engine->lock);
         engine->threads_stop = true;
+        atomic_store(&engine->walk_cancel, true);
         pthread_cond_broadcast(&engine->look);
         pthread_cond_broadcast(&engine->work);
         pthread_cond_broadcast(&engine->room);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
 #define EVENT_BUFFER_SIZE ((size_t)64 << 10) /* bytes read at once */
@@ -257,20 +258,30 @@ handle_event(struct watch *watch, const struct inotify_event *event)
         free(path);
 }
 
+/* One buffer of events. Returns its bytes; <= 0: nothing is queued. */
+static ssize_t
+take_events(struct watch *watch)
+{
+        char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
+        ssize_t size = read(watch->fd, buffer, sizeof buffer);
+        for (ssize_t at = 0; at < size;) {
+                const struct inotify_event *event = (const void *)(buffer + at);
+                handle_event(watch, event);
+                at += (ssize_t)(sizeof *event + event->len);
+        }
+        return size;
+}
+
+/* What is queued now, and not what comes meanwhile: a storm would never let go of the loop. */
 void
 watch_drain(struct watch *watch)
 {
-        char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
-        for (;;) {
-                ssize_t size = read(watch->fd, buffer, sizeof buffer);
-                if (size <= 0)
-                        return; /* EAGAIN: all is read */
-                for (ssize_t at = 0; at < size;) {
-                        const struct inotify_event *event = (const void *)(buffer + at);
-                        handle_event(watch, event);
-                        at += (ssize_t)(sizeof *event + event->len);
-                }
-        }
+        int queued = 0;
+        if (ioctl(watch->fd, FIONREAD, &queued) < 0)
+                return;
+        for (ssize_t left = queued, size; left > 0; left -= size)
+                if ((size = take_events(watch)) <= 0)
+                        return;
 }
 
 static int
@@ -279,7 +290,7 @@ on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)source;
         (void)fd;
         (void)revents;
-        watch_drain(userdata);
+        take_events(userdata); /* the rest at the next turn: others are served between */
         return 0;
 }
 

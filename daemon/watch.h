@@ -34,7 +34,7 @@ CLEANUP_DEFINE(struct watch *, watch_free)
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
-/* Reads all that the kernel has queued and hands it on. Main thread. */
+/* Reads all that the kernel has queued by now and hands it on. Main thread. */
 void watch_drain(struct watch *watch);
 
 size_t watch_count(struct watch *watch);

@@ -371,6 +371,7 @@ START_TEST(links_are_refused_where_the_kernel_has_no_openat2_too)
         ck_assert(!witness_saw_opening(opened));
         _cleanup_snapshot_ struct snapshot file = look(secret), top = look("/");
         assert_content(&file, "secret");
+        ck_assert_int_eq(top.attributes.type, FILE_FOLDER);
         _cleanup_fd_ int folder = folder_open("", at("real/in"), NULL, NULL);
         ck_assert_int_ge(folder, 0);
 }
@@ -440,7 +441,7 @@ look_meddled(const char *path, const struct snapshot_wish *wish, void (*act)(str
         _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
         _cleanup_fd_ int fd = folder_open("", scratch, NULL, NULL);
         snapshot_reader_pace(reader, meddle, &meddler);
-        return snapshot_look(reader, fd, strrchr(path, '/') + 1, -1, true, wish, ret);
+        return snapshot_look(reader, fd, strrchr(path, '/') + 1, NULL, true, wish, ret);
 }
 
 /* So that ctime is not of the tick in which the meddler acts. */
