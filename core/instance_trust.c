@@ -487,6 +487,13 @@ instance_scopes_differ(const struct instance *instance)
         return differ;
 }
 
+static int
+add_adopted(void *userdata, const char *key, const char *value)
+{
+        (void)key;
+        return buf_printf(userdata, "%s%s", ((struct buf *)userdata)->size ? " " : "", value);
+}
+
 void
 instance_refresh_trust_problems(struct instance *instance)
 {
@@ -498,9 +505,9 @@ instance_refresh_trust_problems(struct instance *instance)
                         : "put the trust file in force back, or have its successor signed");
         if (!instance->store) /* an image is judged by itself (audit.h) */
                 return;
-        _cleanup_free_ char *adopted = NULL;
-        store_value_get(instance->store, "adopted", &adopted, NULL);
-        instance_problem(instance, PROBLEM_ADOPTED, adopted != NULL, adopted,
+        _cleanup_buf_ struct buf adopted = {0};
+        store_values_each(instance->store, "adopted:", add_adopted, &adopted, NULL);
+        instance_problem(instance, PROBLEM_ADOPTED, adopted.size != 0, adopted.data,
                 "taken by an empty store: the next signed apply confirms it");
         instance_problem(instance, PROBLEM_FIRST_USE, instance->trust && instance->trust_first_use,
                 "the trust file was taken on first use",
@@ -592,12 +599,15 @@ check_baseline(struct instance *instance, const struct baseline *b, const struct
                 return refuse(err, "it has expired", "propose it anew with a later --expires");
         int r = store_baselines(instance->store, header->name, note_row, &loading, err);
         r = r ? r : marks_read(instance, &marks, err);
-        if (r)
+        bool damaged =
+                r == -EBADMSG; /* told already: the store's own rows are left, and the apply mends the file */
+        if (r && !damaged)
                 return r < 0 ? r : -EIO;
         r = check_generation(b, mark_named(&loading.in_store, header->name), mark_named(&marks, header->name),
                 ret_adopted, err);
         if (r)
                 return r;
+        *ret_adopted = *ret_adopted || damaged;
         r = judge_approvals(instance, b, approvals, verdict, err);
         return r > 0 ? (err->code = INSTANCE_REFUSED) : r;
 }
@@ -608,11 +618,12 @@ put_baseline(void *userdata, struct err *err)
         struct applying *applying = userdata;
         struct instance *instance = applying->instance;
         const struct baseline_header *header = baseline_header(applying->baseline);
-        _cleanup_buf_ struct buf head = {0}, adopted = {0};
+        _cleanup_buf_ struct buf head = {0}, adopted = {0}, key = {0};
         size_t size;
         const char *text = baseline_text(applying->baseline, &size);
         if (baseline_header_append(header, &head) < 0 ||
-                buf_printf(&adopted, "%s@%" PRIu64, header->name, header->generation) < 0)
+                buf_printf(&adopted, "%s@%" PRIu64, header->name, header->generation) < 0 ||
+                buf_printf(&key, "adopted:%s", header->name) < 0)
                 return err_oom(err);
         struct baseline_row row = {
                 .name = header->name,
@@ -629,7 +640,7 @@ put_baseline(void *userdata, struct err *err)
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
         r = r ? r : store_value_put(instance->store, "clock_believed", NULL, err);
         return r ? r
-                 : store_value_put(instance->store, "adopted", applying->adopted ? adopted.data : NULL, err);
+                 : store_value_put(instance->store, key.data, applying->adopted ? adopted.data : NULL, err);
 }
 
 static void
@@ -650,6 +661,29 @@ record_bless(struct instance *instance, const struct applying *applying, const s
                         "generation", (json_int)header->generation, "id", id, "signers", signers, "ticket",
                         header->ticket, "class", class_names[header->class], "author", header->author,
                         "key_on_host", on_host, "trust_id", trust, "review_due", verdict->urgent_used));
+}
+
+/* Each waiver that the new generation brings is told by itself: who excuses what, and until when. */
+static void
+record_waivers(struct instance *instance, const struct baseline *b, const struct baseline *parent)
+{
+        size_t n, n_before = 0;
+        const struct waiver *waivers = baseline_waivers(b, &n);
+        const struct waiver *before = parent ? baseline_waivers(parent, &n_before) : NULL;
+        for (size_t i = 0; i < n; i++) {
+                char until[CLOCK_TEXT_MAX];
+                bool known = false;
+                for (size_t j = 0; j < n_before && !known; j++)
+                        known = strcmp(before[j].item, waivers[i].item) == 0 &&
+                                strcmp(before[j].baseline, waivers[i].baseline) == 0 &&
+                                before[j].until_ms == waivers[i].until_ms;
+                if (known)
+                        continue;
+                clock_format_seconds(waivers[i].until_ms, until);
+                instance_record(instance, "waive", waivers[i].item,
+                        json_make("{s:s, s:s, s:s, s:s}", "baseline", waivers[i].baseline, "by",
+                                waivers[i].by, "until", until, "reason", waivers[i].reason));
+        }
 }
 
 static int
@@ -687,6 +721,7 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         ret->review_due = verdict->urgent_used;
         instance->expiry_now_ms = 0;
         instance_problem(instance, PROBLEM_CLOCK, 0, NULL, NULL);
+        record_waivers(instance, b, judge_baseline_named(instance->judge, header->name));
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */
         int marked = raise_mark(instance, b, err);

@@ -438,6 +438,12 @@ judge_regular_files(const struct judge *judge)
         return total;
 }
 
+void
+judge_refused_reset(struct judge *judge)
+{
+        judge->refused = 0;
+}
+
 uint64_t
 judge_refused(const struct judge *judge)
 {

@@ -148,6 +148,8 @@ struct coverage {
 void judge_coverage(struct judge *judge, int64_t now_ms, struct coverage *ret);
 uint64_t judge_regular_files(const struct judge *judge);
 uint64_t judge_refused(const struct judge *judge);
+/* Before a pass that meets everything again. */
+void judge_refused_reset(struct judge *judge);
 
 /* Calls visit for every open drift, sorted by item, then baseline; under the lock. */
 int judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);

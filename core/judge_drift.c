@@ -210,7 +210,7 @@ drift_open(struct judge *judge, const struct ruling *ruling, const char *item, c
         memcpy(drift->observed, observed, sizeof drift->observed);
         drift->mark = seen->snapshot->mark;
         if (drift_add(judge, drift) < 0)
-                return 0; /* counted as refused: coverage says so */
+                return 1; /* counted as refused: coverage says so, and the next pass tries again */
         emit_drift(judge, steal_pointer(&drift), seen);
         return 0;
 }
@@ -325,8 +325,10 @@ judge_by(struct judge *judge, struct standing *s, const char *item, const struct
                 return 0;
         }
         r = r ? r : update_drift(judge, &ruling, item, &finding, &expected, seen);
-        if (r < 0)
-                return r;
+        if (r > 0 && ruling.expected)
+                s->marks[ruling.index] = 0;
+        if (r)
+                return r < 0 ? r : 0;
         remember_rotation(judge, &ruling, item, &finding);
         rule_mark(&ruling, &finding, seen);
         offer_body(judge, &ruling, &expected, seen);

@@ -60,6 +60,7 @@ struct looker {
         struct look *look; /* under engine->lock */
         atomic_ullong bytes;
         bool abandoned; /* its look was given up; it ends when it comes back */
+        bool ended;     /* it has come back: its place is free */
 };
 
 struct settle {
@@ -175,6 +176,24 @@ look_free(struct look *look)
         return NULL;
 }
 
+static void
+put_result(struct engine *engine, struct look *look)
+{
+        look->next = NULL;
+        *engine->results_end = look;
+        engine->results_end = &look->next;
+        wake_loop(engine);
+}
+
+/* The answer for a thing that could not be looked at: it is there or not, nobody knows. */
+static void
+answer_unreadable(struct look *look, int error)
+{
+        look->result = SNAPSHOT_UNREADABLE;
+        look->snapshot.failed_errno = error;
+        look->snapshot.taken_ms = clock_now_ms();
+}
+
 static void *
 looker_main(void *argument)
 {
@@ -200,29 +219,57 @@ looker_main(void *argument)
                 looker->look = NULL;
                 if (look->stuck) { /* the loop has long answered for it */
                         look_free(look);
-                        continue;
+                        engine->n_stuck--;
+                        looker->ended = true;
+                        break;
                 }
-                *engine->results_end = look;
-                engine->results_end = &look->next;
-                wake_loop(engine);
+                put_result(engine, look);
         }
         pthread_mutex_unlock(&engine->lock);
         return NULL;
 }
 
+/* A place for a thread: one never used, or whose thread came back after it was given up. NULL: all are taken.
+ */
+static struct looker *
+free_place(struct engine *engine)
+{
+        for (unsigned i = 0; i < engine->n_lookers; i++)
+                if (engine->lookers[i].ended) {
+                        pthread_join(engine->lookers[i].thread, NULL);
+                        return &engine->lookers[i];
+                }
+        return engine->n_lookers < LOOKERS_MAX ? &engine->lookers[engine->n_lookers] : NULL;
+}
+
 static int
 start_looker(struct engine *engine)
 {
-        if (engine->n_lookers == LOOKERS_MAX)
-                return -EAGAIN;
-        struct looker *looker = &engine->lookers[engine->n_lookers];
-        *looker = (struct looker){.engine = engine};
-        int r = pthread_create(&looker->thread, NULL, looker_main, looker);
-        if (r)
-                return -r;
-        looker->running = true;
-        engine->n_lookers++;
-        return 0;
+        pthread_mutex_lock(&engine->lock);
+        struct looker *looker = free_place(engine);
+        if (looker)
+                *looker = (struct looker){.engine = engine};
+        int r = looker ? -pthread_create(&looker->thread, NULL, looker_main, looker) : -EAGAIN;
+        if (r == 0) {
+                looker->running = true;
+                engine->n_lookers += looker == &engine->lookers[engine->n_lookers];
+        }
+        pthread_mutex_unlock(&engine->lock);
+        return r;
+}
+
+/* Whether a look at this very path hangs already: another would only take one more thread. */
+static bool
+path_hangs(struct engine *engine, const char *path)
+{
+        bool hangs = false;
+        pthread_mutex_lock(&engine->lock);
+        for (unsigned i = 0; i < engine->n_lookers && !hangs; i++) {
+                const struct look *look = engine->lookers[i].look;
+                hangs = look && look->stuck && strcmp(look->path, path) == 0;
+        }
+        pthread_mutex_unlock(&engine->lock);
+        return hangs;
 }
 
 /* Gives ready paths to the lookers, a few ahead of each. */
@@ -250,10 +297,16 @@ feed_lookers(struct engine *engine)
                 look->wish.n_own = engine->instance->n_own;
                 look->wish.cancel = &engine->cancel;
                 engine->n_looks++;
+                bool hangs = engine->n_stuck && path_hangs(engine, look->path);
                 pthread_mutex_lock(&engine->lock);
-                *engine->looks_end = look;
-                engine->looks_end = &look->next;
-                pthread_cond_signal(&engine->look);
+                if (hangs) {
+                        answer_unreadable(look, ETIMEDOUT);
+                        put_result(engine, look);
+                } else {
+                        *engine->looks_end = look;
+                        engine->looks_end = &look->next;
+                        pthread_cond_signal(&engine->look);
+                }
                 pthread_mutex_unlock(&engine->lock);
         }
 }
@@ -269,14 +322,18 @@ happened_unobserved(const struct engine *engine, const struct look *look)
         return !timed || a->ctime_ns / 1000000 < engine->instance->started_ms;
 }
 
+static void mark_overflow(struct engine *engine, const char *why);
+
 static void
 judge_look(struct engine *engine, struct look *look)
 {
-        if (look->result < 0) { /* descriptors or memory ran out: look again soon */
-                if (look->result != -ECANCELED)
-                        dirty_mark(engine->dirty, look->path, dirty_from_pass(look->entry),
-                                clock_monotonic_ms() + LOOK_AGAIN_MS);
-        } else {
+        if (look->result < 0 &&
+                look->result != -ECANCELED) { /* descriptors or memory ran out: unknown, and again soon */
+                dirty_mark(engine->dirty, look->path, dirty_from_pass(look->entry),
+                        clock_monotonic_ms() + LOOK_AGAIN_MS);
+                answer_unreadable(look, -look->result);
+        }
+        if (look->result >= 0) {
                 struct observation seen = {
                         .result = look->result,
                         .snapshot = &look->snapshot,
@@ -288,7 +345,7 @@ judge_look(struct engine *engine, struct look *look)
                         a->nlink > 1)
                         engine->links_changed = true;
                 if (judge_observe(engine->instance->judge, look->path, &seen) < 0)
-                        dirty_mark(engine->dirty, look->path, true, clock_monotonic_ms() + LOOK_AGAIN_MS);
+                        mark_overflow(engine, "no memory to judge with"); /* not clean until a pass says so */
                 /* What did not hold still is looked at again; the longer a look takes, the later. */
                 int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
                 if (look->result == SNAPSHOT_UNSTABLE)
@@ -595,6 +652,8 @@ walker_main(void *argument)
                 atomic_store(&engine->walk_cancel, engine->threads_stop);
                 pthread_mutex_unlock(&engine->lock);
                 struct err err = {0};
+                if (kind != PASS_FOLDERS)
+                        judge_refused_reset(engine->instance->judge);
                 int r = walk_pass(engine, kind, background, &err);
                 pthread_mutex_lock(&engine->lock);
                 engine->walk_result = r;
@@ -1051,6 +1110,17 @@ take_turn(struct engine *engine, int64_t now_ms)
         engine->cycle_started_ms = now_ms;
 }
 
+static unsigned
+count_alive(struct engine *engine)
+{
+        unsigned alive = 0;
+        pthread_mutex_lock(&engine->lock);
+        for (unsigned i = 0; i < engine->n_lookers; i++)
+                alive += !engine->lookers[i].abandoned;
+        pthread_mutex_unlock(&engine->lock);
+        return alive;
+}
+
 /* A look that has not moved for long: unknown, named, and its thread replaced. */
 static void
 check_stuck_looks(struct engine *engine, int64_t now_ms)
@@ -1067,26 +1137,32 @@ check_stuck_looks(struct engine *engine, int64_t now_ms)
                 }
                 if (now_ms - look->started_ms < STUCK_AFTER_MS)
                         continue;
+                struct look *answer = calloc(1, sizeof *answer);
+                if (!answer || !(answer->path = strdup(look->path))) {
+                        free(answer); /* tried again at the next check */
+                        continue;
+                }
+                answer->entry = look->entry;
+                answer_unreadable(answer, ETIMEDOUT);
                 look->stuck = true;
                 looker->abandoned = true;
                 engine->n_stuck++;
-                struct look *answer = calloc(1, sizeof *answer);
-                if (!answer)
-                        continue;
-                answer->path = strdup(look->path);
-                answer->entry = look->entry;
-                answer->result = SNAPSHOT_UNREADABLE;
-                answer->snapshot.failed_errno = ETIMEDOUT;
-                answer->snapshot.taken_ms = clock_now_ms();
-                *engine->results_end = answer;
-                engine->results_end = &answer->next;
-                wake_loop(engine);
+                put_result(engine, answer);
         }
         unsigned stuck = engine->n_stuck;
         pthread_mutex_unlock(&engine->lock);
-        while (engine->n_lookers < LOOKERS_MAX && engine->n_lookers < engine->workers + stuck)
+        for (unsigned alive = count_alive(engine); alive < engine->workers; alive++)
                 if (start_looker(engine) < 0)
                         break;
+        if (!stuck || count_alive(engine))
+                return;
+        /* Every place is taken by a look that hangs: nobody can look, and those who wait are told so. */
+        instance_problem(engine->instance, PROBLEM_STUCK, stuck, "all looks hang",
+                "a file system does not answer: see mounts of network and FUSE kind");
+        for (struct settle *settle = engine->settles; settle; settle = settle->next) {
+                settle->walked = true;
+                settle->ticket = 0;
+        }
 }
 
 /* The walker cannot be replaced: those who wait for it are answered as incomplete. */

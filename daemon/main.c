@@ -27,6 +27,7 @@
 #include "daemon/report.h"
 
 #define ALIVE_MS 60000      /* how exact the bounds of a gap are */
+#define STORE_WAIT_MS 5000  /* for a store that another program holds */
 #define HEARTBEAT_MS 600000 /* proof in the history that it ran */
 
 struct daemon {
@@ -131,6 +132,7 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
         clock_gettime(CLOCK_MONOTONIC, &now); /* sd_notify(3) wants this clock, without the time of suspend */
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIi64,
                 (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+        bool taken = false;
         int r = config_load(d->config_file, &next, &err);
         if (r == 0 && (strcmp(next->state_dir, d->config->state_dir) != 0 ||
                               strcmp(next->runtime_dir, d->config->runtime_dir) != 0))
@@ -140,6 +142,7 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
                 engine_reconfigure(d->engine, next);
                 config_free(d->config);
                 d->config = steal_pointer(&next);
+                taken = true;
                 tell_status(d);
         }
         config_free(next);
@@ -147,7 +150,9 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
                 json_make("{s:b, s:s?}", "ok", r == 0, "error", r ? err.text : NULL));
         instance_flush(d->instance, NULL);
         if (r)
-                report_line(LOG_ERR, "the old configuration stays: %s", err.text);
+                report_line(LOG_ERR, "%s: %s",
+                        taken ? "the new configuration is in force, but" : "the old configuration stays",
+                        err.text);
         sd_notify(0, "READY=1");
         return 0;
 }
@@ -210,6 +215,18 @@ raise_limits(void)
         }
 }
 
+/* driftctl holds the store for a moment where no daemon runs: that is waited for, another driftd is not. */
+static int
+open_instance(struct daemon *d, struct err *err)
+{
+        int64_t until_ms = clock_monotonic_ms() + STORE_WAIT_MS;
+        int r;
+        while ((r = instance_open(d->config, 0, &d->instance, err)) == INSTANCE_BUSY &&
+                clock_monotonic_ms() < until_ms)
+                nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+        return r;
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -223,7 +240,7 @@ start(struct daemon *d, struct err *err)
         r = open_loop(d, err);
         r = r ? r : config_load(d->config_file, &d->config, err);
         r = r ? r : folder_create(d->config->runtime_dir, 0755, err);
-        r = r ? r : instance_open(d->config, 0, &d->instance, err);
+        r = r ? r : open_instance(d, err);
         if (r)
                 return r;
         d->instance->announce = on_announce;
