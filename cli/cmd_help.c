@@ -123,8 +123,8 @@ print_options(struct cli *cli, const struct option *options)
 void
 help_command(struct cli *cli, const struct command *command)
 {
-        print(&cli->out, "usage: driftctl %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "", command->usage,
-                command->summary);
+        print(&cli->out, "usage: driftctl %s%s%s\n\n%s\n", command->name, *command->usage ? " " : "",
+                command->usage, command->summary);
         if (command->more)
                 print(&cli->out, "\n%s\n", command->more);
         if (command->options && command->options->name) {

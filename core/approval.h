@@ -26,7 +26,6 @@
 #define APPROVALS_MAX 16384u         /* in one file */
 #define APPROVAL_SUBJECTS_MAX 8192u  /* lines in one approval */
 
-
 struct approval {
         const char *text; /* the signed bytes: borrowed from what was parsed */
         size_t text_size;

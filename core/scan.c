@@ -279,16 +279,16 @@ run_workers(struct scan *scan)
         int r = 0;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        for (; started < wanted && r == 0; started++) {
+        for (; started < wanted; started++) {
                 struct scan_worker *worker = worker_new(scan);
                 r = worker ? -pthread_create(&worker->thread, NULL, worker_main, worker) : -ENOMEM;
-                if (r == 0)
-                        workers[started] = worker;
-                else
+                if (r != 0) {
                         worker_free(worker);
+                        break;
+                }
+                workers[started] = worker;
         }
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        started -= r < 0;
         for (unsigned i = 0; i < started; i++) {
                 pthread_join(workers[i]->thread, NULL);
                 worker_free(workers[i]);
@@ -440,10 +440,9 @@ scan_run(const struct scan_options *options, struct err *err)
                 .wake = PTHREAD_COND_INITIALIZER,
                 .rate = {.bytes_per_s = options->max_rate, .lock = PTHREAD_MUTEX_INITIALIZER},
         };
-        int r = add_starts(&scan);
-        if (r == 0)
-                r = run_workers(&scan);
-        r = scan.error;
+        if (add_starts(&scan) == 0)
+                run_workers(&scan);
+        int r = scan.error; /* the first of any thread */
         scan_done(&scan);
         return r;
 }

@@ -79,7 +79,8 @@ reopen_by_path(struct scan *scan, const struct scan_folder *folder)
         if (!path)
                 return -ENOMEM;
         scan_folder_path(folder, path);
-        strcpy(path + folder->path_size, folder->path_size ? "" : "/");
+        bool top = !folder->path_size; /* kept as nothing */
+        memcpy(path + folder->path_size, top ? "/" : "", top ? 2 : 1);
         int fd = folder_open(scan->options->root, path, NULL, NULL);
         if (fd < 0 || is_same(folder, fd))
                 return fd;

@@ -454,8 +454,8 @@ visit(struct scan_worker *worker, const struct scan_place *place, const char *na
 {
         struct snapshot_held held;
         int r = visit_stat(worker, place, name, !go_in, &held);
-        _cleanup_fd_ int fd = -1; /* so that each way out closes it */
-        fd = held.fd;
+        _cleanup_fd_ int fd = held.fd; /* so that each way out closes it */
+        (void)fd;
         if (r < 0)
                 return visit_failed(worker, place, start, go_in, -r);
         if (!S_ISDIR(held.stx.stx_mode))

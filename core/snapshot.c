@@ -148,6 +148,7 @@ static int
 xattr_read(const struct attempt *try, const char *link, const char *name, struct xattr *ret)
 {
         struct snapshot_reader *reader = try->reader;
+        assert(ret);
         ssize_t size = try->fd >= 0 ? fgetxattr(try->fd, name, reader->chunk, XATTR_SIZE_MAX)
                                     : getxattr(link, name, reader->chunk, XATTR_SIZE_MAX);
         if (size < 0)

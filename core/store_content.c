@@ -161,7 +161,8 @@ entries_mark(struct entries *entries, struct store *store, struct err *err)
 static int
 entries_drop(struct entries *entries, struct store *store, const struct digest *keep, struct err *err)
 {
-        qsort(entries->list, entries->n, sizeof *entries->list, drop_order);
+        if (entries->n)
+                qsort(entries->list, entries->n, sizeof *entries->list, drop_order);
         for (size_t i = 0; i < entries->n && store->content_total > TOTAL_AFTER_DROP; i++) {
                 const struct entry *entry = &entries->list[i];
                 if (digest_equal(&entry->digest, keep))

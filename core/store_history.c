@@ -156,7 +156,7 @@ record_insert(
 static int
 record_append(struct store *store, struct record_columns *columns, const struct json *detail, struct err *err)
 {
-        struct merkle merkle;
+        struct merkle merkle = {0};
         struct digest leaf, root;
         int r = history_head_read(store, &merkle, &root, err);
         if (r != 0)

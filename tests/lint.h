@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For the analyser alone (tests/lint.sh puts it in front of each file): what it cannot see across files. An error is never
- * 0, and the functions that make its words hand back the code that they were given.
+ * For the analyser alone (tests/lint.sh puts it in front of each file): what it cannot see across files. An
+ * error is never 0, and the functions that make its words hand back the code that they were given.
  */
 #pragma once
 

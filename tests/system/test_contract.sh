@@ -142,7 +142,7 @@ test_an_auditor_needs_only_sha256sum_and_ssh_keygen() {
     driftctl propose -o "$SCRATCH/two" --ticket OTHER 2>/dev/null
     driftctl sign "$SCRATCH/one" "$SCRATCH/two" --key "$KEYS/alice" --yes >/dev/null 2>&1
     driftctl sign "$SCRATCH/one" --key "$KEYS/bob" --yes >/dev/null 2>&1
-    cd "$SCRATCH"
+    cd "$SCRATCH" || fail "no scratch folder"
     csplit -sz -f part one.approval '/^driftd-approval/' '{*}'
     expect_equal "$(find . -maxdepth 1 -name 'part*' | wc -l)" 2 "the number of approvals of one"
     printf 'alice %s\nbob %s\n' "$(cut -d' ' -f1,2 "$KEYS/alice.pub")" "$(cut -d' ' -f1,2 "$KEYS/bob.pub")" >allowed

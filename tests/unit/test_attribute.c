@@ -116,7 +116,7 @@ static const char *const refused[] = {
         " type=file size=18446744073709551616",           /* past 64 bits */
         " type=file size=", " type=file mtime=-0",        /* zero has no sign */
         " type=file mtime=9223372036854775808", " type=file mtime=--1",
-        " type=file content=" HEX_A "a", /* 64 digits */
+        " type=file content=" HEX_A "a", /* 64 digits. NOLINT(bugprone-suspicious-missing-comma) */
         " type=file content=aaaa",
         " type=file content=Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         " type=file target=a",                               /* only links have one */

@@ -37,7 +37,8 @@ open_bytes(const void *bytes, size_t size, struct baseline **ret, struct err *er
 {
         char *copy = malloc(size + 1);
         ck_assert_ptr_nonnull(copy);
-        memcpy(copy, bytes, size);
+        if (size)
+                memcpy(copy, bytes, size);
         copy[size] = '\0';
         char *exact = realloc(copy, size ? size : 1); /* so that a read past the end is seen */
         return baseline_open(exact, size, ret, err);

@@ -119,7 +119,7 @@ scope_add(struct record *record, const char *name, const char *path)
         struct scope *scope = &record->scopes[record->options.n_scopes++];
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
         *scope = (struct scope){.domain = SCOPE_FILES, .mounts = SCOPE_MOUNTS_LOCAL};
-        strcpy(scope->name, name);
+        snprintf(scope->name, sizeof scope->name, "%s", name);
         text_list_add(&scope->paths, escaped, strlen(escaped));
         return scope;
 }

@@ -134,7 +134,7 @@ assert_changes(int changes)
         ck_assert_uint_eq(count, (uint64_t)changes * 10);
         if (changes) {
                 assert_ok(store_value_get(store, "change", &value, &err));
-                ck_assert_int_eq(atoi(value), changes);
+                ck_assert_int_eq(strtol(value, NULL, 10), changes);
         }
 }
 
