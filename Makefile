@@ -118,25 +118,14 @@ $(BUILD)/daemon/control.o: daemon/dev.driftd.Control.varlink
 
 # The programs without their main, for the unit tests.
 $(BUILD)/libdaemon.a: $(filter-out %/main.o,$(DAEMON))
-	rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 $(BUILD)/libcli.a: $(filter-out %/main.o,$(CLI))
-	rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 PARTS = $(BUILD)/libcli.a $(BUILD)/libdaemon.a $(BUILD)/libdrift.a
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS)
 	@mkdir -p $(@D)
 	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
-
-# The command line's own parts, without its main.
-$(BUILD)/tests/unit/test_cli_%: tests/unit/test_cli_%.c $(CLI) $(BUILD)/libdrift.a
-	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(filter-out $(BUILD)/cli/main.o,$(CLI)) \
-	  $(BUILD)/libdrift.a -lcheck -lsubunit -lm -lrt $(LIBS)
-
-# The daemon's dirty set, which needs nothing of the rest.
-$(BUILD)/tests/unit/test_dirty: tests/unit/test_dirty.c $(BUILD)/daemon/dirty.o
-	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/daemon/dirty.o -lcheck -lsubunit -lm -lrt -pthread
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)

@@ -29,3 +29,6 @@ int unescape_new(const char *text, char **ret);
 
 /* Whether these bytes are something that escape() would have written. */
 bool escape_is_canonical(const char *text, size_t size);
+
+/* Bytes of the UTF-8 sequence at data (RFC 3629: shortest form, no surrogates, up to U+10FFFF); 0: none. */
+size_t utf8_sequence(const void *data, size_t size);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/escape.h"
 #include "core/quote.h"
 
 #define BLANKS " \t"
@@ -56,37 +57,6 @@ refuse(const struct scanner *s, struct err *err, const char *hint, const char *f
 
 /* ---- one line ---- */
 
-/* Bytes of the UTF-8 sequence (RFC 3629) at p, 0 if it is none. */
-static size_t
-utf8_size(const unsigned char *p, size_t left)
-{
-        static const struct {
-                unsigned char first, last, second_min, second_max, size;
-        } forms[] = {
-                {0x00, 0x7f, 0, 0, 1},
-                {0xc2, 0xdf, 0x80, 0xbf, 2},
-                {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3},
-                {0xed, 0xed, 0x80, 0x9f, 3},
-                {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4},
-                {0xf1, 0xf3, 0x80, 0xbf, 4},
-                {0xf4, 0xf4, 0x80, 0x8f, 4},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-                size_t size = forms[i].size;
-                if (*p < forms[i].first || *p > forms[i].last)
-                        continue;
-                if (size > left || (size > 1 && (p[1] < forms[i].second_min || p[1] > forms[i].second_max)))
-                        return 0;
-                for (size_t k = 2; k < size; k++)
-                        if ((p[k] & 0xc0) != 0x80)
-                                return 0;
-                return size;
-        }
-        return 0;
-}
-
 static int
 check_bytes(const struct scanner *s, const char *line, size_t size, struct err *err)
 {
@@ -95,7 +65,7 @@ check_bytes(const struct scanner *s, const char *line, size_t size, struct err *
                 return refuse(s, err, "save the file as UTF-8 without it",
                         "the file starts with a byte order mark");
         for (size_t i = 0; i < size;) {
-                size_t took = utf8_size(p + i, size - i);
+                size_t took = utf8_sequence(p + i, size - i);
                 if (!took)
                         return refuse(s, err,
                                 "save the file as UTF-8; other bytes of a path are written as \\xhh",

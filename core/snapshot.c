@@ -321,45 +321,12 @@ content_look(const struct attempt *try, bool *ret_kept)
 
 /* ---- bodies ---- */
 
-/* Bytes of the UTF-8 sequence at text (RFC 3629: shortest form, no surrogates, up to U+10FFFF); 0: none. */
-static size_t
-utf8_sequence(const unsigned char *text, size_t size)
-{
-        static const struct {
-                unsigned char first, last, low, high; /* of the first byte; of the second */
-                size_t size;
-        } forms[] = {
-                {0x01, 0x7f, 0, 0, 1},
-                {0xc2, 0xdf, 0x80, 0xbf, 2},
-                {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3},
-                {0xed, 0xed, 0x80, 0x9f, 3},
-                {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4},
-                {0xf1, 0xf3, 0x80, 0xbf, 4},
-                {0xf4, 0xf4, 0x80, 0x8f, 4},
-        };
-        for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-                if (text[0] < forms[i].first || text[0] > forms[i].last)
-                        continue;
-                if (size < forms[i].size)
-                        return 0;
-                if (forms[i].size > 1 && (text[1] < forms[i].low || text[1] > forms[i].high))
-                        return 0;
-                for (size_t k = 2; k < forms[i].size; k++)
-                        if ((text[k] & 0xc0) != 0x80)
-                                return 0;
-                return forms[i].size;
-        }
-        return 0;
-}
-
 static bool
 is_text(const char *data, size_t size)
 {
         const unsigned char *bytes = (const unsigned char *)data;
         for (size_t i = 0; i < size;) {
-                size_t step = utf8_sequence(bytes + i, size - i);
+                size_t step = bytes[i] ? utf8_sequence(bytes + i, size - i) : 0;
                 if (!step)
                         return false;
                 i += step;
