@@ -334,8 +334,8 @@ judge_held(struct standings *standings, const char *name)
         return s ? s->baseline : NULL;
 }
 
-bool
-judge_names_path(struct judge *judge, const char *escaped)
+static bool
+any_scope_path(struct judge *judge, bool (*fits)(const char *path, const char *escaped), const char *escaped)
 {
         _cleanup_(judge_releasep) struct standings *held = judge_hold(judge);
         for (size_t i = 0; held && i < held->n; i++) {
@@ -343,10 +343,35 @@ judge_names_path(struct judge *judge, const char *escaped)
                 const struct scope *scopes = baseline_scopes(held->list[i].baseline, &n_scopes);
                 for (size_t j = 0; j < n_scopes; j++)
                         for (size_t k = 0; scopes[j].domain == SCOPE_FILES && k < scopes[j].paths.count; k++)
-                                if (strcmp(scopes[j].paths.items[k], escaped) == 0)
+                                if (fits(scopes[j].paths.items[k], escaped))
                                         return true;
         }
         return false;
+}
+
+static bool
+is_same_path(const char *path, const char *escaped)
+{
+        return strcmp(path, escaped) == 0;
+}
+
+static bool
+is_below_path(const char *path, const char *escaped)
+{
+        size_t size = strcmp(escaped, "/") == 0 ? 0 : strlen(escaped);
+        return strncmp(path, escaped, size) == 0 && path[size] == '/';
+}
+
+bool
+judge_names_path(struct judge *judge, const char *escaped)
+{
+        return any_scope_path(judge, is_same_path, escaped);
+}
+
+bool
+judge_names_below(struct judge *judge, const char *escaped)
+{
+        return any_scope_path(judge, is_below_path, escaped);
 }
 
 const struct baseline *

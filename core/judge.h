@@ -90,8 +90,9 @@ CLEANUP_DEFINE(struct standings *, judge_release)
 const struct baseline *judge_held(struct standings *standings, const char *name); /* borrowed; NULL */
 const struct baseline *judge_held_at(struct standings *standings, size_t index);  /* NULL past the end */
 
-/* Whether this escaped path is a path of some files scope. Any thread. */
+/* Whether this escaped path is a path of some files scope; whether one lies below it. Any thread. */
 bool judge_names_path(struct judge *judge, const char *escaped);
+bool judge_names_below(struct judge *judge, const char *escaped);
 
 /* Restores what the store remembers: an open drift (strings copied), a rotation. */
 int judge_restore(struct judge *judge, const struct drift *drift);

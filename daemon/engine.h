@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: from hints to verdicts. It owns the watch, the dirty set, the threads that look (a few that
- * take a snapshot each, one that walks whole scopes, one that walks new subtrees) and the passes. All judging
- * and writing is done in the main thread; all reading of watched files outside of it.
+ * The engine: from hints to verdicts. It owns what finds changes (watch, mounts, walker) and what looks at
+ * them (lookers), and decides when. All judging and writing is done in the loop's thread; all reading of
+ * watched files outside of it.
  */
 #pragma once
 
@@ -10,11 +10,7 @@
 
 #include "core/instance.h"
 
-#define LOOKERS_MAX 16u      /* threads that take snapshots, those that got stuck included */
-#define HINTS_MAX 65536u     /* paths between the walking threads and the loop; past it they wait */
-#define SUBTREES_MAX 4096u   /* subtrees waiting; past it everything is walked */
-#define LOOK_AGAIN_MS 1000   /* a path whose answer just changed is looked at again no sooner */
-#define STUCK_AFTER_MS 30000 /* a look without progress for so long is called stuck */
+#define LOOK_AGAIN_MS 1000 /* a path whose answer just changed is looked at again no sooner */
 
 struct engine;
 

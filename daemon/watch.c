@@ -228,8 +228,8 @@ event_path(struct watch *watch, const struct inotify_event *event)
         return path;
 }
 
-static void
-forget_subtree(struct watch *watch, const char *path)
+void
+watch_forget(struct watch *watch, const char *path)
 {
         pthread_mutex_lock(&watch->lock);
         unwatch_subtree(watch, path);
@@ -250,7 +250,7 @@ handle_event(struct watch *watch, const struct inotify_event *event)
         bool left = event->mask & (IN_MOVED_FROM | IN_DELETE), came = event->mask & (IN_MOVED_TO | IN_CREATE);
         bool self_gone = event->mask & (IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF);
         if ((folder && left) || (itself && self_gone))
-                forget_subtree(watch, path);
+                watch_forget(watch, path);
         if ((folder && (left || came)) || (itself && self_gone))
                 watch->calls.subtree(watch->userdata, path);
         else

@@ -34,6 +34,9 @@ CLEANUP_DEFINE(struct watch *, watch_free)
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
+/* Lets go of a folder and of all below it, under this path. */
+void watch_forget(struct watch *watch, const char *path);
+
 /* Reads all that the kernel has queued by now and hands it on. Main thread. */
 void watch_drain(struct watch *watch);
 

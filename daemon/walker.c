@@ -1,0 +1,563 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Passes and subtrees, and the queue of hints between the walking threads and the loop.
+ *
+ * A pass begins when one is asked for and the loop has dealt with the end of the last. All that was asked for
+ * before it began is answered by it. Its end stands in the queue behind its own hints, so that whoever takes
+ * HINT_PASS has taken all that it found.
+ *
+ * Owns the two threads and the queue. Must not know what becomes of a hint, nor touch the store or a verdict.
+ *
+ * Invariants: (1) only one pass runs; (2) a hint that could not be kept for lack of memory makes the pass
+ * incomplete; (3) everything in struct walker but the counters is under the lock.
+ */
+#include "daemon/walker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "daemon/looker.h"
+
+const char *const pass_names[PASS_COUNT] = {"folders", "quick", "full"};
+
+struct hint_entry {
+        struct hint hint;
+        struct hint_entry *next;
+};
+
+struct subtree {
+        struct subtree *next;
+        char path[];
+};
+
+struct walker {
+        struct instance *instance;
+        struct watch *watch;
+        void (*wake)(void *userdata);
+        void *userdata;
+        _Atomic unsigned workers;
+        _Atomic uint64_t max_rate;
+
+        pthread_mutex_t lock;
+        pthread_cond_t work; /* for both threads */
+        pthread_cond_t room; /* for those that wait to hand hints over */
+        struct hint_entry *hints, **hints_end;
+        size_t n_hints, hint_bytes;
+        struct subtree *subtrees, **subtrees_end;
+        size_t n_subtrees;
+        pthread_t passes, prunes;
+        bool passes_runs, prunes_runs, stopping;
+
+        bool want[PASS_COUNT];
+        bool want_again[PASS_COUNT]; /* passes that gave way to an urgent one */
+        bool urgent;                 /* somebody waits for the pass that is asked for */
+        uint64_t asked;              /* number of the newest call */
+        bool walking;                /* until walker_resume */
+        bool background;             /* the pass that runs is held back */
+        bool over;                   /* it is: `pass` is to be taken once `before_over` hints are */
+        size_t before_over;
+        struct pass pass;
+        atomic_ullong files, bytes;
+        atomic_bool cancel;                        /* of the pass */
+        atomic_bool cancel_all;                    /* of the subtree too */
+        unsigned long long seen_files, seen_bytes; /* at the last check for being stuck */
+        int64_t seen_ms;
+};
+
+/* ---- the queue ---- */
+
+void
+hint_done(struct hint *hint)
+{
+        free(hint->path);
+        free(hint->body);
+        *hint = (struct hint){0};
+}
+
+/* Takes the hint over, waiting for room. */
+static void
+queue_hint(struct walker *walker, struct hint hint)
+{
+        struct hint_entry *entry = malloc(sizeof *entry);
+        pthread_mutex_lock(&walker->lock);
+        while (!walker->stopping &&
+                (walker->n_hints >= HINTS_MAX || walker->hint_bytes >= PENDING_BODIES_MAX))
+                pthread_cond_wait(&walker->room, &walker->lock);
+        bool kept = entry && (hint.path || hint.body);
+        if (kept) {
+                *entry = (struct hint_entry){.hint = hint};
+                *walker->hints_end = entry;
+                walker->hints_end = &entry->next;
+                walker->n_hints++;
+                walker->hint_bytes += hint.body_size;
+        } else if (hint.kind == HINT_PATH && hint.from_pass) {
+                walker->pass.unreadable.count++; /* not looked at: the pass is incomplete */
+        } else if (hint.kind == HINT_PATH) {
+                walker->want[PASS_QUICK] = true;
+                pthread_cond_broadcast(&walker->work);
+        }
+        pthread_mutex_unlock(&walker->lock);
+        walker->wake(walker->userdata);
+        if (kept)
+                return;
+        free(entry);
+        hint_done(&hint);
+}
+
+static void
+hint_from_pass(void *userdata, const char *path)
+{
+        queue_hint(userdata, (struct hint){.kind = HINT_PATH, .path = strdup(path), .from_pass = true});
+}
+
+static void
+hint_from_event(void *userdata, const char *path)
+{
+        queue_hint(userdata, (struct hint){.kind = HINT_PATH, .path = strdup(path)});
+}
+
+/* Content is a comfort: without memory for it there is no line diff. */
+static void
+hint_body(void *userdata, const struct digest *digest, const char *body, size_t size)
+{
+        struct hint hint = {.kind = HINT_BODY, .digest = *digest, .body = malloc(size + 1)};
+        if (hint.body)
+                memcpy(hint.body, body, size);
+        hint.body_size = hint.body ? size : 0;
+        queue_hint(userdata, hint);
+}
+
+/* L */
+static bool
+take_first(struct walker *walker, bool room, struct hint *ret)
+{
+        struct hint_entry *entry = walker->hints;
+        if (!entry || (entry->hint.path && !room)) /* in order: bodies wait too */
+                return false;
+        walker->hints = entry->next;
+        if (!walker->hints)
+                walker->hints_end = &walker->hints;
+        walker->n_hints--;
+        walker->hint_bytes -= entry->hint.body_size;
+        walker->before_over -= walker->before_over > 0;
+        *ret = entry->hint;
+        free(entry);
+        pthread_cond_broadcast(&walker->room);
+        return true;
+}
+
+bool
+walker_take(struct walker *walker, bool room, struct hint *ret)
+{
+        pthread_mutex_lock(&walker->lock);
+        bool taken = true;
+        if (walker->over && walker->before_over == 0) {
+                walker->over = false;
+                *ret = (struct hint){.kind = HINT_PASS, .pass = walker->pass};
+        } else {
+                taken = take_first(walker, room, ret);
+        }
+        pthread_mutex_unlock(&walker->lock);
+        return taken;
+}
+
+/* ---- what both threads do ---- */
+
+static int
+on_folder(void *userdata, int folder_fd, const char *path, const struct statx *stx)
+{
+        struct walker *walker = userdata;
+        watch_folder(walker->watch, folder_fd, path, stx); /* what is lost is counted there */
+        return 0;
+}
+
+static void
+count_place(struct place_count *place, const char *escaped, const char *reason)
+{
+        if (place->count++ == 0)
+                snprintf(place->where, sizeof place->where, "%.400s%s%s", escaped, reason ? ": " : "",
+                        reason ? reason : "");
+}
+
+static void
+on_problem(void *userdata, const char *path, int error)
+{
+        struct walker *walker = userdata;
+        _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        if (error == EXDEV || !escaped)
+                return;
+        bool gone = error == ENOENT || error == ENOTDIR;
+        bool named = gone && judge_names_path(walker->instance->judge, escaped);
+        pthread_mutex_lock(&walker->lock);
+        if (named)
+                count_place(&walker->pass.missing, escaped, NULL);
+        else if (!gone)
+                count_place(&walker->pass.unreadable, escaped, strerrordesc_np(error));
+        pthread_mutex_unlock(&walker->lock);
+}
+
+/* A subtree's problem is nobody's to report: a pass meets it again, and reports it. */
+static void
+on_subtree_problem(void *userdata, const char *path, int error)
+{
+        (void)path;
+        if (error != EXDEV && error != ENOENT && error != ENOTDIR)
+                walker_ask(userdata, PASS_QUICK, false);
+}
+
+/* ---- passes ---- */
+
+/* A scope's path may be a file, or not exist yet: the folder that holds it is watched too. */
+static void
+watch_parents(struct walker *walker, const struct baseline *baseline)
+{
+        size_t n_scopes;
+        const struct scope *scopes = baseline_scopes(baseline, &n_scopes);
+        for (size_t i = 0; i < n_scopes; i++)
+                for (size_t j = 0; scopes[i].domain == SCOPE_FILES && j < scopes[i].paths.count; j++) {
+                        _cleanup_free_ char *path = NULL;
+                        if (unescape_new(scopes[i].paths.items[j], &path) < 0 || strcmp(path, "/") == 0)
+                                continue;
+                        char *slash = strrchr(path, '/');
+                        slash[slash == path] = '\0';
+                        _cleanup_fd_ int fd = folder_open("", path, NULL, NULL);
+                        struct statx stx;
+                        if (fd >= 0 && statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stx) == 0)
+                                watch_folder(walker->watch, fd, path, &stx);
+                }
+}
+
+static enum scan_look
+plan_nothing(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
+{
+        (void)userdata;
+        (void)path;
+        (void)scope;
+        (void)stx;
+        (void)wish;
+        return SCAN_SKIP;
+}
+
+/* Only folders, to have every watch in place before READY. */
+static int
+walk_folders(struct walker *walker, const struct baseline *baseline)
+{
+        size_t n_scopes;
+        const struct scope *scopes = baseline_scopes(baseline, &n_scopes);
+        struct scan_options scan = {
+                .root = "",
+                .scopes = scopes,
+                .n_scopes = n_scopes,
+                .folders_only = true,
+                .workers = walker->workers,
+                .wish = {.cancel = &walker->cancel, .prefix = UINT64_MAX},
+                .calls = {.folder = on_folder, .plan = plan_nothing, .problem = on_problem},
+                .userdata = walker,
+        };
+        return scan_run(&scan, NULL);
+}
+
+static int
+walk(struct walker *walker, enum pass_kind kind, bool background)
+{
+        _cleanup_(judge_releasep) struct standings *held = judge_hold(walker->instance->judge);
+        const struct baseline *baseline;
+        int r = 0;
+        for (size_t i = 0; r == 0 && (baseline = judge_held_at(held, i)); i++) {
+                watch_parents(walker, baseline);
+                r = kind == PASS_FOLDERS ? walk_folders(walker, baseline) : 0;
+        }
+        if (kind == PASS_FOLDERS)
+                return r;
+        struct judge_scan scan = {
+                .full = kind == PASS_FULL,
+                .workers = walker->workers,
+                .max_rate = background ? walker->max_rate : 0,
+                .background = background,
+                .own = walker->instance->own,
+                .n_own = walker->instance->n_own,
+                .files = &walker->files,
+                .bytes = &walker->bytes,
+                .cancel = &walker->cancel,
+                .folder = on_folder,
+                .hint = hint_from_pass,
+                .keep = hint_body,
+                .problem = on_problem,
+                .userdata = walker,
+        };
+        judge_refused_reset(walker->instance->judge);
+        return judge_scan(walker->instance->judge, &scan, NULL);
+}
+
+/* L: which pass is to run; a full one answers all that a quick one could. */
+static bool
+next_pass(struct walker *walker, enum pass_kind *ret)
+{
+        if (walker->want[PASS_FULL])
+                walker->want[PASS_QUICK] = false;
+        for (enum pass_kind kind = PASS_FOLDERS; kind < PASS_COUNT; kind++)
+                if (walker->want[kind]) {
+                        *ret = kind;
+                        return true;
+                }
+        return false;
+}
+
+/* L */
+static void
+begin_pass(struct walker *walker, enum pass_kind kind)
+{
+        walker->want[kind] = false;
+        walker->walking = true;
+        walker->background = !walker->urgent;
+        walker->urgent = false;
+        walker->pass = (struct pass){.kind = kind, .number = walker->asked, .started_ms = clock_now_ms()};
+        walker->files = walker->bytes = 0;
+        atomic_store(&walker->cancel, walker->stopping);
+}
+
+static void *
+passes_main(void *argument)
+{
+        struct walker *walker = argument;
+        pthread_mutex_lock(&walker->lock);
+        while (!walker->stopping) {
+                enum pass_kind kind;
+                if (walker->walking || !next_pass(walker, &kind)) {
+                        pthread_cond_wait(&walker->work, &walker->lock);
+                        continue;
+                }
+                begin_pass(walker, kind);
+                bool background = walker->background;
+                pthread_mutex_unlock(&walker->lock);
+                int r = walk(walker, kind, background);
+                pthread_mutex_lock(&walker->lock);
+                walker->pass.result = r;
+                walker->pass.files = walker->files;
+                walker->pass.bytes = walker->bytes;
+                walker->over = true;
+                walker->before_over = walker->n_hints;
+                walker->wake(walker->userdata);
+        }
+        pthread_mutex_unlock(&walker->lock);
+        return NULL;
+}
+
+uint64_t
+walker_ask(struct walker *walker, enum pass_kind kind, bool urgent)
+{
+        pthread_mutex_lock(&walker->lock);
+        walker->want[kind] = true;
+        walker->urgent = walker->urgent || urgent;
+        uint64_t number = ++walker->asked;
+        /* Nobody waits behind a pass that is held back; it is walked anew after the urgent one. */
+        if (urgent && walker->walking && walker->background && walker->pass.kind != PASS_FOLDERS &&
+                walker->max_rate) {
+                atomic_store(&walker->cancel, true);
+                walker->want_again[walker->pass.kind] = true;
+        }
+        pthread_cond_broadcast(&walker->work);
+        pthread_mutex_unlock(&walker->lock);
+        return number;
+}
+
+void
+walker_resume(struct walker *walker)
+{
+        pthread_mutex_lock(&walker->lock);
+        walker->walking = false;
+        bool gave_way = walker->pass.result == -ECANCELED;
+        for (enum pass_kind kind = PASS_QUICK; !gave_way && kind < PASS_COUNT; kind++) {
+                bool again = walker->want_again[kind] && kind != walker->pass.kind;
+                walker->want[kind] = walker->want[kind] || again;
+                walker->want_again[kind] = false;
+        }
+        pthread_cond_broadcast(&walker->work);
+        pthread_mutex_unlock(&walker->lock);
+}
+
+/* ---- subtrees ---- */
+
+static struct subtree *
+take_subtree(struct walker *walker)
+{
+        struct subtree *subtree = walker->subtrees;
+        walker->subtrees = subtree->next;
+        if (!walker->subtrees)
+                walker->subtrees_end = &walker->subtrees;
+        walker->n_subtrees--;
+        return subtree;
+}
+
+static void *
+prunes_main(void *argument)
+{
+        struct walker *walker = argument;
+        pthread_mutex_lock(&walker->lock);
+        while (!walker->stopping) {
+                if (!walker->subtrees) {
+                        pthread_cond_wait(&walker->work, &walker->lock);
+                        continue;
+                }
+                struct subtree *subtree = take_subtree(walker);
+                pthread_mutex_unlock(&walker->lock);
+                struct judge_scan scan = {
+                        .below = subtree->path,
+                        .workers = 1,
+                        .own = walker->instance->own,
+                        .n_own = walker->instance->n_own,
+                        .cancel = &walker->cancel_all,
+                        .folder = on_folder,
+                        .hint = hint_from_event,
+                        .problem = on_subtree_problem,
+                        .userdata = walker,
+                };
+                int r = judge_scan(walker->instance->judge, &scan, NULL);
+                free(subtree);
+                if (r < 0 && r != -ECANCELED)
+                        walker_ask(walker, PASS_QUICK, false);
+                pthread_mutex_lock(&walker->lock);
+        }
+        pthread_mutex_unlock(&walker->lock);
+        return NULL;
+}
+
+bool
+walker_subtree(struct walker *walker, const char *path)
+{
+        size_t size = strlen(path) + 1;
+        struct subtree *subtree = calloc(1, sizeof *subtree + size);
+        if (!subtree)
+                return false;
+        memcpy(subtree->path, path, size);
+        pthread_mutex_lock(&walker->lock);
+        bool room = walker->n_subtrees < SUBTREES_MAX;
+        if (room) {
+                *walker->subtrees_end = subtree;
+                walker->subtrees_end = &subtree->next;
+                walker->n_subtrees++;
+                pthread_cond_broadcast(&walker->work);
+        }
+        pthread_mutex_unlock(&walker->lock);
+        if (!room)
+                free(subtree);
+        return room;
+}
+
+/* ---- progress ---- */
+
+void
+walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes)
+{
+        *ret_files = walker->files;
+        *ret_bytes = walker->bytes;
+}
+
+bool
+walker_is_stuck(struct walker *walker, int64_t now_ms)
+{
+        unsigned long long files = walker->files, bytes = walker->bytes;
+        pthread_mutex_lock(&walker->lock);
+        bool goes_on = !walker->walking || walker->n_hints > 0 || walker->over ||
+                       files != walker->seen_files || bytes != walker->seen_bytes;
+        pthread_mutex_unlock(&walker->lock);
+        if (goes_on) {
+                walker->seen_files = files;
+                walker->seen_bytes = bytes;
+                walker->seen_ms = now_ms;
+        }
+        return now_ms - walker->seen_ms >= STUCK_AFTER_MS;
+}
+
+/* ---- life ---- */
+
+int
+walker_new(struct instance *instance, struct watch *watch, void (*wake)(void *userdata), void *userdata,
+        struct walker **ret)
+{
+        struct walker *walker = calloc(1, sizeof *walker);
+        if (!walker)
+                return -ENOMEM;
+        walker->instance = instance;
+        walker->watch = watch;
+        walker->wake = wake;
+        walker->userdata = userdata;
+        walker->workers = 1;
+        walker->hints_end = &walker->hints;
+        walker->subtrees_end = &walker->subtrees;
+        walker->seen_ms = clock_monotonic_ms();
+        pthread_mutex_init(&walker->lock, NULL);
+        pthread_cond_init(&walker->work, NULL);
+        pthread_cond_init(&walker->room, NULL);
+        *ret = walker;
+        return 0;
+}
+
+int
+walker_start(struct walker *walker)
+{
+        int r = -pthread_create(&walker->passes, NULL, passes_main, walker);
+        walker->passes_runs = r == 0;
+        r = r ? r : -pthread_create(&walker->prunes, NULL, prunes_main, walker);
+        walker->prunes_runs = walker->passes_runs && r == 0;
+        return r;
+}
+
+void
+walker_configure(struct walker *walker, unsigned workers, uint64_t max_rate)
+{
+        walker->workers = workers;
+        walker->max_rate = max_rate;
+}
+
+void
+walker_stop(struct walker *walker)
+{
+        pthread_mutex_lock(&walker->lock);
+        walker->stopping = true;
+        atomic_store(&walker->cancel, true);
+        atomic_store(&walker->cancel_all, true);
+        pthread_cond_broadcast(&walker->work);
+        pthread_cond_broadcast(&walker->room);
+        pthread_mutex_unlock(&walker->lock);
+}
+
+bool
+walker_join(struct walker *walker, const struct timespec *deadline)
+{
+        if (walker->passes_runs && pthread_timedjoin_np(walker->passes, NULL, deadline) != 0)
+                return false;
+        walker->passes_runs = false;
+        if (walker->prunes_runs && pthread_timedjoin_np(walker->prunes, NULL, deadline) != 0)
+                return false;
+        walker->prunes_runs = false;
+        return true;
+}
+
+struct walker *
+walker_free(struct walker *walker)
+{
+        if (!walker)
+                return NULL;
+        for (struct hint_entry *entry = walker->hints, *next; entry; entry = next) {
+                next = entry->next;
+                hint_done(&entry->hint);
+                free(entry);
+        }
+        for (struct subtree *subtree = walker->subtrees, *next; subtree; subtree = next) {
+                next = subtree->next;
+                free(subtree);
+        }
+        pthread_cond_destroy(&walker->work);
+        pthread_cond_destroy(&walker->room);
+        pthread_mutex_destroy(&walker->lock);
+        free(walker);
+        return NULL;
+}

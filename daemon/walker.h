@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The walking threads: one runs whole passes, one after the other; one walks subtrees that are new, were
+ * moved or are gone. Both watch each folder before they read it, and hand what they meet to the loop as
+ * hints, through one bounded queue: past its bounds they wait.
+ */
+#pragma once
+
+#include "core/instance.h"
+#include "daemon/watch.h"
+
+#define HINTS_MAX 65536u   /* paths between the walking threads and the loop */
+#define SUBTREES_MAX 4096u /* subtrees that wait */
+
+enum pass_kind {
+        PASS_FOLDERS, /* only adds the watches */
+        PASS_QUICK,   /* looks at every stat */
+        PASS_FULL,    /* reads everything */
+        PASS_COUNT,
+};
+extern const char *const pass_names[PASS_COUNT];
+
+struct place_count {
+        uint64_t count;
+        char where[512]; /* the first; escaped, with the reason where there is one */
+};
+
+struct pass {
+        enum pass_kind kind;
+        uint64_t number;    /* of the newest call of walker_ask that it answers */
+        int result;         /* of the scan; -ECANCELED: it gave way to an urgent one, or ends */
+        int64_t started_ms; /* wall clock */
+        uint64_t files, bytes;
+        struct place_count unreadable; /* folders that could not be walked */
+        struct place_count missing;    /* paths of scopes that are not there */
+};
+
+enum hint_kind {
+        HINT_PATH, /* look at it: path, from_pass */
+        HINT_BODY, /* content worth keeping: digest, body, body_size */
+        HINT_PASS, /* a pass is over, all its hints were taken: pass */
+};
+
+struct hint {
+        enum hint_kind kind;
+        char *path;     /* raw */
+        bool from_pass; /* only a pass's word, no event */
+        struct digest digest;
+        char *body;
+        size_t body_size;
+        struct pass pass;
+};
+void hint_done(struct hint *hint);
+
+struct walker;
+
+/* Everything is borrowed. wake: called in any thread when there is a hint. */
+int walker_new(struct instance *instance, struct watch *watch, void (*wake)(void *userdata), void *userdata,
+        struct walker **ret);
+int walker_start(struct walker *walker);
+void walker_stop(struct walker *walker);
+/* After walker_stop. false: a thread hangs past the deadline (CLOCK_REALTIME), and nothing may be freed. */
+bool walker_join(struct walker *walker, const struct timespec *deadline);
+struct walker *walker_free(struct walker *walker); /* after walker_join */
+
+/* max_rate in bytes/s for passes that nobody waits for; 0: no limit. */
+void walker_configure(struct walker *walker, unsigned workers, uint64_t max_rate);
+
+/* Returns the number that the pass which answers this will at least have. urgent: somebody waits for it. */
+uint64_t walker_ask(struct walker *walker, enum pass_kind kind, bool urgent);
+/* Walks what is, or was, at and below a path. false: no room (or memory); ask for a pass. */
+bool walker_subtree(struct walker *walker, const char *path);
+
+/* The next hint, the caller's. false: none; without room for paths, none that could be taken. */
+bool walker_take(struct walker *walker, bool room, struct hint *ret);
+/* After HINT_PASS: the next pass may begin. */
+void walker_resume(struct walker *walker);
+
+/* Of the pass that runs. */
+void walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes);
+/* Whether the pass that runs has made no progress for STUCK_AFTER_MS. To be asked every few seconds. */
+bool walker_is_stuck(struct walker *walker, int64_t now_ms);
