@@ -59,6 +59,7 @@ CORE    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
 DAEMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/*.c))
 CLI     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
 ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
@@ -131,6 +132,11 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
+# Programs that set traps for the system tests.
+$(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
+	@mkdir -p $(@D)
+	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $<
+
 $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
@@ -150,7 +156,7 @@ check: ## install what the tests need, build, check the floors, run all tests
 check-unit: $(UNIT) ## the unit tests alone
 	@tests/unit/run.sh $(BUILD) $(UNIT)
 
-check-system: all ## the system tests alone; TESTS=names chooses some
+check-system: all $(TOOLS) ## the system tests alone; TESTS=names chooses some
 	@BUILD=$(BUILD) tests/system/run.sh $(TESTS)
 
 ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'

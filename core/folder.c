@@ -94,11 +94,23 @@ entry_open_folder(int folder_fd, const char *name)
                             : fd; /* O_NOATIME is for the owner and CAP_FOWNER */
 }
 
+static int
+stat_with(int folder_fd, const char *name, int sync, struct statx *ret)
+{
+        int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | sync;
+        return statx(folder_fd, name, flags, STATX_BASIC_STATS | STATX_MNT_ID, ret) < 0 ? -errno : 0;
+}
+
 int
 entry_stat(int folder_fd, const char *name, struct statx *ret)
 {
-        int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH;
-        return statx(folder_fd, name, flags, STATX_BASIC_STATS | STATX_MNT_ID, ret) < 0 ? -errno : 0;
+        return stat_with(folder_fd, name, AT_STATX_SYNC_AS_STAT, ret);
+}
+
+int
+entry_stat_known(int folder_fd, const char *name, struct statx *ret)
+{
+        return stat_with(folder_fd, name, AT_STATX_DONT_SYNC, ret);
 }
 
 dev_t

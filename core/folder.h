@@ -23,6 +23,13 @@ int entry_open_folder(int folder_fd, const char *name);
 int entry_stat(int folder_fd, const char *name, struct statx *ret);
 
 /*
+ * The same from what the kernel knows already (AT_STATX_DONT_SYNC): no server is asked, so this returns where
+ * a network or FUSE file system does not answer; on such a one the attributes may be old. For local ones
+ * there is no difference.
+ */
+int entry_stat_known(int folder_fd, const char *name, struct statx *ret);
+
+/*
  * The folder that holds the last component (O_PATH), and the name of that component, inside `path`; "." for
  * "/" itself. *ret_world (may be NULL: cheaper): that folder and all above it, up to root, are o+x.
  * Descriptor or -errno.

@@ -31,8 +31,7 @@ static const struct {
         [PROBLEM_UNVERIFIED] = {"content_age", true},
         [PROBLEM_UNKNOWN] = {"unknown", true},
         [PROBLEM_OVERFLOW] = {"overflow", true},
-        [PROBLEM_WATCH_LOST] = {"watch_lost",
-                false}, /* the quick passes take over, and every diff looks at all */
+        [PROBLEM_WATCH_LOST] = {"watch_lost", true},
         [PROBLEM_UNREADABLE] = {"unreadable", true},
         [PROBLEM_STUCK] = {"stuck", true},
         [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},

@@ -102,6 +102,16 @@ int judge_restore_rotation(struct judge *judge, const struct digest *baseline_id
 /* How a path (raw) is to be looked at; false if no scope holds it and nothing is expected of it. */
 bool judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish);
 
+/*
+ * How far a look at a path (raw) may go: as far as the mount rules of any scope that holds it allow. The
+ * table may be empty: then as far as it likes.
+ */
+enum scan_reach judge_reach(struct judge *judge, const struct mount_table *table, const char *path);
+/* snapshot_path of a path of this host, as far as a look may go: UNREADABLE with EXDEV where it may not. Any
+ * thread. */
+int judge_look(struct judge *judge, const struct mount_table *table, const char *path,
+        const struct snapshot_wish *wish, struct snapshot *ret, struct err *err);
+
 struct observation {
         int result; /* 0 or enum snapshot_result */
         struct snapshot *snapshot;

@@ -151,8 +151,15 @@ reported_mask(const struct ruling *ruling, const struct finding *finding, const 
 static const char *
 unknown_reason(const struct observation *seen)
 {
-        return seen->result == SNAPSHOT_UNSTABLE ? "it did not hold still while it was read"
-                                                 : strerrordesc_np(seen->snapshot->failed_errno);
+        if (seen->result == SNAPSHOT_UNSTABLE)
+                return "it did not hold still while it was read";
+        if (seen->snapshot->failed_errno == EXDEV)
+                return "something is mounted over it that its scope does not go into";
+        if (seen->snapshot->failed_errno == ETIMEDOUT)
+                return "its file system does not answer";
+        if (seen->snapshot->failed_errno == EFBIG)
+                return "it is larger than the 256 GiB of which content is read";
+        return strerrordesc_np(seen->snapshot->failed_errno);
 }
 
 /* Fills in what the look says; what belongs to the drift's life (first seen, acknowledgement) is the

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/clock.h"
+#include "core/escape.h"
 #include "core/item.h"
 
 /* ---- one path ---- */
@@ -90,6 +92,39 @@ judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish)
         }
         pthread_mutex_unlock(&judge->lock);
         return wanted;
+}
+
+enum scan_reach
+judge_reach(struct judge *judge, const struct mount_table *table, const char *path)
+{
+        _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        _cleanup_(judge_releasep) struct standings *held = judge_hold(judge);
+        enum scan_reach farthest = SCAN_REACH_NOT;
+        bool any = false;
+        for (size_t i = 0; escaped && held && i < held->n; i++) {
+                size_t n_scopes;
+                const struct scope *scopes = baseline_scopes(held->list[i].baseline, &n_scopes);
+                const struct scope *scope = scope_for_path(scopes, n_scopes, escaped);
+                if (!scope)
+                        continue;
+                enum scan_reach reach = scan_reach(table, scope, path);
+                farthest = reach < farthest ? reach : farthest;
+                any = true;
+        }
+        return any ? farthest : SCAN_REACH_IN;
+}
+
+int
+judge_look(struct judge *judge, const struct mount_table *table, const char *path,
+        const struct snapshot_wish *wish, struct snapshot *ret, struct err *err)
+{
+        struct snapshot_wish within = *wish;
+        enum scan_reach reach = judge_reach(judge, table, path);
+        within.mount_point = reach == SCAN_REACH_POINT;
+        if (reach != SCAN_REACH_NOT)
+                return snapshot_path("", path, &within, ret, err);
+        *ret = (struct snapshot){.failed_errno = EXDEV, .taken_ms = clock_now_ms()};
+        return SNAPSHOT_UNREADABLE;
 }
 
 /* A growing file keeps its known prefix, or began anew: by truncation (it is shorter) or as another inode. */

@@ -24,6 +24,7 @@ struct walk {
         const struct judge_scan *options;
         uint32_t pass;
         uint32_t now_s;
+        const struct mount_table *mounts; /* of now; empty where it could not be read */
         atomic_bool out_of_memory;
 };
 
@@ -211,7 +212,9 @@ walk_single(struct walk *walk, const char *path, struct err *err)
         struct snapshot_wish wish = {.own = walk->options->own, .n_own = walk->options->n_own};
         if (!judge_wish(walk->judge, path, &wish))
                 return 0;
-        int result = snapshot_path(walk->options->root, path, &wish, &snapshot, err);
+        bool image = walk->options->root && walk->options->root[0]; /* the table's paths are the host's */
+        int result = image ? snapshot_path(walk->options->root, path, &wish, &snapshot, err)
+                           : judge_look(walk->judge, walk->mounts, path, &wish, &snapshot, err);
         if (result < 0)
                 return result;
         observe_here(walk, path, result, &snapshot);
@@ -313,7 +316,10 @@ int
 judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err)
 {
         _cleanup_(judge_releasep) struct standings *standings = judge_hold(judge);
+        _cleanup_mount_table_ struct mount_table mounts = {0};
         assert(options->at_once || options->hint);
+        if (options->at_once)
+                (void)mount_table_now(&mounts);
         int r = 0;
         for (size_t i = 0; standings && i < standings->n && r == 0; i++) {
                 struct walk walk = {
@@ -322,6 +328,7 @@ judge_scan(struct judge *judge, const struct judge_scan *options, struct err *er
                         .options = options,
                         .pass = atomic_fetch_add(&judge->pass, 1) + 1,
                         .now_s = (uint32_t)(clock_now_ms() / 1000),
+                        .mounts = &mounts,
                 };
                 r = walk_standing(&walk, err);
                 if (r == 0 && i == standings->n - 1)

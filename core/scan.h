@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 
+#include "core/mount.h"
 #include "core/scope.h"
 #include "core/snapshot.h"
 
@@ -64,6 +65,17 @@ struct scan_options {
         struct scan_calls calls;
         void *userdata;
 };
+
+/*
+ * How far a look at one path (raw) may go by the mount rules of the scope that holds it, asked of the mount
+ * table alone: the walk obeys them by itself.
+ */
+enum scan_reach {
+        SCAN_REACH_IN,    /* as far as it likes */
+        SCAN_REACH_POINT, /* something is mounted there that is not gone into: its stat alone */
+        SCAN_REACH_NOT,   /* it lies behind such a mount, and is not visible */
+};
+enum scan_reach scan_reach(const struct mount_table *table, const struct scope *scope, const char *path);
 
 /*
  * Returns when all is done: 0, -ECANCELED, -ENOMEM, what `folder` said … with words. A scope path that does

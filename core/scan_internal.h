@@ -46,6 +46,7 @@ struct scan_folder {
         ino_t ino;
         uint64_t mount_id;
         bool world;       /* it and all above it are o+x */
+        bool foreign;     /* on a file system of the network or of FUSE: what the kernel knows may be old */
         bool may_exclude; /* an exclusion might match something below */
         bool may_start;   /* another start lies below */
         bool unread;      /* reading has paused at `position` */
@@ -173,12 +174,16 @@ struct scan_place { /* where a name is looked up */
         int fd;
         bool world;
         bool named; /* the name is a scope's own path: no mount rule holds for it */
+        bool foreign;
         dev_t dev;
         uint64_t mount_id;
 };
 /* 0: the same mount, or one that may be crossed into. -EXDEV: not. Other -errno: it could not be told. */
-int scan_mount_check(
-        const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx);
+int scan_mount_check(const struct scan_place *place, const struct scope *scope, const struct statx *stx);
+/* Whether this lies on another mount, or is another device's folder. */
+bool scan_place_crosses(const struct scan_place *place, const struct statx *stx) __attribute__((pure));
+/* Whether this lies on a file system of the network, of FUSE or of the kernel. */
+bool scan_is_foreign(const struct statx *stx);
 /* Whether an exclusion of the scope might match below the escaped folder path. */
 bool scan_may_exclude(const struct scope *scope, const char *escaped_folder) __attribute__((pure));
 /* Whether an exclusion matches this escaped path itself (those above were asked before). */

@@ -4,19 +4,17 @@
  * Pure questions, but for the rate's bucket; owns nothing else.
  *
  * A mount is noticed by its id (or, between folders, by another device: a subvolume), and only then is its
- * file system asked for its type. On overlayfs a file's device differs from its folder's without any mount,
- * so for files the id alone counts.
+ * type looked up, in the mount table and not by statfs(2): a FUSE server that never answers would hold us. On
+ * overlayfs a file's device differs from its folder's without any mount, so for files the id alone counts.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <time.h>
 
+#include "core/escape.h"
 #include "core/item.h"
 #include "core/scan_internal.h"
 
@@ -25,67 +23,8 @@
 
 /* ---- mounts ---- */
 
-/* Types whose magic number <linux/magic.h> does not have. */
-#define MAGIC_CIFS 0xff534d42
-#define MAGIC_SMB2 0xfe534d42
-#define MAGIC_MQUEUE 0x19800202
-#define MAGIC_CONFIGFS 0x62656570
-#define MAGIC_FUSECTL 0x65735543
-#define MAGIC_RPC_PIPEFS 0x67596969
-#define MAGIC_NFSD 0x6e667364
-#define MAGIC_LUSTRE 0x0bd00bd0
-#define MAGIC_GPFS 0x47504653
-#define MAGIC_ORANGEFS 0x20030528
-#define MAGIC_VMHGFS 0xbacbacbc
-#define MAGIC_VBOXSF 0x786f4256
-
-/* Network and FUSE file systems may never answer; those of the kernel are no files. */
-static const uint32_t foreign_types[] = {
-        NFS_SUPER_MAGIC,
-        SMB_SUPER_MAGIC,
-        MAGIC_CIFS,
-        MAGIC_SMB2,
-        V9FS_MAGIC,
-        CEPH_SUPER_MAGIC,
-        AFS_SUPER_MAGIC,
-        AFS_FS_MAGIC,
-        CODA_SUPER_MAGIC,
-        NCP_SUPER_MAGIC,
-        MAGIC_LUSTRE,
-        MAGIC_GPFS,
-        MAGIC_ORANGEFS,
-        MAGIC_VMHGFS,
-        MAGIC_VBOXSF,
-        FUSE_SUPER_MAGIC,
-        PROC_SUPER_MAGIC,
-        SYSFS_MAGIC,
-        CGROUP_SUPER_MAGIC,
-        CGROUP2_SUPER_MAGIC,
-        DEVPTS_SUPER_MAGIC,
-        DEBUGFS_MAGIC,
-        TRACEFS_MAGIC,
-        SECURITYFS_MAGIC,
-        BPF_FS_MAGIC,
-        PSTOREFS_MAGIC,
-        MAGIC_CONFIGFS,
-        EFIVARFS_MAGIC,
-        MAGIC_MQUEUE,
-        HUGETLBFS_MAGIC,
-        BINFMTFS_MAGIC,
-        AUTOFS_SUPER_MAGIC,
-        NSFS_MAGIC,
-        SELINUX_MAGIC,
-        SMACK_MAGIC,
-        MAGIC_FUSECTL,
-        MAGIC_RPC_PIPEFS,
-        MAGIC_NFSD,
-        BINDERFS_SUPER_MAGIC,
-        XENFS_SUPER_MAGIC,
-        RDTGROUP_SUPER_MAGIC,
-};
-
-static bool
-is_crossing(const struct scan_place *place, const struct statx *stx)
+bool
+scan_place_crosses(const struct scan_place *place, const struct statx *stx)
 {
         bool folder = S_ISDIR(stx->stx_mode);
         if (stx->stx_mask & STATX_MNT_ID && stx->stx_mnt_id != place->mount_id)
@@ -97,29 +36,66 @@ is_crossing(const struct scan_place *place, const struct statx *stx)
         return folder && statx_dev(stx) != place->dev;
 }
 
+/* The table is read anew for each crossing: they are few, and what is mounted now is what counts. */
 static int
-type_check(int fd)
+type_check(const struct statx *stx)
 {
-        struct statfs fs;
-        if (fstatfs(fd, &fs) < 0)
-                return -errno;
-        for (size_t i = 0; i < ARRAY_SIZE(foreign_types); i++)
-                if ((uint32_t)fs.f_type == foreign_types[i])
-                        return -EXDEV;
-        return 0;
+        _cleanup_mount_table_ struct mount_table table = {0};
+        if (!(stx->stx_mask & STATX_MNT_ID))
+                return -ENOSYS;
+        int r = mount_table_now(&table);
+        const struct mount *mount = r < 0 ? NULL : mount_by_id(&table, stx->stx_mnt_id);
+        if (!mount)
+                return r < 0 ? r : -ESTALE;
+        return mount->foreign ? -EXDEV : 0;
+}
+
+bool
+scan_is_foreign(const struct statx *stx)
+{
+        return type_check(stx) == -EXDEV;
 }
 
 int
-scan_mount_check(
-        const struct scan_place *place, const struct scope *scope, const char *name, const struct statx *stx)
+scan_mount_check(const struct scan_place *place, const struct scope *scope, const struct statx *stx)
 {
-        if (place->named || !is_crossing(place, stx))
+        if (place->named || !scan_place_crosses(place, stx))
                 return 0;
         /* What would be mounted by going in is not there yet: we are not the one to mount it. */
         if (scope->mounts == SCOPE_MOUNTS_NONE || stx->stx_attributes & STATX_ATTR_AUTOMOUNT)
                 return -EXDEV;
-        _cleanup_fd_ int fd = entry_open(place->fd, name, O_PATH | O_NOFOLLOW);
-        return fd < 0 ? fd : type_check(fd);
+        return type_check(stx);
+}
+
+/* The longest path of the scope that holds this one; raw, to be freed; NULL if none does, or no memory. */
+static char *
+path_named_above(const struct scope *scope, const char *path)
+{
+        char *longest = NULL;
+        for (size_t i = 0; i < scope->paths.count; i++) {
+                _cleanup_free_ char *named = NULL;
+                if (unescape_new(scope->paths.items[i], &named) < 0)
+                        continue;
+                if (strcmp(path, named) != 0 && !path_is_below(path, named))
+                        continue;
+                if (longest && strlen(named) <= strlen(longest))
+                        continue;
+                free(longest);
+                longest = steal_pointer(&named);
+        }
+        return longest;
+}
+
+enum scan_reach
+scan_reach(const struct mount_table *table, const struct scope *scope, const char *path)
+{
+        const struct mount *mount = mount_of_path(table, path);
+        _cleanup_free_ char *named = path_named_above(scope, path);
+        if (!mount || !named || mount == mount_of_path(table, named))
+                return SCAN_REACH_IN;
+        if (scope->mounts == SCOPE_MOUNTS_LOCAL && !mount->foreign)
+                return SCAN_REACH_IN;
+        return strcmp(mount->point, path) == 0 ? SCAN_REACH_POINT : SCAN_REACH_NOT;
 }
 
 /* ---- exclusions ---- */

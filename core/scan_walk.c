@@ -130,7 +130,7 @@ static int
 visit_file(struct scan_worker *worker, const struct scan_place *place, const char *name,
         const struct scan_start *start, const struct snapshot_held *held)
 {
-        int r = scan_mount_check(place, start->scope, name, &held->stx);
+        int r = scan_mount_check(place, start->scope, &held->stx);
         if (r < 0)
                 return tell_mount(worker, place, start, &held->stx, -r);
         return look(worker, place, name, start, held);
@@ -149,6 +149,7 @@ place_of(const struct scan_folder *folder)
                 .world = folder->world,
                 .dev = folder->dev,
                 .mount_id = folder->mount_id,
+                .foreign = folder->foreign,
         };
 }
 
@@ -255,7 +256,7 @@ is_folder(const struct scan_folder *folder, const struct dirent64 *entry)
         struct statx stx;
         if (entry->d_type != DT_UNKNOWN)
                 return entry->d_type == DT_DIR;
-        return entry_stat(folder->fd, entry->d_name, &stx) == 0 && S_ISDIR(stx.stx_mode);
+        return entry_stat_known(folder->fd, entry->d_name, &stx) == 0 && S_ISDIR(stx.stx_mode);
 }
 
 static int
@@ -392,7 +393,7 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
         struct scan_folder *parent, const struct scan_start *start, struct statx *stx)
 {
         struct scan *scan = worker->scan;
-        int r = scan_mount_check(place, start->scope, name, stx);
+        int r = scan_mount_check(place, start->scope, stx);
         if (r < 0)
                 return tell_mount(worker, place, start, stx, -r);
         _cleanup_fd_ int fd = open_folder(scan, place->fd, name);
@@ -403,6 +404,7 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
                 scan_folder_new(scan, parent, start, parent ? name : start->path, fd, stx, place->world);
         if (!folder)
                 return scan_fail(scan, -ENOMEM, "keep a folder");
+        folder->foreign = scan_place_crosses(place, stx) ? scan_is_foreign(stx) : place->foreign;
         (void)steal_fd(&fd);
         r = walk_folder(worker, place, folder, stx);
         scan_folder_leave(scan, folder, SCAN_LEAVE_PINNED);
@@ -413,7 +415,8 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
 
 /*
  * The stat of a name: alone, or, where the thing will most likely be read, by opening it with O_PATH, which
- * is then good for the snapshot too. The descriptor is in held->fd, or -1.
+ * is then good for the snapshot too. The descriptor is in held->fd, or -1. Something may be mounted there
+ * that never answers: until the mount rules have let us in, only what the kernel knows is asked for.
  */
 static int
 visit_stat(const struct scan_worker *worker, const struct scan_place *place, const char *name, bool open_it,
@@ -425,7 +428,10 @@ visit_stat(const struct scan_worker *worker, const struct scan_place *place, con
                 held->taken_ms = clock_now_ms();
                 held->fd = entry_open(place->fd, name, O_PATH | O_NOFOLLOW);
         }
-        return held->fd < 0 ? entry_stat(place->fd, name, &held->stx) : entry_stat(held->fd, "", &held->stx);
+        int at_fd = held->fd < 0 ? place->fd : held->fd;
+        const char *at_name = held->fd < 0 ? name : "";
+        return place->foreign ? entry_stat(at_fd, at_name, &held->stx)
+                              : entry_stat_known(at_fd, at_name, &held->stx);
 }
 
 /* What can be told where there is no stat. */
@@ -514,8 +520,8 @@ way_check(const struct scan *scan, const struct scan_start *start)
                         return -ENAMETOOLONG;
                 memcpy(name, rest, size);
                 name[size] = '\0';
-                r = entry_stat(fd, name, &stx);
-                r = r ? r : scan_mount_check(&place, start->scope, name, &stx);
+                r = entry_stat_known(fd, name, &stx);
+                r = r ? r : scan_mount_check(&place, start->scope, &stx);
                 int next = r ? r : entry_open(fd, name, O_PATH | O_DIRECTORY);
                 if (next < 0)
                         return next;
@@ -553,6 +559,7 @@ do_start(struct scan_worker *worker, const struct scan_start *start)
                 .fd = fd,
                 .world = world,
                 .named = !start->named,
+                .foreign = scan_is_foreign(&stx),
                 .dev = statx_dev(&stx),
                 .mount_id = stx.stx_mnt_id,
         };

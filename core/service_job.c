@@ -302,7 +302,9 @@ run_show(struct service_job *job)
                 .n_own = job->request.n_own,
                 .cancel = &job->cancel,
         };
-        job->result = snapshot_path("", job->path, &wish, &job->snapshot, &job->err);
+        _cleanup_mount_table_ struct mount_table mounts = {0};
+        (void)mount_table_now(&mounts); /* without it, as far as the path leads */
+        job->result = judge_look(job->instance->judge, &mounts, job->path, &wish, &job->snapshot, &job->err);
 }
 
 static int

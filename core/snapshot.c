@@ -36,6 +36,7 @@
         ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
 #define PSEUDO_SIZE_MAX                                                                                      \
         ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
+#define TORN_MS 1000          /* content that was written no longer ago is read twice */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
@@ -283,23 +284,28 @@ past_end(const struct attempt *try, uint64_t total)
         return r == 0 && total - try->before.stx_size > PSEUDO_SIZE_MAX ? -EFBIG : r;
 }
 
-/* Hashes to the end, or wish.prefix bytes (a growing file). A body that may be kept stays whole in the chunk:
- * *ret_kept. */
+/* How many bytes are to be hashed: to the end, or wish.prefix of a growing file. */
 static int
-content_look(const struct attempt *try, bool *ret_kept)
+content_end(const struct attempt *try, uint64_t *ret_end)
+{
+        uint64_t size = try->before.stx_size, end = try->wish->prefix;
+        if (end != UINT64_MAX && end > size)
+                end = size; /* what a growing file gets after that is for the next look */
+        if ((end < size ? end : size) > SNAPSHOT_CONTENT_MAX)
+                return -EFBIG; /* a sparse file says any size, and would be hashed for hours */
+        *ret_end = end;
+        return 0;
+}
+
+/* From the start. With *keep what is read stays whole in the chunk, for as long as it fits. */
+static int
+content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest *ret, uint64_t *ret_total)
 {
         struct snapshot_reader *reader = try->reader;
-        struct snapshot *snapshot = try->snapshot;
         uint64_t total = 0;
-        uint64_t end = try->wish->prefix;
-        bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
-        if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
-                return 0;
-        if (end != UINT64_MAX && end > try->before.stx_size)
-                end = try->before.stx_size; /* what a growing file gets after that is for the next look */
         digester_start(reader->digester);
         while (total < end) {
-                size_t offset = keep ? (size_t)total : 0;
+                size_t offset = *keep ? (size_t)total : 0;
                 ssize_t n = chunk_read(try, offset, end - total);
                 if (n < 0)
                         return (int)n;
@@ -307,14 +313,30 @@ content_look(const struct attempt *try, bool *ret_kept)
                         break;
                 digester_update(reader->digester, reader->chunk + offset, (size_t)n);
                 total += (uint64_t)n;
-                keep = keep && total <= SNAPSHOT_BODY_MAX;
+                *keep = *keep && total <= SNAPSHOT_BODY_MAX;
                 int r = total > try->before.stx_size ? past_end(try, total) : 0;
                 if (r < 0)
                         return r;
         }
-        digester_final(reader->digester, &snapshot->attributes.content);
+        digester_final(reader->digester, ret);
+        *ret_total = total;
+        return 0;
+}
+
+/* A body that may be kept stays whole in the chunk: *ret_kept. */
+static int
+content_look(const struct attempt *try, bool *ret_kept)
+{
+        struct snapshot *snapshot = try->snapshot;
+        bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
+        uint64_t end;
+        if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
+                return 0;
+        int r = content_end(try, &end);
+        r = r ? r : content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
+        if (r < 0)
+                return r;
         snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
-        snapshot->content_size = total;
         *ret_kept = keep;
         return 0;
 }
@@ -432,7 +454,10 @@ attempt_start(struct attempt *try, int folder_fd, const char *name)
         snapshot->taken_ms = clock_now_ms();
         if (try->path_fd < 0)
                 try->path_fd = entry_open(folder_fd, name, O_PATH | O_NOFOLLOW);
-        int r = try->path_fd < 0 ? try->path_fd : entry_stat(try->path_fd, "", &try->before);
+        int r = try->path_fd;
+        if (r >= 0)
+                r = try->wish->mount_point ? entry_stat_known(try->path_fd, "", &try->before)
+                                           : entry_stat(try->path_fd, "", &try->before);
         if (r == 0 || errno_is_ours(-r))
                 return r;
         snapshot->failed_errno = -r;
@@ -443,6 +468,8 @@ static int
 attempt_run(struct attempt *try, bool world)
 {
         snapshot_from_stat(&try->before, world, try->snapshot);
+        if (try->wish->mount_point)
+                return 0;
         return is_own(try->wish, &try->before) ? SNAPSHOT_OWN : attempt_read(try);
 }
 

@@ -13,8 +13,9 @@
 #include "core/attribute.h"
 #include "core/err.h"
 
-#define SNAPSHOT_TRIES 3u                    /* before a file is called unstable */
-#define SNAPSHOT_BODY_MAX ((size_t)64 << 10) /* bytes: larger content is never kept */
+#define SNAPSHOT_TRIES 3u                          /* before a file is called unstable */
+#define SNAPSHOT_CONTENT_MAX (UINT64_C(256) << 30) /* bytes: of more, no content is read (EFBIG) */
+#define SNAPSHOT_BODY_MAX ((size_t)64 << 10)       /* bytes: larger content is never kept */
 
 enum snapshot_result {
         SNAPSHOT_GONE = 1,       /* nothing there (ENOENT, ENOTDIR, or a folder above is now a link: ELOOP) */
@@ -33,7 +34,8 @@ struct inode_id {
 };
 
 struct snapshot_wish {
-        bool content; /* hash regular files; otherwise stat, target, xattrs and flags only */
+        bool content;     /* hash regular files; otherwise stat, target, xattrs and flags only */
+        bool mount_point; /* what is mounted there is not gone into: only the stat that the kernel knows */
         bool body; /* with content: keep it too, if it is small, text (no NUL, valid UTF-8) and world-readable
                     */
         uint64_t prefix; /* UINT64_MAX: all. Else a growing file: hash that many first bytes at most; it may

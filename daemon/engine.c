@@ -33,8 +33,9 @@
 #define LINKS_PASS_MS 10000 /* between passes that look for the other names of changed hard links */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define UNVERIFIED_FOR_FULL 1000u /* expectations never verified from which a full pass is the quicker way   \
-                                   */
+#define UNVERIFIED_FOR_FULL                                                                                  \
+        1000u /* expectations never verified from which a full pass is the quicker way                       \
+               */
 
 struct settle {
         bool full;
@@ -86,6 +87,24 @@ wake_loop(void *userdata)
 
 /* ---- looks ---- */
 
+/* Asks for it, as far as the mount rules of its scope let a look go. */
+static void
+ask_look(struct engine *engine, struct look *look)
+{
+        const struct mount_table *mounts = mounts_table(engine->mounts);
+        enum scan_reach reach = judge_reach(engine->instance->judge, mounts, look->path);
+        const struct mount *mount = reach == SCAN_REACH_IN ? mount_of_path(mounts, look->path) : NULL;
+        look->wish.mount_point = reach == SCAN_REACH_POINT;
+        if (mount && mount->foreign && !(look->domain = strdup(mount->point)))
+                look_failed(look, ENOMEM);
+        if (reach == SCAN_REACH_NOT)
+                look_failed(look, EXDEV);
+        if (look->result)
+                lookers_answer(engine->lookers, look);
+        else
+                lookers_ask(engine->lookers, look);
+}
+
 /* Gives ready paths to the lookers, a few ahead of each. */
 static void
 feed_lookers(struct engine *engine)
@@ -99,7 +118,7 @@ feed_lookers(struct engine *engine)
                 if (look && judge_wish(instance->judge, look->path, &look->wish)) {
                         look->wish.own = instance->own;
                         look->wish.n_own = instance->n_own;
-                        lookers_ask(engine->lookers, look);
+                        ask_look(engine, look);
                         continue;
                 }
                 if (!look) /* no memory: look again later */
@@ -122,7 +141,7 @@ happened_unobserved(const struct engine *engine, const struct look *look)
 }
 
 static void
-judge_look(struct engine *engine, struct look *look)
+judge_answer(struct engine *engine, struct look *look)
 {
         bool from_pass = dirty_from_pass(look->entry);
         int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
@@ -152,13 +171,13 @@ judge_look(struct engine *engine, struct look *look)
 }
 
 static void
-judge_results(struct engine *engine)
+judge_answers(struct engine *engine)
 {
         struct look *look = lookers_answers(engine->lookers);
         bool any = look != NULL;
         for (struct look *next; look; look = next) {
                 next = look->next;
-                judge_look(engine, look);
+                judge_answer(engine, look);
                 look_free(look);
         }
         if (any) /* durable, then announced; a failure is a problem of its own */
@@ -194,18 +213,21 @@ record_scan(
                         "complete", complete));
 }
 
+/* Told as soon as it is known, not only by a pass: a new folder can be the one that is too many. */
 static void
 report_watches(struct engine *engine)
 {
-        const char *where;
+        _cleanup_free_ char *where = NULL;
         int error;
         size_t lost = watch_lost(engine->watch, &where, &error);
-        _cleanup_free_ char *escaped = lost && where ? escape_new(where, strlen(where)) : NULL;
         uint64_t before = engine->instance->problems[PROBLEM_WATCH_LOST].count;
+        if (lost == before)
+                return;
+        _cleanup_free_ char *escaped = where ? escape_new(where, strlen(where)) : NULL;
         instance_problem(engine->instance, PROBLEM_WATCH_LOST, lost, escaped,
                 error == ENOSPC ? "raise fs.inotify.max_user_watches; until then quick passes look there"
-                                : "quick passes look there");
-        if (lost && !before)
+                                : "until a pass can watch them, quick passes look there");
+        if (!before)
                 instance_record(engine->instance, "watch_lost", NULL,
                         json_make("{s:s, s:I, s:s}", "where", escaped ? escaped : "", "count", (json_int)lost,
                                 "error", strerrordesc_np(error)));
@@ -261,8 +283,8 @@ static void
 finish_pass(struct engine *engine, const struct pass *pass)
 {
         bool gave_way = pass->result == -ECANCELED;
+        watch_pass_ends(engine->watch);
         report_watches(engine);
-        watch_lost_reset(engine->watch); /* each pass tries all folders again, and counts anew */
         /* After the first full pass, or one that gave way: many urgent ones could keep the slow circle off.
          */
         if (pass->kind == PASS_FULL)
@@ -375,7 +397,8 @@ arm_again(struct engine *engine)
 static void
 pump(struct engine *engine)
 {
-        judge_results(engine);
+        judge_answers(engine);
+        report_watches(engine);
         take_hints(engine);
         feed_lookers(engine);
         check_settles(engine);
@@ -456,9 +479,9 @@ on_subtree(void *userdata, const char *path)
 }
 
 static void
-on_overflow(void *userdata)
+on_overflow(void *userdata, const char *why)
 {
-        mark_overflow(userdata, "the kernel's event queue (fs.inotify.max_queued_events)");
+        mark_overflow(userdata, why);
 }
 
 /* ---- what the mount table says ---- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A queue in, threads, a queue out. What was asked for and not yet fetched as an answer is bounded by the
- * number of threads, so neither queue can grow.
+ * number of threads, so neither queue can grow. Looks of a domain in which another is under way are held
+ * aside; they are bounded by whoever asks.
  *
  * Owns the threads and every look between lookers_ask and lookers_answers. Must not know what a look is for.
  *
@@ -32,8 +33,9 @@ struct lookers {
         pthread_mutex_t lock;
         pthread_cond_t asked;
         struct look *queue, **queue_end;
+        struct look *held; /* of domains that are busy; without order */
         struct look *answers, **answers_end;
-        size_t n_out; /* asked for and not fetched */
+        size_t n_out; /* all but those held aside, until they are fetched */
         struct looker places[LOOKERS_MAX];
         unsigned n_places, n_stuck;
         bool stopping;
@@ -58,6 +60,7 @@ look_free(struct look *look)
                 return NULL;
         snapshot_done(&look->snapshot);
         free(look->path);
+        free(look->domain);
         free(look);
         return NULL;
 }
@@ -92,16 +95,66 @@ put_answer(struct lookers *lookers, struct look *look)
         lookers->wake(lookers->userdata);
 }
 
-/* Whether a look at this very path hangs already: another would only take one more thread. */
+static void
+put_queue(struct lookers *lookers, struct look *look)
+{
+        look->next = NULL;
+        *lookers->queue_end = look;
+        lookers->queue_end = &look->next;
+        lookers->n_out++;
+        pthread_cond_signal(&lookers->asked);
+}
+
 static bool
-path_hangs(const struct lookers *lookers, const char *path)
+same_domain(const struct look *a, const struct look *b)
+{
+        return a->domain && b->domain && strcmp(a->domain, b->domain) == 0;
+}
+
+/* Whether one that is under way hangs at this very path or in its domain: another would hang too. */
+static bool
+would_hang(const struct lookers *lookers, const struct look *look)
 {
         for (unsigned i = 0; lookers->n_stuck && i < lookers->n_places; i++) {
-                const struct look *look = lookers->places[i].look;
-                if (look && look->stuck && strcmp(look->path, path) == 0)
+                const struct look *other = lookers->places[i].look;
+                if (other && other->stuck &&
+                        (same_domain(other, look) || strcmp(other->path, look->path) == 0))
                         return true;
         }
         return false;
+}
+
+static bool
+domain_is_busy(const struct lookers *lookers, const struct look *look)
+{
+        for (unsigned i = 0; i < lookers->n_places; i++)
+                if (lookers->places[i].look && same_domain(lookers->places[i].look, look))
+                        return true;
+        for (const struct look *other = lookers->queue; other && look->domain; other = other->next)
+                if (same_domain(other, look))
+                        return true;
+        return false;
+}
+
+/* The look is over, or was given up: what its domain held goes on, one at a time, or is given up with it. */
+static void
+release_held(struct lookers *lookers, const struct look *done)
+{
+        for (struct look **slot = &lookers->held; *slot && done->domain;) {
+                struct look *look = *slot;
+                if (!same_domain(look, done)) {
+                        slot = &look->next;
+                        continue;
+                }
+                *slot = look->next;
+                if (!done->stuck) {
+                        put_queue(lookers, look);
+                        return;
+                }
+                look_failed(look, ETIMEDOUT);
+                lookers->n_out++;
+                put_answer(lookers, look);
+        }
 }
 
 /* ---- threads ---- */
@@ -127,6 +180,7 @@ looker_main(void *argument)
                 pthread_mutex_lock(&lookers->lock);
                 looker->look = NULL;
                 if (!look->stuck) {
+                        release_held(lookers, look);
                         put_answer(lookers, look);
                         continue;
                 }
@@ -178,11 +232,24 @@ count_alive(const struct lookers *lookers)
         return alive;
 }
 
+static unsigned
+count_slow(const struct lookers *lookers)
+{
+        unsigned slow = 0;
+        int64_t now_ms = clock_monotonic_ms();
+        for (unsigned i = 0; i < lookers->n_places; i++) {
+                const struct look *look = lookers->places[i].look;
+                slow += look && !look->stuck && now_ms - look->started_ms >= SLOW_AFTER_MS;
+        }
+        return slow;
+}
+
 int
 lookers_run(struct lookers *lookers, unsigned wanted)
 {
         int r = 0;
         pthread_mutex_lock(&lookers->lock);
+        wanted += count_slow(lookers);
         for (unsigned alive = count_alive(lookers); r == 0 && alive < wanted; alive++)
                 r = start_one(lookers);
         pthread_mutex_unlock(&lookers->lock);
@@ -204,7 +271,7 @@ bool
 lookers_have_room(struct lookers *lookers)
 {
         pthread_mutex_lock(&lookers->lock);
-        bool room = lookers->n_out < (size_t)LOOKS_AHEAD * lookers->n_places;
+        bool room = lookers->n_out < (size_t)LOOKS_AHEAD * count_alive(lookers);
         pthread_mutex_unlock(&lookers->lock);
         return room;
 }
@@ -213,17 +280,27 @@ void
 lookers_ask(struct lookers *lookers, struct look *look)
 {
         pthread_mutex_lock(&lookers->lock);
-        lookers->n_out++;
         look->started_ms = clock_monotonic_ms();
-        if (path_hangs(lookers, look->path)) {
+        if (would_hang(lookers, look)) {
                 look_failed(look, ETIMEDOUT);
+                lookers->n_out++;
                 put_answer(lookers, look);
+        } else if (domain_is_busy(lookers, look)) {
+                look->next = lookers->held;
+                lookers->held = look;
         } else {
-                look->next = NULL;
-                *lookers->queue_end = look;
-                lookers->queue_end = &look->next;
-                pthread_cond_signal(&lookers->asked);
+                put_queue(lookers, look);
         }
+        pthread_mutex_unlock(&lookers->lock);
+}
+
+void
+lookers_answer(struct lookers *lookers, struct look *look)
+{
+        pthread_mutex_lock(&lookers->lock);
+        look->started_ms = clock_monotonic_ms();
+        lookers->n_out++;
+        put_answer(lookers, look);
         pthread_mutex_unlock(&lookers->lock);
 }
 
@@ -252,6 +329,7 @@ give_up(struct lookers *lookers, struct looker *looker)
         looker->look->stuck = true;
         looker->abandoned = true;
         lookers->n_stuck++;
+        release_held(lookers, looker->look);
         put_answer(lookers, answer);
 }
 
@@ -331,6 +409,7 @@ lookers_free(struct lookers *lookers)
         if (!lookers)
                 return NULL;
         free_all(lookers->queue);
+        free_all(lookers->held);
         free_all(lookers->answers);
         pthread_cond_destroy(&lookers->asked);
         pthread_mutex_destroy(&lookers->lock);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The lookers: a few threads, each taking the snapshot of one path at a time. A look that a file system does
- * not answer is given up: its answer is UNREADABLE with ETIMEDOUT, its thread is left alone and replaced,
- * and a second look at the very same path hangs nobody else.
+ * not answer is given up: its answer is UNREADABLE with ETIMEDOUT, its thread is left alone and replaced.
+ * Of a file system that may not answer (a domain) one look at a time is taken; while one of them hangs, the
+ * others are answered likewise and cost no thread. A slow look has another thread stand in for it.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 
 #define LOOKERS_MAX 16u      /* threads, those that got stuck included */
 #define LOOKS_AHEAD 4u       /* looks that wait, for each thread */
+#define SLOW_AFTER_MS 2000   /* a look without progress for so long has another thread stand in for it */
 #define STUCK_AFTER_MS 30000 /* a look without progress for so long is called stuck */
 
 struct dirty_entry;
@@ -20,6 +22,7 @@ struct dirty_entry;
 struct look {
         struct dirty_entry *entry; /* whose look it is; the lookers do not touch it */
         char *path;                /* raw, owned */
+        char *domain;              /* the mount point of a file system that may not answer, or NULL; owned */
         struct snapshot_wish wish; /* bytes_read is set by the looker */
         struct snapshot snapshot;
         int result;         /* of snapshot_path */
@@ -46,12 +49,15 @@ bool lookers_join(struct lookers *lookers, const struct timespec *deadline);
 /* After lookers_join. */
 struct lookers *lookers_free(struct lookers *lookers);
 
-/* Has so many threads run that do not hang. < 0: fewer do, for want of memory or of free places. */
+/* Has so many threads run besides those that are slow or hang. < 0: fewer do, for want of memory or of free
+ * places. */
 int lookers_run(struct lookers *lookers, unsigned wanted);
 /* Whether another look may be asked for. */
 bool lookers_have_room(struct lookers *lookers);
 /* Takes the look over. */
 void lookers_ask(struct lookers *lookers, struct look *look);
+/* The same for one that is answered already (look_failed). */
+void lookers_answer(struct lookers *lookers, struct look *look);
 /* The looks that are answered, linked by next; the caller's from then on. NULL: none. */
 struct look *lookers_answers(struct lookers *lookers);
 /* Gives up the looks that have not moved for long. Returns how many threads hang. */

@@ -1,132 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mountinfo as it was read last, line by line and sorted, against mountinfo now: what stands in one of the
- * two only has changed. A line holds the mount's number, device, root and point, so a mount that was taken
- * away and made anew between two reads shows as both.
+ * The mount table as it was read last, against the table now: a line that stands in one of the two only has
+ * changed. A line holds the mount's number, device, root and point, so a mount that was taken away and made
+ * anew between two reads shows as both.
  *
- * Owns the descriptor and the two lists. Must not know which paths matter.
+ * Owns the descriptor and the table. Must not know which paths matter.
  */
 #include "daemon/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "core/buf.h"
-
-struct lines {
-        char *text; /* NUL instead of each LF */
-        char **items;
-        size_t count;
-};
 
 struct mounts {
         int fd;
         sd_event_source *source;
         struct mounts_calls calls;
         void *userdata;
-        struct lines known;
+        struct mount_table known;
 };
-
-static void
-lines_done(struct lines *lines)
-{
-        free(lines->text);
-        free(lines->items);
-        *lines = (struct lines){0};
-}
 
 static int
 compare_lines(const void *a, const void *b)
 {
-        char *const *left = a, *const *right = b;
-        return strcmp(*left, *right);
+        return strcmp(((const struct mount *)a)->line, ((const struct mount *)b)->line);
 }
 
 static int
-lines_split(struct lines *lines)
+read_sorted(int fd, struct mount_table *ret)
 {
-        size_t count = 0;
-        for (const char *c = lines->text; *c; c++)
-                count += *c == '\n';
-        lines->items = calloc(count + 1, sizeof *lines->items);
-        if (!lines->items)
-                return -ENOMEM;
-        for (char *rest = lines->text, *line; (line = strsep(&rest, "\n")) && rest;)
-                lines->items[lines->count++] = line;
-        qsort(lines->items, lines->count, sizeof *lines->items, compare_lines);
-        return 0;
-}
-
-static int
-lines_read(int fd, struct lines *ret)
-{
-        _cleanup_buf_ struct buf text = {0};
-        char chunk[8192];
-        ssize_t size;
-        if (lseek(fd, 0, SEEK_SET) < 0)
-                return -errno;
-        while ((size = read(fd, chunk, sizeof chunk)) > 0)
-                if (text.size > MOUNTS_SIZE_MAX || buf_append(&text, chunk, (size_t)size) < 0)
-                        return -ENOMEM;
-        if (size < 0)
-                return -errno;
-        struct lines lines = {.text = buf_steal(&text)};
-        int r = lines.text ? lines_split(&lines) : -ENOMEM;
-        if (r < 0)
-                lines_done(&lines);
-        else
-                *ret = lines;
+        int r = mount_table_read(fd, ret);
+        if (r == 0 && ret->count)
+                qsort(ret->mounts, ret->count, sizeof *ret->mounts, compare_lines);
         return r;
-}
-
-/* The fifth field, with the kernel's escapes (\040 and the like) undone; to be freed. */
-static char *
-line_point(const char *line)
-{
-        for (unsigned field = 1; field < 5; field++) {
-                line = strchr(line, ' ');
-                if (!line)
-                        return NULL;
-                line++;
-        }
-        char *point = strndup(line, strcspn(line, " ")), *to = point;
-        for (const char *from = point; from && *from; to++) {
-                bool octal = from[0] == '\\' && strspn(from + 1, "01234567") >= 3;
-                *to = octal ? (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0')) : *from;
-                from += octal ? 4 : 1;
-        }
-        if (point)
-                *to = '\0';
-        return point;
-}
-
-static void
-tell(struct mounts *mounts, const char *line, const char *change)
-{
-        _cleanup_free_ char *point = line_point(line);
-        if (point)
-                mounts->calls.changed(mounts->userdata, point, change);
-        else
-                mounts->calls.lost(mounts->userdata);
 }
 
 /* Both are sorted: one walk along the two. */
 static void
-compare(struct mounts *mounts, const struct lines *now)
+compare(struct mounts *mounts, const struct mount_table *known)
 {
-        const struct lines *known = &mounts->known;
+        const struct mount_table *now = &mounts->known;
         size_t i = 0, j = 0;
         while (i < known->count || j < now->count) {
                 int order = i == known->count ? 1
                             : j == now->count ? -1
-                                              : strcmp(known->items[i], now->items[j]);
+                                              : compare_lines(&known->mounts[i], &now->mounts[j]);
                 if (order < 0)
-                        tell(mounts, known->items[i], "unmounted");
+                        mounts->calls.changed(mounts->userdata, known->mounts[i].point, "unmounted");
                 else if (order > 0)
-                        tell(mounts, now->items[j], "mounted");
+                        mounts->calls.changed(mounts->userdata, now->mounts[j].point, "mounted");
                 i += order <= 0;
                 j += order >= 0;
         }
@@ -137,17 +60,25 @@ static int
 on_mounts(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
         struct mounts *mounts = userdata;
-        struct lines now = {0};
+        struct mount_table now = {0};
         (void)source;
         (void)revents;
-        if (lines_read(fd, &now) < 0) {
+        if (read_sorted(fd, &now) < 0) {
                 mounts->calls.lost(mounts->userdata);
                 return 0;
         }
-        compare(mounts, &now);
-        lines_done(&mounts->known);
-        mounts->known = now;
+        struct mount_table before = mounts->known;
+        mounts->known = now; /* whoever is told asks for the new one */
+        compare(mounts, &before);
+        mount_table_done(&before);
         return 0;
+}
+
+const struct mount_table *
+mounts_table(const struct mounts *mounts)
+{
+        static const struct mount_table none;
+        return mounts ? &mounts->known : &none;
 }
 
 int
@@ -160,7 +91,7 @@ mounts_new(sd_event *event, const struct mounts_calls *calls, void *userdata, st
         mounts->calls = *calls;
         mounts->userdata = userdata;
         mounts->fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-        int r = mounts->fd < 0 ? -errno : lines_read(mounts->fd, &mounts->known);
+        int r = mounts->fd < 0 ? -errno : read_sorted(mounts->fd, &mounts->known);
         if (r == -ENOMEM)
                 return err_oom(err);
         *ret = NULL;
@@ -182,7 +113,7 @@ mounts_free(struct mounts *mounts)
                 return NULL;
         sd_event_source_disable_unref(mounts->source);
         fd_close(mounts->fd);
-        lines_done(&mounts->known);
+        mount_table_done(&mounts->known);
         free(mounts);
         return NULL;
 }

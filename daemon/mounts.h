@@ -8,9 +8,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/err.h"
-#include "core/util.h"
-
-#define MOUNTS_SIZE_MAX ((size_t)16 << 20) /* bytes of mountinfo; past it nothing is compared, and `lost` */
+#include "core/mount.h"
 
 struct mounts_calls {
         /* path is raw; change is "mounted" or "unmounted" */
@@ -23,5 +21,7 @@ struct mounts;
 /* Without /proc it is quiet, and says so: *ret is NULL then, with words in err, and 0 is returned. */
 int mounts_new(sd_event *event, const struct mounts_calls *calls, void *userdata, struct mounts **ret,
         struct err *err);
+/* As it was read last; borrowed until the loop's next turn. mounts NULL: an empty one. */
+const struct mount_table *mounts_table(const struct mounts *mounts);
 struct mounts *mounts_free(struct mounts *mounts);
 CLEANUP_DEFINE(struct mounts *, mounts_free)

@@ -270,6 +270,7 @@ walk(struct walker *walker, enum pass_kind kind, bool background)
         _cleanup_(judge_releasep) struct standings *held = judge_hold(walker->instance->judge);
         const struct baseline *baseline;
         int r = 0;
+        watch_pass_begins(walker->watch);
         for (size_t i = 0; r == 0 && (baseline = judge_held_at(held, i)); i++) {
                 watch_parents(walker, baseline);
                 r = kind == PASS_FOLDERS ? walk_folders(walker, baseline) : 0;

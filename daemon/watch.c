@@ -4,10 +4,13 @@
  * path and inode. Must not own any opinion of what a change means: every event becomes "look at this path"
  * or "look at this subtree".
  *
- * Invariants: a path has at most one watch, and a watch descriptor one path. A folder that moved away loses
- * the watches of its whole subtree at once, so that nothing is blamed on an old path; where it arrives it
- * is new, and is watched and scanned as such. Watch descriptors are not reused by the kernel before 2^31
- * others, and an event for one that is not in the table is dropped.
+ * Invariants: a path has at most one node. The kernel gives one watch descriptor for each inode, and several
+ * nodes may stand for it: a folder that is mounted twice has two paths, and one that has just moved may be
+ * met under its new path before the event of its move is read. An event is told for each of them; whichever
+ * is stale costs a look. A folder that moved away loses the nodes of its whole subtree at once, so that
+ * nothing is blamed on an old path; where it arrives it is new, and is watched and scanned as such. Watch
+ * descriptors are not reused by the kernel before 2^31 others, and an event for one that is not in the table
+ * is dropped.
  */
 #include "daemon/watch.h"
 
@@ -22,6 +25,7 @@
 
 #define EVENT_BUFFER_SIZE ((size_t)64 << 10) /* bytes read at once */
 #define TABLE_SIZE_MIN 1024u
+#define PATHS_PER_WATCH_MAX 64u /* of one inode that is mounted in many places; past it, `overflow` */
 
 static const uint32_t watch_mask = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
                                    IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
@@ -43,7 +47,7 @@ struct watch {
         pthread_mutex_t lock; /* of all below */
         struct node **by_wd, **by_path;
         size_t n_buckets, count;
-        size_t lost;
+        size_t lost, lost_before; /* since the newest pass began; before it, while it runs */
         char *lost_where;
         int lost_errno;
 };
@@ -59,13 +63,19 @@ path_hash(const char *path)
         return (size_t)(hash ^ hash >> 29);
 }
 
-static struct node **
-slot_by_wd(const struct watch *watch, int wd)
+/* The first node of this watch descriptor from here on; those of one stand in one bucket. */
+static struct node *
+node_of_wd(struct node *node, int wd)
 {
-        struct node **slot = &watch->by_wd[(size_t)wd % watch->n_buckets];
-        while (*slot && (*slot)->wd != wd)
-                slot = &(*slot)->next_wd;
-        return slot;
+        while (node && node->wd != wd)
+                node = node->next_wd;
+        return node;
+}
+
+static struct node *
+first_of_wd(const struct watch *watch, int wd)
+{
+        return node_of_wd(watch->by_wd[(size_t)wd % watch->n_buckets], wd);
 }
 
 static struct node **
@@ -89,13 +99,19 @@ table_insert(struct watch *watch, struct node *node)
         watch->count++;
 }
 
-/* Takes a node out of both; the caller frees it. */
+/* Takes a node out of both and frees it; with the last node of a watch descriptor that goes too. */
 static void
-table_remove(struct watch *watch, struct node *node)
+unwatch(struct watch *watch, struct node *node)
 {
-        *slot_by_wd(watch, node->wd) = node->next_wd;
+        struct node **slot = &watch->by_wd[(size_t)node->wd % watch->n_buckets];
+        while (*slot != node)
+                slot = &(*slot)->next_wd;
+        *slot = node->next_wd;
         *slot_by_path(watch, node->path) = node->next_path;
         watch->count--;
+        if (!first_of_wd(watch, node->wd))
+                inotify_rm_watch(watch->fd, node->wd);
+        free(node);
 }
 
 static int
@@ -132,20 +148,14 @@ is_below(const char *path, const char *folder)
         return strncmp(path, folder, size) == 0 && (path[size] == '\0' || path[size] == '/');
 }
 
-/* Lets go of a folder and of all below it. */
 static void
 unwatch_subtree(struct watch *watch, const char *folder)
 {
         for (size_t i = 0; i < watch->n_buckets; i++)
-                for (struct node **slot = &watch->by_wd[i]; *slot;) {
-                        struct node *node = *slot;
-                        if (!is_below(node->path, folder)) {
-                                slot = &node->next_wd;
-                                continue;
-                        }
-                        inotify_rm_watch(watch->fd, node->wd);
-                        table_remove(watch, node);
-                        free(node);
+                for (struct node *node = watch->by_wd[i], *next; node; node = next) {
+                        next = node->next_wd;
+                        if (is_below(node->path, folder))
+                                unwatch(watch, node);
                 }
 }
 
@@ -168,11 +178,8 @@ add_locked(struct watch *watch, int folder_fd, const char *path, dev_t dev, ino_
         struct node *known = *slot_by_path(watch, path);
         if (known && known->dev == dev && known->ino == ino)
                 return 0;
-        if (known) { /* another folder stands there now */
-                inotify_rm_watch(watch->fd, known->wd);
-                table_remove(watch, known);
-                free(known);
-        }
+        if (known) /* another folder stands there now */
+                unwatch(watch, known);
         if (watch->count == WATCHES_MAX)
                 return note_lost(watch, path, ENOSPC);
         char link[40];
@@ -185,12 +192,6 @@ add_locked(struct watch *watch, int folder_fd, const char *path, dev_t dev, ino_
         if (wd < 0) {
                 free(node);
                 return note_lost(watch, path, errno);
-        }
-        struct node *bound = *slot_by_wd(watch, wd);
-        if (bound) { /* the same folder under another name: it moved, or is mounted twice; the newest name
-                        wins */
-                table_remove(watch, bound);
-                free(bound);
         }
         *node = (struct node){.wd = wd, .dev = dev, .ino = ino};
         memcpy(node->path, path, size + 1);
@@ -212,20 +213,32 @@ watch_folder(struct watch *watch, int folder_fd, const char *path, const struct 
 
 /* ---- events ---- */
 
-/* The event's path: the folder's, with the name where there is one. NULL: a watch that is no longer ours. */
-static char *
-event_path(struct watch *watch, const struct inotify_event *event)
+enum sense {
+        SENSE_CHANGED, /* look at this path */
+        SENSE_CAME,    /* and at all below it */
+        SENSE_GONE,    /* the same, and the folder that was there is no more */
+        SENSE_LEFT,    /* the same, and it may live on elsewhere, with all that was below it */
+};
+
+/* What an event says of its path. */
+static enum sense
+event_sense(const struct inotify_event *event)
 {
-        char *path = NULL;
-        pthread_mutex_lock(&watch->lock);
-        const struct node *node = watch->n_buckets ? *slot_by_wd(watch, event->wd) : NULL;
-        if (node) {
-                const char *folder = strcmp(node->path, "/") == 0 && event->len ? "" : node->path;
-                if (asprintf(&path, event->len ? "%s/%s" : "%s", folder, event->name) < 0)
-                        path = NULL;
-        }
-        pthread_mutex_unlock(&watch->lock);
-        return path;
+        bool itself = event->len == 0, folder = event->mask & IN_ISDIR;
+        if ((itself && event->mask & (IN_MOVE_SELF | IN_UNMOUNT)) || (folder && event->mask & IN_MOVED_FROM))
+                return SENSE_LEFT;
+        if ((itself && event->mask & (IN_IGNORED | IN_DELETE_SELF)) || (folder && event->mask & IN_DELETE))
+                return SENSE_GONE;
+        return folder && event->mask & (IN_MOVED_TO | IN_CREATE) ? SENSE_CAME : SENSE_CHANGED;
+}
+
+/* The folder's path, with the name where there is one. */
+static char *
+event_path(const struct node *node, const struct inotify_event *event)
+{
+        char *path;
+        const char *folder = strcmp(node->path, "/") == 0 && event->len ? "" : node->path;
+        return asprintf(&path, event->len ? "%s/%s" : "%s", folder, event->name) < 0 ? NULL : path;
 }
 
 void
@@ -236,26 +249,63 @@ watch_forget(struct watch *watch, const char *path)
         pthread_mutex_unlock(&watch->lock);
 }
 
+/* A folder that was deleted held none: those below it were told of before. */
+static void
+forget_one(struct watch *watch, const char *path)
+{
+        pthread_mutex_lock(&watch->lock);
+        struct node *node = *slot_by_path(watch, path);
+        if (node)
+                unwatch(watch, node);
+        pthread_mutex_unlock(&watch->lock);
+}
+
+static void
+tell_event(struct watch *watch, const char *path, enum sense sense)
+{
+        if (sense == SENSE_GONE)
+                forget_one(watch, path);
+        if (sense == SENSE_LEFT)
+                watch_forget(watch, path);
+        if (sense == SENSE_CHANGED)
+                watch->calls.changed(watch->userdata, path);
+        else
+                watch->calls.subtree(watch->userdata, path);
+}
+
+/* The paths that an event speaks of, each to be freed. false: more than there is room or memory for. */
+static bool
+event_paths(struct watch *watch, const struct inotify_event *event, char **paths, size_t *ret_count)
+{
+        size_t count = 0;
+        bool all = true;
+        pthread_mutex_lock(&watch->lock);
+        for (const struct node *node = first_of_wd(watch, event->wd); node && all;
+                node = node_of_wd(node->next_wd, event->wd)) {
+                all = count < PATHS_PER_WATCH_MAX && (paths[count] = event_path(node, event));
+                count += all;
+        }
+        pthread_mutex_unlock(&watch->lock);
+        *ret_count = count;
+        return all;
+}
+
 static void
 handle_event(struct watch *watch, const struct inotify_event *event)
 {
+        char *paths[PATHS_PER_WATCH_MAX];
+        size_t n_paths;
         if (event->mask & IN_Q_OVERFLOW) {
-                watch->calls.overflow(watch->userdata);
+                watch->calls.overflow(
+                        watch->userdata, "the kernel's event queue (fs.inotify.max_queued_events)");
                 return;
         }
-        char *path = event_path(watch, event);
-        if (!path)
-                return;
-        bool folder = event->mask & IN_ISDIR, itself = event->len == 0;
-        bool left = event->mask & (IN_MOVED_FROM | IN_DELETE), came = event->mask & (IN_MOVED_TO | IN_CREATE);
-        bool self_gone = event->mask & (IN_MOVE_SELF | IN_IGNORED | IN_UNMOUNT | IN_DELETE_SELF);
-        if ((folder && left) || (itself && self_gone))
-                watch_forget(watch, path);
-        if ((folder && (left || came)) || (itself && self_gone))
-                watch->calls.subtree(watch->userdata, path);
-        else
-                watch->calls.changed(watch->userdata, path);
-        free(path);
+        if (!event_paths(watch, event, paths, &n_paths))
+                watch->calls.overflow(watch->userdata, "no room for the paths of an event");
+        for (size_t i = 0; i < n_paths; i++) {
+                tell_event(watch, paths[i], event_sense(event));
+                free(paths[i]);
+        }
 }
 
 /* One buffer of events. Returns its bytes; <= 0: nothing is queued. */
@@ -351,20 +401,29 @@ watch_count(struct watch *watch)
 }
 
 size_t
-watch_lost(struct watch *watch, const char **ret_where, int *ret_errno)
+watch_lost(struct watch *watch, char **ret_where, int *ret_errno)
 {
         pthread_mutex_lock(&watch->lock);
-        size_t lost = watch->lost;
-        *ret_where = watch->lost_where;
+        size_t lost = watch->lost > watch->lost_before ? watch->lost : watch->lost_before;
+        *ret_where = lost && watch->lost_where ? strdup(watch->lost_where) : NULL;
         *ret_errno = watch->lost_errno;
         pthread_mutex_unlock(&watch->lock);
         return lost;
 }
 
 void
-watch_lost_reset(struct watch *watch)
+watch_pass_begins(struct watch *watch)
 {
         pthread_mutex_lock(&watch->lock);
+        watch->lost_before = watch->lost;
         watch->lost = 0;
+        pthread_mutex_unlock(&watch->lock);
+}
+
+void
+watch_pass_ends(struct watch *watch)
+{
+        pthread_mutex_lock(&watch->lock);
+        watch->lost_before = 0;
         pthread_mutex_unlock(&watch->lock);
 }

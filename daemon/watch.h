@@ -17,7 +17,7 @@
 struct watch_calls {
         void (*changed)(void *userdata, const char *path); /* this path is to be looked at */
         void (*subtree)(void *userdata, const char *path); /* it, and all that is or was below */
-        void (*overflow)(void *userdata); /* the kernel dropped events: anything may have changed */
+        void (*overflow)(void *userdata, const char *why); /* events were lost: anything may have changed */
 };
 
 struct watch;
@@ -41,8 +41,11 @@ void watch_forget(struct watch *watch, const char *path);
 void watch_drain(struct watch *watch);
 
 size_t watch_count(struct watch *watch);
-/* Folders that could not be watched; *ret_where: the first such path (borrowed until the next call; NULL:
- * none). */
-size_t watch_lost(struct watch *watch, const char **ret_where, int *ret_errno);
-/* Forgets what was lost, before a pass that will try all folders again. */
-void watch_lost_reset(struct watch *watch);
+/*
+ * Folders without a watch, as counted by the last pass and since; *ret_where: the first such path, to be
+ * freed (NULL: none, or no memory); *ret_errno: why.
+ */
+size_t watch_lost(struct watch *watch, char **ret_where, int *ret_errno);
+/* A pass tries all folders again: it counts anew, and until it ends the old count stands if it is larger. */
+void watch_pass_begins(struct watch *watch);
+void watch_pass_ends(struct watch *watch);

@@ -10,7 +10,7 @@ set -euo pipefail
 # A new module is a word in one of these rows.
 floors=(
     "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name"
-    "attribute scope config folder snapshot sshsig ssh"
+    "attribute scope config folder mount snapshot sshsig ssh"
     "baseline approval trust secret host drift judge scan proposal revision"
     "store"
     "instance document"
