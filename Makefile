@@ -32,6 +32,7 @@ INSTALL        = install
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
 DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
+DEPS_DEB   = debhelper dpkg-dev fakeroot git lintian
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
 LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
 
@@ -39,12 +40,13 @@ LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wvla -Wimplicit-fallthrough
 CFLAGS  ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DDRIFTD_VERSION='"$(VERSION)"'
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DDRIFTD_VERSION='"$(VERSION)"' $(CPPFLAGS)
 
-# Each hardening flag is tried first and used only where the compiler takes it.
+# Each hardening flag is tried first and used only where the compiler takes it. (-U: a distribution's flags may define
+# a lower level, and a second definition is a warning.)
 try = $(foreach flag,$(1),$(shell $(CC) -Werror $(flag) -x c -c -o /dev/null /dev/null 2>/dev/null && echo '$(flag)'))
 ifeq ($(SANITIZE),)
-HARDENING := $(call try,-D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+HARDENING := $(call try,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
              -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE)
 LDHARDENING = -pie -Wl,-z,relro,-z,now,-z,noexecstack
 else
@@ -63,7 +65,7 @@ TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
 ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
-SHELL_FILES := .ci/run $(wildcard tests/*.sh tests/*/*.sh)
+SHELL_FILES := .ci/run $(wildcard debian/*.sh debian/*.postinst debian/*.postrm tests/*.sh tests/*/*.sh)
 MANUALS := $(wildcard man/*.[1-8])
 SUDO     = $(if $(filter-out 0,$(shell id -u)),sudo,env)
 
@@ -93,7 +95,7 @@ $(BUILD)/.headers:
 	@touch $@
 
 # Other flags or another compiler: everything is built again.
-FLAGS := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+FLAGS := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
 $(BUILD)/.flags: .always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
@@ -111,7 +113,7 @@ $(BUILD)/driftctl: $(CLI) $(BUILD)/libdrift.a
 
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 	@mkdir -p $(@D)
-	$(cc) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(cc) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # What .incbin takes in, and -MMD does not see.
 $(BUILD)/core/config_default.o: etc/driftd.conf
@@ -126,11 +128,11 @@ PARTS = $(BUILD)/libcli.a $(BUILD)/libdaemon.a $(BUILD)/libdrift.a
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS)
 	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
+	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
 # Programs that set traps for the system tests.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
@@ -139,7 +141,7 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 
 $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -171,7 +173,7 @@ check-floors: $(BUILD)/driftd ## includes point down only, each library behind i
 check-catalog: ## the message ids of the daemon are those of the journal catalog
 	@tests/catalog.sh
 
-lint: export LINT_CPPFLAGS = $(CPPFLAGS)
+lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
 .PHONY: lint format fuzz fuzz-run valgrind bench demo
 lint: ## compiler, clang-tidy, cppcheck, clang-format, shellcheck, mandoc: any warning is an error
 	@tests/lint.sh '$(SOURCES)' '$(ALL_C)' '$(SHELL_FILES)' '$(MANUALS)'
@@ -200,7 +202,7 @@ demo: ## install what is missing, build, and see it work on a copy of /etc (as r
 
 # ---- installing ----
 
-.PHONY: deps deps-tests deps-check install uninstall clean help
+.PHONY: deps deps-tests deps-check install deb uninstall clean help
 deps: ## install what building needs (Debian and its like; as root)
 	@$(SUDO) tests/deps.sh $(DEPS)
 
@@ -233,6 +235,11 @@ ifeq ($(DESTDIR),)
 	-[ ! -d /run/systemd/system ] || systemctl daemon-reload
 	@echo 'Installed. Next: sudo driftctl init'
 endif
+
+deb: ## build the Debian packages into build/deb/
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_DEB)
+	@debian/build.sh $(BUILD)/deb
+	@cd $(BUILD)/deb && sha256sum driftctl_*.deb driftd_*.deb
 
 uninstall: ## take away what install put there; configuration and the store stay
 	-[ -n "$(D)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now driftd
