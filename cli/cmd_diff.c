@@ -97,7 +97,7 @@ print_next(struct cli *cli, const struct json *document, size_t drifts, bool liv
         if (drifts && live)
                 cli_next(cli, "driftctl show ITEM · driftctl bless ITEM --ticket …");
         else if (live && !json_length(json_member(document, "baselines")))
-                cli_next(cli, "driftctl bless --ticket … signs a first baseline of this host");
+                report_first_steps(cli, document);
         else if (live && document_exit(document) != EXIT_CLEAN)
                 cli_next(cli, "driftctl status");
 }

@@ -6,10 +6,13 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/client.h"
 #include "cli/terminal.h"
 #include "cli/transfer.h"
 #include "core/escape.h"
@@ -206,8 +209,50 @@ print_paths(struct cli *cli, const char *word, const struct json *list)
                 print(&cli->out, "%s  %s\n", word, json_string_of(path));
 }
 
+/* Whether a daemon runs; asked for its trust file, it takes up one that was written just now. */
+static bool
+tell_daemon(struct cli *cli)
+{
+        _cleanup_(client_freep) struct client *client = NULL;
+        _cleanup_json_ struct json *reply = NULL;
+        struct err why = {0};
+        if (client_open_daemon(cli->config, &client, &why))
+                return false;
+        client_call_one(client, "GetTrust", NULL, &reply, &why);
+        return true;
+}
+
+/* The private key beside the first public one that was named, where it is on this host. */
+static char *
+key_beside(struct cli *cli)
+{
+        const char *pub = args_value_at(&cli->args, "trust", 0);
+        size_t size = pub ? strlen(pub) : 0;
+        if (size < 5 || strcmp(pub + size - 4, ".pub") != 0)
+                return NULL;
+        char *key = strndup(pub, size - 4);
+        if (key && access(key, R_OK) == 0)
+                return key;
+        free(key);
+        return NULL;
+}
+
+static void
+next_steps(struct cli *cli, bool daemon)
+{
+        _cleanup_free_ char *key = key_beside(cli);
+        const char *start = daemon ? "" : "systemctl enable --now driftd · ";
+        if (key)
+                cli_next(cli, "%sdriftctl bless --ticket … --key %s", start, quote(key));
+        else
+                cli_next(cli,
+                        "%sdriftctl propose --ticket … -o host.baseline, and where the key is: driftctl sign "
+                        "host.baseline --key K",
+                        start);
+}
+
 static int
-report(struct cli *cli, const struct init *init, bool trusted, struct err *err)
+report(struct cli *cli, const struct init *init, bool trusted, bool daemon, struct err *err)
 {
         if (cli->json)
                 return cli_document(cli,
@@ -217,8 +262,7 @@ report(struct cli *cli, const struct init *init, bool trusted, struct err *err)
         print_paths(cli, "written", init->written);
         print_paths(cli, "kept   ", init->kept);
         if (trusted) {
-                cli_next(cli, "driftctl config check · systemctl enable --now driftd · driftctl bless "
-                              "--ticket … --key K");
+                next_steps(cli, daemon);
         } else {
                 print(&cli->out, "No trust file yet: %s says who may approve.\n", cli->config->trust);
                 cli_next(cli, "on your own machine: driftctl key generate --name you; here: driftctl init "
@@ -240,5 +284,8 @@ command_init(struct cli *cli, struct err *err)
         r = r ? r : cli_config(cli, err);
         r = r ? r : make_folders(cli->config, err);
         r = r ? r : write_trust(cli, &init, err);
-        return r ? r : report(cli, &init, lstat(cli->config->trust, &st) == 0, err);
+        if (r)
+                return r;
+        bool daemon = tell_daemon(cli);
+        return report(cli, &init, lstat(cli->config->trust, &st) == 0, daemon, err);
 }

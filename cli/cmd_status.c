@@ -101,11 +101,11 @@ status_next(struct cli *cli, const struct json *status)
 {
         const struct json *open = json_member(status, "open");
         if (!json_flag(json_member(status, "daemon"), "running"))
-                cli_next(cli, "systemctl start driftd");
+                cli_next(cli, "systemctl enable --now driftd");
         else if (json_number(open, "high") + json_number(open, "medium") + json_number(open, "low"))
                 cli_next(cli, "driftctl diff");
         else if (!json_length(json_member(status, "baselines")))
-                cli_next(cli, "driftctl bless --ticket … signs a first baseline of this host");
+                report_first_steps(cli, status);
 }
 
 static void

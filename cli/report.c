@@ -128,6 +128,16 @@ report_problems(struct cli *cli, const struct json *problems, bool only_lowering
         table_print(&table, &cli->out);
 }
 
+void
+report_first_steps(struct cli *cli, const struct json *document)
+{
+        if (json_text(document, "trust_id"))
+                cli_next(cli, "driftctl bless --ticket … --key K signs a first baseline of this host");
+        else
+                cli_next(cli, "driftctl init says whom this host trusts; then driftctl bless signs a first "
+                              "baseline");
+}
+
 /* ---- drifts ---- */
 
 static const char *

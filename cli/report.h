@@ -16,6 +16,9 @@ int report_trust_words(const struct json *document, int64_t now_ms, struct buf *
 /* One line each. only_lowering: what does not lower coverage is left out (status shows it). */
 void report_problems(struct cli *cli, const struct json *problems, bool only_lowering);
 
+/* What to do where no baseline is active: trust somebody, then sign a first one. */
+void report_first_steps(struct cli *cli, const struct json *document);
+
 /* Drifts, aligned. A drift is an element of `drifts` of driftd.diff/1. */
 void report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms);
 /* "content size", or "0 → 1" for a setting; appended. */

@@ -658,15 +658,30 @@ instance_load_clock(struct instance *instance, struct err *err)
         return 0;
 }
 
+/* Who is in force now may not vouch for what the ones before did. */
+static int
+renew_trust(struct instance *instance, struct err *err)
+{
+        struct digest before = instance->trust ? *trust_id(instance->trust) : (struct digest){0};
+        int r = instance_load_trust(instance, err);
+        if (r == 0 && instance->trust && !digest_equal(trust_id(instance->trust), &before))
+                r = instance_load_baselines(instance, err);
+        return r;
+}
+
+void
+instance_await_trust(struct instance *instance)
+{
+        struct err why = {0};
+        if (!instance->trust)
+                renew_trust(instance, &why);
+}
+
 int
 instance_reload(struct instance *instance, const struct config *config, struct err *err)
 {
-        struct digest before = instance->trust ? *trust_id(instance->trust) : (struct digest){0};
         instance->config = config;
-        int r = instance_load_trust(instance, err);
-        /* Who is in force now may not vouch for what the ones before did. */
-        if (r == 0 && instance->trust && !digest_equal(trust_id(instance->trust), &before))
-                r = instance_load_baselines(instance, err);
+        int r = renew_trust(instance, err);
         instance->scope_differs = instance_scopes_differ(instance);
         return r ? r : instance_flush(instance, err);
 }

@@ -481,6 +481,7 @@ service_call(struct instance *instance, const struct service_peer *peer, struct 
         struct err *err)
 {
         struct call call = {instance, peer, session, parameters, reply, userdata, err};
+        instance_await_trust(instance);
         for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
                 if (strcmp(methods[i].name, method) == 0)
                         return methods[i].function ? methods[i].function(&call) : run_job(&call, method);

@@ -53,6 +53,36 @@ test_without_a_baseline_the_answer_is_incomplete() {
     expect_exit 2 driftctl diff
 }
 
+# As after the installation of a package: the daemon runs before there is anybody to trust.
+test_init_beside_a_running_daemon_needs_no_restart() {
+    printf 'hello\n' >"$TREE/a"
+    write_config
+    make_key alice
+    start_daemon
+    expect_exit 2 driftctl status
+    expect_output '^trust +none yet'
+    expect_output '^Next: driftctl init'
+    expect_exit 2 driftctl diff
+    expect_output '^Next: driftctl init'
+    expect_exit 4 driftctl bless --ticket CHG-1 --key "$KEYS/alice" --yes
+    expect_error 'driftctl init'
+    expect_exit 0 driftctl init --trust "$KEYS/alice.pub" --yes
+    expect_output "^Next: driftctl bless --ticket … --key $KEYS/alice\$"
+    has_record trust || fail "the daemon did not take the trust file up at init"
+    expect_exit 2 driftctl status
+    expect_output '^Next: driftctl bless'
+    expect_exit 0 driftctl bless --ticket CHG-1 --key "$KEYS/alice" --yes
+    expect_exit 0 driftctl diff
+}
+
+test_init_names_the_next_command_where_the_key_is_elsewhere() {
+    write_config
+    make_key alice
+    mv "$KEYS/alice" "$KEYS/elsewhere"
+    expect_exit 0 driftctl init --trust "$KEYS/alice.pub" --yes
+    expect_output '^Next: systemctl enable --now driftd · driftctl propose'
+}
+
 test_from_nothing_to_clean() {
     printf 'hello\n' >"$TREE/a"
     mkdir "$TREE/folder" && printf 'more\n' >"$TREE/folder/b"
