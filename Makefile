@@ -32,7 +32,7 @@ INSTALL        = install
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
 DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
-DEPS_DEB   = debhelper dpkg-dev fakeroot git lintian
+DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
 LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
 
@@ -176,6 +176,7 @@ check-catalog: ## the message ids of the daemon are those of the journal catalog
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
 .PHONY: lint format fuzz fuzz-run valgrind bench demo
 lint: ## compiler, clang-tidy, cppcheck, clang-format, shellcheck, mandoc: any warning is an error
+	@debian/version.sh >/dev/null
 	@tests/lint.sh '$(SOURCES)' '$(ALL_C)' '$(SHELL_FILES)' '$(MANUALS)'
 
 format: ## put all C into the house's form
@@ -202,7 +203,7 @@ demo: ## install what is missing, build, and see it work on a copy of /etc (as r
 
 # ---- installing ----
 
-.PHONY: deps deps-tests deps-check install deb uninstall clean help
+.PHONY: deps deps-tests deps-check install deb check-deb uninstall clean help
 deps: ## install what building needs (Debian and its like; as root)
 	@$(SUDO) tests/deps.sh $(DEPS)
 
@@ -240,6 +241,9 @@ deb: ## build the Debian packages into build/deb/
 	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_DEB)
 	@debian/build.sh $(BUILD)/deb
 	@cd $(BUILD)/deb && sha256sum driftctl_*.deb driftd_*.deb
+
+check-deb: deb ## the packages: twice the same bytes, lintian, contents; install, upgrade, remove, purge
+	@tests/deb.sh $(BUILD)/deb
 
 uninstall: ## take away what install put there; configuration and the store stay
 	-[ -n "$(D)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now driftd

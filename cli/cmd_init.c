@@ -150,6 +150,15 @@ confirm_trust(struct cli *cli, const struct init *init, struct err *err)
 
 /* ---- files ---- */
 
+/* A newcomer's first mistake is to forget sudo. */
+static int
+cannot_write(int r, struct err *err)
+{
+        if (r != -EACCES || geteuid() == 0)
+                return EXIT_FAILED;
+        return err_hint(err, EXIT_FAILED, "run it as root: sudo driftctl init");
+}
+
 static int
 make_folder_of(const char *path, struct err *err)
 {
@@ -158,7 +167,8 @@ make_folder_of(const char *path, struct err *err)
                 slash && slash > path ? strndup(path, (size_t)(slash - path)) : strdup(".");
         if (!folder)
                 return failed_oom(err);
-        return slash && slash > path ? failed(folder_create(folder, 0755, err)) : 0;
+        int r = slash && slash > path ? folder_create(folder, 0755, err) : 0;
+        return r < 0 ? cannot_write(r, err) : 0;
 }
 
 /* Never over what is there: file_create refuses, and that is no error here. */
@@ -170,7 +180,7 @@ write_missing(struct init *init, const char *path, const char *text, size_t size
                 return r;
         r = file_create(path, 0644, text, size, err);
         if (r < 0 && r != -EEXIST)
-                return EXIT_FAILED;
+                return cannot_write(r, err);
         return note_path(r == 0 ? init->written : init->kept, path, err);
 }
 

@@ -4,6 +4,7 @@
 # is. Of a git checkout only what git tracks is taken, as it lies in the work tree (so that no approver's key that was left
 # there gets into a source package); of an unpacked archive all but what make has built.
 set -euo pipefail
+umask 022
 
 [[ $# -eq 1 ]] || { echo 'usage: debian/build.sh FOLDER' >&2 && exit 2; }
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,14 +24,15 @@ list() {
         (cd "$top" && find . -path ./build -prune -o -path './build-*' -prune -o ! -name '*.o' ! -type d -print0)
     fi
 }
-list | tar -C "$top" --null --no-recursion --ignore-failed-read -T - -c | tar -C "$source" -x
+# Modes are ours: a checkout under another umask makes the same source package.
+list | tar -C "$top" --null --no-recursion --mode=u+rwX,go+rX,go-w -T - -c | tar -C "$source" -x
 
 # What the calling make was told is not for the package: its rules say how it is built.
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES BUILD SANITIZE DESTDIR
 export DEB_BUILD_OPTIONS=${DEB_BUILD_OPTIONS-nocheck} # make check is where the tests are run
 export DEB_BUILD_PROFILES=${DEB_BUILD_PROFILES-nocheck}
 log=$folder/build.log
-if ! (cd "$source" && dpkg-buildpackage --build=full --no-sign --no-pre-clean --post-clean) >"$log" 2>&1; then
+if ! (cd "$source" && dpkg-buildpackage --build=full --no-sign --post-clean) >"$log" 2>&1; then
     tail -n 40 "$log" >&2
     echo "deb: the whole log is in $log" >&2
     exit 1
