@@ -137,7 +137,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 # Programs that set traps for the system tests.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(ld) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $<
+	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $<
 
 $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
