@@ -137,6 +137,34 @@ test_a_folder_moved_away_moved_in_and_made_anew_under_one_name() {
     done
 }
 
+# As the kernel counts them.
+watched_folders() {
+    cat "/proc/$DAEMON"/fdinfo/* 2>/dev/null | grep -c '^inotify wd:'
+}
+
+watches_are() {
+    [[ $(watched_folders) -eq $1 ]]
+}
+
+test_folders_that_moved_away_or_were_deleted_keep_no_watch() {
+    start_clean
+    local before
+    before=$(watched_folders)
+    mkdir -p "$TREE"/moved/{1..30}/sub "$TREE"/deleted/{1..30}/sub
+    wait_until "$LIVE" watches_are $((before + 2 * 61))
+    mv "$TREE/moved" "$SCRATCH/moved"
+    wait_until "$LIVE" watches_are $((before + 61))
+    rm -r "$TREE/deleted"
+    wait_until "$LIVE" watches_are "$before"
+    # Moved within, each folder keeps one watch, under its new path.
+    mkdir -p "$TREE"/one/{1..30}/sub
+    wait_until "$LIVE" watches_are $((before + 61))
+    mv "$TREE/one" "$TREE/two"
+    touch "$TREE/two/30/sub/file"
+    wait_until "$LIVE" has_drift "file:$TREE/two/30/sub/file" unexpected
+    wait_until "$LIVE" watches_are $((before + 61))
+}
+
 # ---- mounts ----
 
 test_a_mount_over_a_watched_file() {
@@ -261,14 +289,16 @@ test_a_file_system_that_a_scope_names_and_that_hangs_is_told_and_nothing_else_st
     need_root
     [[ -e /dev/fuse ]] || cannot_run_here "there is no /dev/fuse"
     mkdir "$TREE/named" "$TREE/well"
-    printf 'x\n' >"$TREE/named/file"
-    write_config "[files tree]
+    printf 'x\n' | tee "$TREE"/named/f{1..200} >/dev/null
+    # So short that the turns ask for many files there before the first look at one is given up.
+    SCAN_KEYS='full_interval = 1m' write_config "[files tree]
 path = $TREE/well
 [files named]
 path = $TREE/named"
     start_clean
     trap_start silent "$TREE/named"
     wait_until 90 has_problem stuck
+    wait_until "$LIVE" has_record unreadable
     expect_exit 2 driftctl status
     printf 'x\n' >"$TREE/well/new"
     wait_until "$LIVE" has_drift "file:$TREE/well/new" unexpected
