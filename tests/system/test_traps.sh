@@ -165,6 +165,28 @@ test_folders_that_moved_away_or_were_deleted_keep_no_watch() {
     wait_until "$LIVE" watches_are $((before + 61))
 }
 
+# File systems give the number of a deleted inode to the next one: a watch of the dead folder must not pass for one.
+test_a_folder_deleted_and_made_anew_is_watched_anew() {
+    mkdir "$TREE/dir"
+    start_clean
+    local i before reused=0
+    for i in {1..8}; do
+        before=$(stat -c %i "$TREE/dir")
+        rmdir "$TREE/dir"
+        mkdir "$TREE/dir"
+        [[ $(stat -c %i "$TREE/dir") -ne $before ]] || reused=$((reused + 1))
+        touch "$TREE/settled" # when this was seen, so was what came before
+        wait_until "$LIVE" has_drift "file:$TREE/settled" unexpected
+        rm "$TREE/settled"
+        wait_until "$LIVE" is_clean
+        touch "$TREE/dir/new"
+        wait_until "$LIVE" has_drift "file:$TREE/dir/new" unexpected
+        rm "$TREE/dir/new"
+        wait_until "$LIVE" is_clean
+    done
+    [[ $reused -gt 0 ]] || cannot_run_here "this file system does not use the numbers of inodes again"
+}
+
 # ---- mounts ----
 
 test_a_mount_over_a_watched_file() {
