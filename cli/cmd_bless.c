@@ -376,12 +376,36 @@ sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
         return r ? r : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, err);
 }
 
+static bool
+has_expired(const struct baseline *b)
+{
+        return baseline_header(b)->expires_ms <= clock_now_ms();
+}
+
+/* What waits for the next signed apply is confirmed by a bless, even by one that changes nothing. */
+static int
+look_for_unconfirmed(struct blessing *b, bool *ret, struct err *err)
+{
+        static const char *const kinds[] = {"rebuilt", "adopted", "clock_jump"};
+        _cleanup_json_ struct json *reply = NULL;
+        *ret = false;
+        if (b->items.count || !b->parent.baseline || has_expired(b->parent.baseline))
+                return 0;
+        int r = cli_call(b->cli, "GetStatus", json_make("{}"), &reply, err);
+        json_each (json_member(json_member(reply, "status"), "problems"), i, problem) {
+                const char *kind = json_text(problem, "kind");
+                for (size_t j = 0; kind && j < ARRAY_SIZE(kinds); j++)
+                        *ret = *ret || strcmp(kind, kinds[j]) == 0;
+        }
+        return r;
+}
+
 /* An expired baseline is not renewed by a bless that changes nothing: an end is somebody's decision. */
 static int
 nothing_to_bless(const struct blessing *b, struct err *err)
 {
         struct cli *cli = b->cli;
-        if (b->parent.baseline && baseline_header(b->parent.baseline)->expires_ms <= clock_now_ms()) {
+        if (b->parent.baseline && has_expired(b->parent.baseline)) {
                 err_set(err, EXIT_FAILED, "nothing changed, but " HOST_BASELINE "@%" PRIu64 " has expired",
                         baseline_header(b->parent.baseline)->generation);
                 return err_hint(err, EXIT_FAILED, "renew it: --expires +90d, or another time to come");
@@ -400,7 +424,10 @@ command_bless(struct cli *cli, struct err *err)
         struct baseline *rehearsal = NULL, *again = NULL, *final = NULL;
         int r = blessing_prepare(&b, err);
         r = r ? r : propose_and_compare(&b, err);
-        if (r == 0 && !b.revisions.count && !args_given(&cli->args, "expires"))
+        bool renews = b.revisions.count || args_given(&cli->args, "expires");
+        if (r == 0 && !renews)
+                r = look_for_unconfirmed(&b, &renews, err);
+        if (r == 0 && !renews)
                 return nothing_to_bless(&b, err);
         r = r ? r : choose(&b, err);
         r = r ? r : compose(&b, b.shown, &rehearsal, err);

@@ -88,3 +88,6 @@ int baseline_waiver_append(const struct waiver *waiver, struct buf *buf);
 /* This host's id, as baselines name it: sd_id128 app-specific, 32 hex digits. DRIFTD_HOST_ID is not
  * consulted. */
 int host_id(char ret[static HOST_ID_MAX], struct err *err);
+#define BOOT_ID_MAX 33
+/* Which boot of it this is, 32 hex digits; "" where the kernel does not say. */
+void boot_id(char ret[static BOOT_ID_MAX]);

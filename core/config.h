@@ -41,6 +41,7 @@ CLEANUP_DEFINE(struct config *, config_free)
 /* Paths derived from it; to be freed. */
 char *config_database(const struct config *config);   /* state_dir/driftd.db */
 char *config_high_water(const struct config *config); /* state_dir/high-water */
+char *config_shelf(const struct config *config);      /* state_dir/baselines */
 char *config_socket(const struct config *config);     /* runtime_dir/control.sock */
 
 /*

@@ -40,6 +40,12 @@ config_high_water(const struct config *config)
 }
 
 char *
+config_shelf(const struct config *config)
+{
+        return path_join(config->state_dir, "baselines");
+}
+
+char *
 config_socket(const struct config *config)
 {
         return path_join(config->runtime_dir, "control.sock");

@@ -30,3 +30,12 @@ host_id(char ret[static HOST_ID_MAX], struct err *err)
         sd_id128_to_string(id, ret);
         return 0;
 }
+
+void
+boot_id(char ret[static BOOT_ID_MAX])
+{
+        sd_id128_t id;
+        *ret = '\0';
+        if (sd_id128_get_boot(&id) >= 0)
+                sd_id128_to_string(id, ret);
+}

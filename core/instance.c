@@ -37,6 +37,7 @@ static const struct {
         [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},
         [PROBLEM_NOT_PROBED] = {"not_probed", true},
         [PROBLEM_NOT_COVERED] = {"not_covered", true},
+        [PROBLEM_REBUILT] = {"rebuilt", true},
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
@@ -83,12 +84,18 @@ struct pending_entry {
         uint64_t seq; /* once written */
 };
 
+#define EARLY_RECORDS_MAX 64u
+
 struct pending {
         struct pending_entry *entries;
         size_t count, capacity;
         size_t body_bytes;
         uint64_t dropped;
-        bool storage_told;
+        bool storage_told; /* to be noted in the history when it can be written again */
+        bool trouble_told; /* to who cannot read the history */
+        int64_t failed_ms; /* CLOCK_BOOTTIME: when it last failed */
+        struct pending_entry early[EARLY_RECORDS_MAX]; /* written while opening, when nobody listens yet */
+        size_t n_early;
 };
 
 static void
@@ -99,6 +106,14 @@ entry_done(struct pending_entry *entry)
         free(entry->baseline);
         free(entry->body);
         *entry = (struct pending_entry){0};
+}
+
+static struct pending_entry
+steal_entry(struct pending_entry *entry)
+{
+        struct pending_entry stolen = *entry;
+        *entry = (struct pending_entry){0};
+        return stolen;
 }
 
 static void
@@ -342,22 +357,44 @@ write_pending(struct instance *instance, int (*more)(void *userdata, struct err 
 }
 
 static void
-announce_pending(struct instance *instance)
+announce_entries(struct instance *instance, const struct pending_entry *entries, size_t count)
 {
         char hex[DIGEST_HEX_SIZE] = "";
-        if (!instance->announce)
-                return;
         if (instance->trust)
                 digest_hex(trust_id(instance->trust), hex);
         _cleanup_json_ struct json *id = json_string_new(hex);
-        for (size_t i = 0; i < instance->pending->count; i++) {
-                const struct pending_entry *entry = &instance->pending->entries[i];
+        for (size_t i = 0; i < count; i++) {
+                const struct pending_entry *entry = &entries[i];
                 if (entry->work != PENDING_RECORD && entry->work != PENDING_DRIFT)
                         continue;
                 struct announcement announcement = {
                         entry->seq, entry->time_ms, entry->kind, entry->item, entry->detail, id};
                 instance->announce(instance->announce_userdata, &announcement);
         }
+}
+
+static void
+announce_pending(struct instance *instance)
+{
+        struct pending *pending = instance->pending;
+        if (instance->announce) {
+                announce_entries(instance, pending->entries, pending->count);
+                return;
+        }
+        for (size_t i = 0; i < pending->count && pending->n_early < EARLY_RECORDS_MAX; i++)
+                if (pending->entries[i].work == PENDING_RECORD && !instance->offline)
+                        pending->early[pending->n_early++] = steal_entry(&pending->entries[i]);
+}
+
+/* What opening found (tampering, damage, a trust file) is told when somebody listens. */
+static void
+announce_early(struct instance *instance)
+{
+        struct pending *pending = instance->pending;
+        if (instance->announce)
+                announce_entries(instance, pending->early, pending->n_early);
+        while (pending->n_early)
+                entry_done(&pending->early[--pending->n_early]);
 }
 
 /* The store is writable again: the failure itself goes into the history. */
@@ -370,6 +407,7 @@ note_recovery(struct instance *instance)
         struct json *detail = json_make("{s:s, s:I}", "error", instance->problems[PROBLEM_STORAGE].where,
                 "records_dropped", (json_int)pending->dropped);
         pending->storage_told = false;
+        pending->trouble_told = false;
         pending->dropped = 0;
         instance_record(instance, "storage", NULL, detail);
         instance_problem(instance, PROBLEM_STORAGE, 0, NULL, NULL);
@@ -385,9 +423,29 @@ instance_unrecord(struct instance *instance)
 int
 instance_flush(struct instance *instance, struct err *err)
 {
-        if (!instance->pending->count && !instance->pending->dropped)
+        const struct pending *pending = instance->pending;
+        if (!pending->count && !pending->dropped)
                 return 0;
+        /* All that waits is tried at once, so a storm on a full disk must not try at each change. */
+        if (pending->storage_told && clock_monotonic_ms() - pending->failed_ms < FLUSH_AGAIN_MS)
+                return err_set(err, -EAGAIN, "%s", instance->problems[PROBLEM_STORAGE].where);
         return instance_flush_with(instance, NULL, NULL, err);
+}
+
+/* At once, and each time the words are others; the daemon repeats it each minute. */
+static void
+tell_trouble(struct instance *instance, const struct err *why)
+{
+        struct pending *pending = instance->pending;
+        const struct problem *problem = &instance->problems[PROBLEM_STORAGE];
+        bool told =
+                pending->trouble_told && strncmp(problem->where, why->text, sizeof problem->where - 1) == 0;
+        pending->storage_told = true;
+        pending->failed_ms = clock_monotonic_ms();
+        if (told || !instance->trouble)
+                return;
+        pending->trouble_told = true;
+        instance->trouble(instance->announce_userdata, why->text);
 }
 
 int
@@ -398,9 +456,11 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         struct err local = {0};
         int r = write_pending(instance, more, userdata, &local);
         if (r) {
-                pending->storage_told = true;
+                tell_trouble(instance, &local);
                 instance_problem(instance, PROBLEM_STORAGE, pending->count, local.text,
-                        "free space or mend the file system that holds state_dir; detection goes on");
+                        r == STORE_DAMAGED ? STORE_DAMAGED_HINT
+                                           : "free space or mend the file system that holds state_dir; "
+                                             "detection goes on");
                 if (err)
                         *err = local;
                 return r < 0 ? r : -EIO;
@@ -409,7 +469,7 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         pending_clear(pending);
         if (pending->storage_told || pending->dropped) {
                 note_recovery(instance);
-                return instance_flush(instance, err);
+                return instance_flush_with(instance, NULL, NULL, err);
         }
         return 0;
 }
@@ -428,6 +488,7 @@ open_store(struct instance *instance, struct err *err)
         r = store_open(path, STORE_CREATE, &instance->store, err);
         if (r == STORE_BUSY)
                 return err_set(err, INSTANCE_BUSY, "%s is held by another program (a running driftd?)", path);
+        instance->store_damaged = r == STORE_DAMAGED;
         if (r > 0) {
                 if (err)
                         err->code = INSTANCE_REFUSED; /* its words were made in the store */
@@ -503,26 +564,52 @@ open_parts(struct instance *instance, struct err *err)
         int r = host_id(instance->host, err);
         r = r ? r : open_store(instance, err);
         r = r ? r : load_last_alive(instance, err);
+        if (!instance->offline)
+                r = r ? r : rebuild_begin(instance, err);
         r = r ? r : instance_load_trust(instance, err);
+        if (!instance->offline)
+                r = r ? r : rebuild_take(instance, err);
         r = r ? r : ledger_each(instance->store, restore_drift, instance, err); /* then what became of them */
         r = r ? r : instance_load_baselines(instance, err);
         r = r ? r : store_values_each(instance->store, "growing:", restore_rotation, instance, err);
         r = r ? r : instance_load_clock(instance, err);
+        if (r && instance->store && store_damage(instance->store))
+                instance->store_damaged = true;
+        if (r && instance->store_damaged)
+                r = INSTANCE_REFUSED;
         return r;
 }
 
-int
-instance_open(const struct config *config, unsigned flags, struct instance **ret, struct err *err)
+/* *ret is set on failure too: it says whether the store is damaged. */
+static int
+open_once(const struct config *config, unsigned flags, struct instance **ret, struct err *err)
 {
-        _cleanup_(instance_freep) struct instance *instance = calloc(1, sizeof *instance);
+        struct instance *instance = calloc(1, sizeof *instance);
         if (!instance)
                 return err_oom(err);
         instance->config = config;
         instance->offline = flags & INSTANCE_OFFLINE;
         instance->started_ms = clock_now_ms();
-        int r = open_parts(instance, err);
-        if (r)
+        *ret = instance;
+        return open_parts(instance, err);
+}
+
+int
+instance_open(const struct config *config, unsigned flags, struct instance **ret, struct err *err)
+{
+        _cleanup_(instance_freep) struct instance *instance = NULL;
+        struct err why = {0};
+        int r = open_once(config, flags, &instance, &why);
+        if (r && instance && instance->store_damaged && !instance->offline) {
+                instance = instance_free(instance); /* with it the damaged file is closed */
+                r = rebuild_set_aside(config, why.text, &why);
+                r = r ? r : open_once(config, flags, &instance, &why);
+        }
+        if (r) {
+                if (err)
+                        *err = why;
                 return r;
+        }
         instance_flush(
                 instance, NULL); /* a store that cannot be written is a problem, not a reason to be blind */
         *ret = steal_pointer(&instance);
@@ -536,6 +623,8 @@ instance_free(struct instance *instance)
                 return NULL;
         if (instance->pending) {
                 pending_clear(instance->pending);
+                while (instance->pending->n_early)
+                        entry_done(&instance->pending->early[--instance->pending->n_early]);
                 free(instance->pending->entries);
                 free(instance->pending);
         }
@@ -548,8 +637,6 @@ instance_free(struct instance *instance)
 }
 
 /* ---- start, stop, time ---- */
-
-#define CLOCK_JUMP_MS ((int64_t)3600 * 1000)
 
 /*
  * The last moment at which a daemon certainly watched, and whether it ended by itself. Both are the daemon's
@@ -577,9 +664,9 @@ instance_start(struct instance *instance, struct err *err)
         char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
         int64_t now_ms = clock_now_ms(), last_ms = instance->had_history ? instance->last_alive_ms : now_ms;
         instance->watching = true;
+        announce_early(instance);
         instance_value(instance, "running", "yes");
-        if (now_ms + CLOCK_JUMP_MS < last_ms)
-                instance_clock_changed(instance, now_ms - last_ms);
+        instance_clock_start(instance);
         if (instance->had_history) {
                 clock_format(last_ms, from);
                 clock_format(now_ms, to);
@@ -601,61 +688,7 @@ instance_stop(struct instance *instance, const char *reason, struct err *err)
 {
         instance_record(instance, "stop", NULL, json_make("{s:s}", "reason", reason));
         instance_value(instance, "running", NULL);
-        return instance_flush(instance, err);
-}
-
-static void
-keep_believed(struct instance *instance)
-{
-        char text[24];
-        snprintf(text, sizeof text, "%" PRId64, instance_expiry_now(instance));
-        instance_value(instance, "clock_believed", text);
-}
-
-int
-instance_alive(struct instance *instance, struct err *err)
-{
-        if (instance->expiry_now_ms) /* a restart goes on from there: the believed time must not stand still
-                                      */
-                keep_believed(instance);
         return instance_flush_with(instance, NULL, NULL, err);
-}
-
-int64_t
-instance_expiry_now(const struct instance *instance)
-{
-        if (!instance->expiry_now_ms)
-                return clock_now_ms();
-        return instance->expiry_now_ms + (clock_monotonic_ms() - instance->clock_boot_ms);
-}
-
-void
-instance_clock_changed(struct instance *instance, int64_t jumped_by_ms)
-{
-        if (jumped_by_ms > -CLOCK_JUMP_MS && jumped_by_ms < CLOCK_JUMP_MS)
-                return;
-        if (!instance->expiry_now_ms) {
-                instance->expiry_now_ms = clock_now_ms() - jumped_by_ms;
-                instance->clock_boot_ms = clock_monotonic_ms();
-        }
-        keep_believed(instance);
-        instance_record(instance, "clock_jump", NULL, json_make("{s:I}", "by_ms", (json_int)jumped_by_ms));
-        instance_problem(instance, PROBLEM_CLOCK, 1, "the clock jumped by more than an hour",
-                "it is not believed for expiry until the next signed apply");
-}
-
-int
-instance_load_clock(struct instance *instance, struct err *err)
-{
-        _cleanup_free_ char *believed = NULL;
-        int r = store_value_get(instance->store, "clock_believed", &believed, err);
-        if (r < 0 || !believed)
-                return r < 0 ? r : 0;
-        instance->expiry_now_ms = strtoll(believed, NULL, 10);
-        instance->clock_boot_ms = clock_monotonic_ms();
-        instance_problem(instance, PROBLEM_CLOCK, 1, "the clock jumped by more than an hour",
-                "it is not believed for expiry until the next signed apply");
-        return 0;
 }
 
 /* Who is in force now may not vouch for what the ones before did. */
@@ -664,9 +697,10 @@ renew_trust(struct instance *instance, struct err *err)
 {
         struct digest before = instance->trust ? *trust_id(instance->trust) : (struct digest){0};
         int r = instance_load_trust(instance, err);
-        if (r == 0 && instance->trust && !digest_equal(trust_id(instance->trust), &before))
-                r = instance_load_baselines(instance, err);
-        return r;
+        if (r || !instance->trust || digest_equal(trust_id(instance->trust), &before))
+                return r;
+        r = instance->offline ? 0 : rebuild_take(instance, err);
+        return r ? r : instance_load_baselines(instance, err);
 }
 
 void

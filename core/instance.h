@@ -19,6 +19,8 @@
         65536u /* records not yet written; past it the oldest news is dropped and counted */
 #define PENDING_BODIES_MAX ((size_t)8 << 20) /* bytes of content waiting to be kept */
 
+#define FLUSH_AGAIN_MS 1000 /* after a failure, before the store is tried again */
+
 enum problem_kind {
         PROBLEM_UNTRUSTED, /* trust file, baseline or store does not hold */
         PROBLEM_NO_BASELINE,
@@ -33,6 +35,8 @@ enum problem_kind {
         PROBLEM_DRIFT_LIMIT,   /* more open drifts than are kept */
         PROBLEM_NOT_PROBED,    /* settings expected, but not probed by this version */
         PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
+        PROBLEM_REBUILT,       /* the store was damaged and made anew: until a signed apply confirms what is
+                                  judged by */
         PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
                                   coverage is not lowered */
         PROBLEM_CLOCK,         /* the clock jumped: not believed for expiry */
@@ -73,6 +77,7 @@ struct instance {
         char trust_why[ERR_TEXT_MAX]; /* where it is not: why */
         char broken_why[512]; /* an active baseline that could not be loaded, or a store that was rolled back;
                                  "" */
+        bool store_damaged;   /* the store was refused for what is in it: instance_open sets it aside */
         bool *baseline_trusted; /* by index of judge_baseline */
         struct buf *signers;    /* blank-separated, by index */
         bool settled;           /* daemon: the first full pass since start is done */
@@ -80,6 +85,10 @@ struct instance {
         int64_t expiry_now_ms;  /* 0: the clock is believed; else the time it is believed to be at
                                    clock_boot_ms */
         int64_t clock_boot_ms;
+        int64_t clock_moved_ms;  /* by steps, all together, since the last signed apply */
+        int64_t clock_offset_ms; /* of the wall clock from CLOCK_BOOTTIME, when it was last looked at */
+        bool clock_offset_known; /* in this boot */
+        char boot[BOOT_ID_MAX];
         int64_t started_ms;
         bool had_history;     /* the store held records when it was opened */
         bool stopped_cleanly; /* no daemon was running when it was opened, or it stopped by itself */
@@ -90,7 +99,9 @@ struct instance {
         size_t n_own;
         struct pending *pending;
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
-        void *announce_userdata;
+        /* What the history cannot hold, because it is the store that fails. May be NULL. */
+        void (*trouble)(void *userdata, const char *text);
+        void *announce_userdata; /* of both */
 };
 
 enum instance_flags {
@@ -103,6 +114,10 @@ enum instance_result {
         INSTANCE_MALFORMED = 3, /* bad input: exit 4, nothing changed */
 };
 
+/*
+ * A store that is damaged (STORE_DAMAGED) is set aside, never deleted, and a new one is made from the signed
+ * files beside it, unless offline: then it is INSTANCE_REFUSED.
+ */
 int instance_open(const struct config *config, unsigned flags, struct instance **ret, struct err *err);
 struct instance *instance_free(struct instance *instance);
 CLEANUP_DEFINE(struct instance *, instance_free)
@@ -149,8 +164,10 @@ int instance_apply(struct instance *instance, char *text, size_t size, const cha
 const char *instance_verdict(struct instance *instance);
 /* What time it is for expiry: the clock, unless it jumped. */
 int64_t instance_expiry_now(const struct instance *instance);
-/* Called when the clock was set: notes a jump of over an hour. */
-void instance_clock_changed(struct instance *instance, int64_t jumped_by_ms);
+/* Looks whether the clock was set since the last look, and records a step. Once the steps since the last
+ * signed apply come to an hour, the clock is not believed for expiry. */
+void instance_clock_look(struct instance *instance);
+void instance_clock_changed(struct instance *instance, int64_t jumped_by_ms); /* the same, for a known step */
 
 /* A full look in this thread, judging in place (offline), then flushes. */
 int instance_look(

@@ -34,6 +34,88 @@ void instance_walk_problem(void *userdata, const char *path, int error);
 /* The people who count, with blanks between. */
 int trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret);
 
+/* ---- instance_marks.c ---- */
+
+#define MARK_TRUST "=trust" /* the trust file's line: no baseline can be named so */
+
+struct mark {
+        char name[NAME_MAX_SIZE];
+        uint64_t generation;
+        struct digest id;
+};
+
+struct marks { /* zero-initialise */
+        struct mark *list;
+        size_t count;
+};
+
+void marks_done(struct marks *marks);
+struct mark *mark_named(const struct marks *marks, const char *name) _pure_; /* NULL: none */
+int mark_raise(struct marks *marks, const char *name, uint64_t generation, const struct digest *id);
+bool mark_equal(const struct mark *a, const struct mark *b);
+/* No file: no marks. -EBADMSG: damaged. */
+int marks_read(const struct instance *instance, struct marks *marks, struct err *err);
+int marks_write(const struct instance *instance, const struct marks *marks, struct err *err);
+/* Reads, raises one, writes. */
+int marks_raise(struct instance *instance, const char *name, uint64_t generation, const struct digest *id,
+        struct err *err);
+
+/* ---- instance_shelf.c ---- */
+
+/* Puts a signed baseline on the shelf, durably. */
+int shelf_put(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
+        struct err *err);
+/* Takes one generation off again; a failure is harmless. */
+void shelf_drop(const struct instance *instance, const char *name, uint64_t generation);
+/* That it is there, byte for byte, and no other generation of its name. */
+int shelf_keep(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
+        struct err *err);
+
+struct shelf_entry {
+        char name[NAME_MAX_SIZE];
+        uint64_t generation;
+};
+/* What is on it, by name, the newest generation first. Freed by the caller. */
+int shelf_list(const struct instance *instance, struct shelf_entry **ret, size_t *ret_count, struct err *err);
+int shelf_read(const struct instance *instance, const struct shelf_entry *entry, struct buf *ret_text,
+        struct buf *ret_approvals, struct err *err);
+
+/* ---- instance_rebuild.c ---- */
+
+/* Renames the store's files, after noting durably why. */
+int rebuild_set_aside(const struct config *config, const char *why, struct err *err);
+/* With the new store open: what was noted goes into its history. */
+int rebuild_begin(struct instance *instance, struct err *err);
+/* With the trust file in force: takes the baselines of the shelf, as far as they hold. */
+int rebuild_take(struct instance *instance, struct err *err);
+
+/* ---- instance_clock.c ---- */
+
+void instance_clock_start(struct instance *instance);
+/* A signed apply: the clock is believed again. */
+void instance_clock_believe(struct instance *instance);
+
+/* ---- instance_trust.c ---- */
+
+/* Judges the approvals of a baseline by the trust file in force: 0, a trust_result, or < 0. */
+int instance_judge_approvals(const struct instance *instance, const struct baseline *b,
+        const struct buf *approvals, struct trust_verdict *verdict, struct err *err);
+
+struct applying {
+        struct instance *instance;
+        const struct baseline *baseline;
+        const struct buf *approvals;
+        const struct trust_verdict *verdict;
+        const char *signers;
+        bool from_shelf;    /* nobody applied it now */
+        bool adopted;       /* taken without its parent: "adopted:NAME" until the next apply */
+        const char *doubts; /* "doubted:NAME" until the next apply; NULL: none */
+};
+/* Writes the record and the rows of a baseline, in one transaction. */
+int instance_put_baseline(struct applying *applying, struct err *err);
+/* "KEY:NAME", as values of one baseline are called. */
+void value_key(const char *key, const char *name, char ret[static NAME_MAX_SIZE + 16]);
+
 int instance_load_trust(struct instance *instance, struct err *err);
 int instance_load_baselines(struct instance *instance, struct err *err);
 int instance_load_clock(struct instance *instance, struct err *err);

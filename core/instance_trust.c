@@ -3,9 +3,6 @@
  * What an instance takes as signed: the trust file in force and its succession, the active baselines as
  * they are verified at each loading, the high-water marks, and the rules for applying. Everything that is
  * refused leaves the active baselines as they were, and a record of the refusal.
- *
- * The high-water mark of a name is kept twice: as the rows of the store, and as a line of the file
- * `high-water` beside it, fsynced after each apply. The store alone being put back shows as a mark above it.
  */
 #include "core/instance_internal.h"
 
@@ -16,8 +13,6 @@
 
 #include "core/clock.h"
 #include "core/file.h"
-
-#define MARKS_FILE_MAX ((size_t)1 << 20) /* bytes */
 
 /* ---- trust ---- */
 
@@ -67,6 +62,8 @@ take_trust(struct instance *instance, struct trust *trust, bool first_use, const
         instance->trust_first_use = first_use;
         instance->trust_ok = true;
         instance->trust_why[0] = '\0';
+        /* What is lost here is raised at the next loading. */
+        marks_raise(instance, MARK_TRUST, trust_generation(trust), trust_id(trust), NULL);
         return 0;
 }
 
@@ -92,11 +89,14 @@ load_stored_trust(struct instance *instance, struct err *err)
         if (r)
                 return r;
         r = trust_parse("the stored trust file", text.data, text.size, &instance->trust, err);
-        if (r < 0)
+        if (r == -ENOMEM)
                 return r;
-        if (!digest_equal(trust_id(instance->trust), &id))
-                return err_set(err, -EBADMSG, "the stored trust file is not the one that was recorded");
-        return 0;
+        if (r == 0 && digest_equal(trust_id(instance->trust), &id))
+                return 0;
+        instance->store_damaged = true;
+        err_set(err, INSTANCE_REFUSED,
+                "the store is damaged: its trust file is not the one that was recorded");
+        return err_hint(err, INSTANCE_REFUSED, STORE_DAMAGED_HINT);
 }
 
 /* The file on disk is another one: taken if the old one's approvers signed it, refused with a record
@@ -128,6 +128,17 @@ succeed_trust(struct instance *instance, struct trust *next, const struct buf *t
         return 0;
 }
 
+/* An empty store takes a trust file on first use; but not another one than was in force here before. */
+static bool
+first_use_allowed(const struct instance *instance, const struct trust *trust)
+{
+        _cleanup_(marks_done) struct marks marks = {0};
+        if (marks_read(instance, &marks, NULL) < 0)
+                return true;
+        const struct mark *mark = mark_named(&marks, MARK_TRUST);
+        return !mark || digest_equal(&mark->id, trust_id(trust));
+}
+
 int
 instance_load_trust(struct instance *instance, struct err *err)
 {
@@ -146,6 +157,10 @@ instance_load_trust(struct instance *instance, struct err *err)
                 distrust(instance, why.text);
                 return 0;
         }
+        if (!instance->trust && !first_use_allowed(instance, trust)) {
+                trust_free(trust);
+                return 0; /* the marks say why, whenever baselines are loaded */
+        }
         if (!instance->trust)
                 return take_trust(instance, trust, true, &text, &none, err);
         if (!digest_equal(trust_id(trust), trust_id(instance->trust)))
@@ -156,125 +171,24 @@ instance_load_trust(struct instance *instance, struct err *err)
         return 0;
 }
 
-/* ---- high-water marks ---- */
-
-struct mark {
-        char name[NAME_MAX_SIZE];
-        uint64_t generation;
-        struct digest id;
-};
-
-struct marks {
-        struct mark *list;
-        size_t count;
-};
-
-static void
-marks_done(struct marks *marks)
-{
-        free(marks->list);
-}
-
-static struct mark *
-mark_named(const struct marks *marks, const char *name)
-{
-        for (size_t i = 0; i < marks->count; i++)
-                if (strcmp(marks->list[i].name, name) == 0)
-                        return &marks->list[i];
-        return NULL;
-}
-
-static int
-mark_raise(struct marks *marks, const char *name, uint64_t generation, const struct digest *id)
-{
-        struct mark *mark = mark_named(marks, name);
-        if (!mark) {
-                struct mark *grown = reallocarray(marks->list, marks->count + 1, sizeof *grown);
-                if (!grown)
-                        return -ENOMEM;
-                marks->list = grown;
-                mark = &grown[marks->count++];
-                *mark = (struct mark){0};
-                snprintf(mark->name, sizeof mark->name, "%s", name);
-        }
-        if (generation >= mark->generation) {
-                mark->generation = generation;
-                mark->id = *id;
-        }
-        return 0;
-}
-
-/* -EBADMSG if a line is not ours: somebody wrote here. */
-static int
-marks_parse(char *text, struct marks *marks)
-{
-        char *rest = NULL;
-        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                char *words = NULL;
-                const char *name = strtok_r(line, " ", &words), *number = strtok_r(NULL, " ", &words);
-                const char *hex = strtok_r(NULL, "", &words);
-                char *end = NULL;
-                struct digest id;
-                if (!hex || !name_is_valid(name, strlen(name)) || digest_parse(hex, strlen(hex), &id) < 0)
-                        return -EBADMSG;
-                uint64_t generation = strtoull(number, &end, 10);
-                if (*end || !generation)
-                        return -EBADMSG;
-                int r = mark_raise(marks, name, generation, &id);
-                if (r < 0)
-                        return r;
-        }
-        return 0;
-}
-
-static int
-marks_read(const struct instance *instance, struct marks *marks, struct err *err)
-{
-        _cleanup_free_ char *path = config_high_water(instance->config);
-        _cleanup_buf_ struct buf text = {0};
-        if (!path)
-                return err_oom(err);
-        int r = file_read(path, 0, MARKS_FILE_MAX, &text, err);
-        if (r == -ENOENT)
-                return 0;
-        r = r || !text.size ? r : marks_parse(text.data, marks);
-        if (r == -EBADMSG)
-                return err_set(err, r, "%s is damaged", path);
-        return r;
-}
-
-static int
-marks_write(const struct instance *instance, const struct marks *marks, struct err *err)
-{
-        _cleanup_free_ char *path = config_high_water(instance->config);
-        _cleanup_buf_ struct buf text = {0};
-        int r = path ? 0 : -ENOMEM;
-        for (size_t i = 0; i < marks->count && r == 0; i++) {
-                char hex[DIGEST_HEX_SIZE];
-                digest_hex(&marks->list[i].id, hex);
-                r = buf_printf(
-                        &text, "%s %" PRIu64 " %s\n", marks->list[i].name, marks->list[i].generation, hex);
-        }
-        if (r < 0)
-                return err_oom(err);
-        return file_write(path, 0600, text.data, text.size, err);
-}
-
 /* ---- loading what is active ---- */
 
 struct loading {
         struct instance *instance;
-        struct marks in_store;   /* the newest generation of each name */
-        struct text_list active; /* names */
-        bool out_of_memory;
+        struct marks in_store; /* the newest generation of each name */
+        struct marks before;   /* the one before it, where there is one */
+        struct marks active;   /* in force */
 };
 
+/* Rows come by name, and then by generation. */
 static int
 note_row(void *userdata, const struct baseline_row *row)
 {
         struct loading *loading = userdata;
-        if (mark_raise(&loading->in_store, row->name, row->generation, &row->id) < 0 ||
-                (row->active && text_list_add(&loading->active, row->name, strlen(row->name)) < 0))
+        const struct mark *newest = mark_named(&loading->in_store, row->name);
+        if ((newest && mark_raise(&loading->before, row->name, newest->generation, &newest->id) < 0) ||
+                mark_raise(&loading->in_store, row->name, row->generation, &row->id) < 0 ||
+                (row->active && mark_raise(&loading->active, row->name, row->generation, &row->id) < 0))
                 return -ENOMEM;
         return 0;
 }
@@ -283,7 +197,8 @@ static void
 loading_done(struct loading *loading)
 {
         marks_done(&loading->in_store);
-        text_list_done(&loading->active);
+        marks_done(&loading->before);
+        marks_done(&loading->active);
 }
 
 static void
@@ -304,9 +219,9 @@ instance_drop_baseline_states(struct instance *instance)
         instance->baseline_trusted = NULL;
 }
 
-static int
-judge_approvals(const struct instance *instance, const struct baseline *b, const struct buf *approvals,
-        struct trust_verdict *verdict, struct err *err)
+int
+instance_judge_approvals(const struct instance *instance, const struct baseline *b,
+        const struct buf *approvals, struct trust_verdict *verdict, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
         if (!instance->trust) {
@@ -327,15 +242,27 @@ trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret)
         return r;
 }
 
+/* For a store that is made again. It failing is no reason not to judge: it is told, and done at the next
+ * loading. */
+static void
+keep_on_shelf(struct instance *instance, const struct baseline *b, const struct buf *approvals)
+{
+        struct err why = {0};
+        if (shelf_keep(instance, b, approvals->data, approvals->size, &why) < 0)
+                instance_record(instance, "storage", NULL,
+                        json_make("{s:s, s:I}", "error", why.text, "records_dropped", (json_int)0));
+}
+
 /*
  * One active baseline, verified whole. NULL in *ret: it expects nothing (retired), or it does not hold. One
  * that has lost its approvers (a key was revoked) is still judged by, untrusted, but only if it is the very
  * text that was applied here.
  */
 static int
-load_one(struct instance *instance, const char *name, const struct marks *marks, struct baseline **ret,
-        struct buf *signers, bool *trusted, struct err *err)
+load_one(struct instance *instance, const struct mark *active, const struct marks *marks,
+        struct baseline **ret, struct buf *signers, bool *trusted, struct err *err)
 {
+        const char *name = active->name;
         char *text = NULL;
         size_t size = 0, n_scopes;
         _cleanup_buf_ struct buf approvals = {0};
@@ -355,7 +282,7 @@ load_one(struct instance *instance, const char *name, const struct marks *marks,
         struct trust_verdict *verdict = calloc(1, sizeof *verdict);
         if (!verdict)
                 return err_oom(err);
-        r = judge_approvals(instance, b, &approvals, verdict, &why);
+        r = instance_judge_approvals(instance, b, &approvals, verdict, &why);
         *trusted = r == 0;
         if (r > 0)
                 snprintf(instance->broken_why, sizeof instance->broken_why, "%s: %.400s", name, why.text);
@@ -370,30 +297,103 @@ load_one(struct instance *instance, const char *name, const struct marks *marks,
                 report_broken(instance, name, "it is not what was approved, and not what was applied here");
                 return 0;
         }
+        if (!digest_equal(&active->id, baseline_id(b)))
+                report_broken(instance, name, "its text is not the one of the newest generation");
+        else if (*trusted)
+                keep_on_shelf(instance, b, &approvals);
         baseline_scopes(b, &n_scopes);
         if (n_scopes)
                 *ret = steal_pointer(&b);
         return 0;
 }
 
+static void
+report_mark(struct instance *instance, const char *name, uint64_t held, uint64_t mark)
+{
+        bool is_trust = strcmp(name, MARK_TRUST) == 0;
+        char what[256];
+        snprintf(what, sizeof what, "the store holds generation %" PRIu64 " of %s, but %" PRIu64 " %s here",
+                held, is_trust ? "the trust file" : name, mark, is_trust ? "was in force" : "was applied");
+        report_broken(instance, "rolled back", what);
+}
+
 /* Marks above what the store holds: the store was put back, or emptied. */
 static void
-check_marks(struct instance *instance, const struct loading *loading, const struct marks *marks)
+check_above(struct instance *instance, const struct loading *loading, const struct marks *marks)
 {
         for (size_t i = 0; i < marks->count; i++) {
                 const struct mark *mark = &marks->list[i], *held = mark_named(&loading->in_store, mark->name);
-                char what[256];
-                bool same =
-                        held &&
-                        (held->generation > mark->generation ||
-                                (held->generation == mark->generation && digest_equal(&held->id, &mark->id)));
-                if (same)
-                        continue;
-                snprintf(what, sizeof what,
-                        "the store holds generation %" PRIu64 " of %s, but %" PRIu64 " was applied here",
-                        held ? held->generation : 0, mark->name, mark->generation);
-                report_broken(instance, "rolled back", what);
+                if (!held || (held->generation <= mark->generation && !mark_equal(held, mark)))
+                        report_mark(instance, mark->name, held ? held->generation : 0, mark->generation);
         }
+}
+
+/*
+ * Marks below what the store holds: power was lost between the two, and the mark is to be raised, if it is
+ * the generation before, or there is none before. Else it was put back, or taken away, or generations were
+ * added to the store that were never applied.
+ */
+static int
+check_below(struct instance *instance, const struct loading *loading, struct marks *marks, bool *ret_raised)
+{
+        for (size_t i = 0; i < loading->in_store.count; i++) {
+                const struct mark *held = &loading->in_store.list[i], *mark = mark_named(marks, held->name);
+                const struct mark *before = mark_named(&loading->before, held->name);
+                bool is_trust = strcmp(held->name, MARK_TRUST) == 0;
+                if (mark && mark->generation >= held->generation)
+                        continue;
+                if (!is_trust && !(mark && before ? mark_equal(mark, before) : !mark && !before)) {
+                        char what[256];
+                        snprintf(what, sizeof what,
+                                "generation %" PRIu64 " is in the store, but its high-water mark is %s",
+                                held->generation, mark ? "an older one" : "gone");
+                        report_broken(instance, held->name, what);
+                        continue;
+                }
+                if (mark_raise(marks, held->name, held->generation, &held->id) < 0)
+                        return -ENOMEM;
+                *ret_raised = true;
+        }
+        return 0;
+}
+
+/* The newest generation of a name is the active one: a row alone retires nothing (driftd-baseline(5)). */
+static void
+check_active(struct instance *instance, const struct loading *loading)
+{
+        for (size_t i = 0; i < loading->in_store.count; i++) {
+                const struct mark *held = &loading->in_store.list[i];
+                const struct mark *active = mark_named(&loading->active, held->name);
+                if (strcmp(held->name, MARK_TRUST) != 0 && (!active || !mark_equal(active, held)))
+                        report_broken(instance, held->name, "its newest generation is not the active one");
+        }
+}
+
+static int
+report_doubt(void *userdata, const char *key, const char *value)
+{
+        struct instance *instance = userdata;
+        snprintf(instance->broken_why, sizeof instance->broken_why, "%s: %.400s", key + strlen("doubted:"),
+                value);
+        return 0;
+}
+
+/* What marks, rows and the doubts of a rebuilding say. The marks are raised only where all of it holds. */
+static int
+check_marks(struct instance *instance, const struct loading *loading, struct marks *marks, bool readable,
+        struct err *err)
+{
+        bool raised = false;
+        check_above(instance, loading, marks);
+        if (readable && check_below(instance, loading, marks, &raised) < 0)
+                return err_oom(err);
+        check_active(instance, loading);
+        int r = store_values_each(instance->store, "doubted:", report_doubt, instance, err);
+        if (r)
+                return r;
+        if (raised && !instance->broken_why[0])
+                marks_write(instance, marks, NULL); /* else at the next loading */
+        return 0;
 }
 
 static int
@@ -405,7 +405,7 @@ load_all(struct instance *instance, struct loading *loading, const struct marks 
         bool *trusted = calloc(n + 1, sizeof *trusted);
         int r = list && signers && trusted ? 0 : err_oom(err);
         for (size_t i = 0; i < n && r == 0; i++) {
-                r = load_one(instance, loading->active.items[i], marks, &list[kept], &signers[kept],
+                r = load_one(instance, &loading->active.list[i], marks, &list[kept], &signers[kept],
                         &trusted[kept], err);
                 if (list[kept])
                         kept++;
@@ -447,8 +447,12 @@ instance_load_baselines(struct instance *instance, struct err *err)
                 return err_oom(err);
         if (r)
                 report_broken(instance, "high-water marks", why.text);
-        check_marks(instance, &loading, &marks);
-        r = load_all(instance, &loading, &marks, err);
+        bool readable = r == 0;
+        if (instance->trust && mark_raise(&loading.in_store, MARK_TRUST, trust_generation(instance->trust),
+                                       trust_id(instance->trust)) < 0)
+                return err_oom(err);
+        r = check_marks(instance, &loading, &marks, readable, err);
+        r = r ? r : load_all(instance, &loading, &marks, err);
         if (r == 0)
                 instance->scope_differs = instance_scopes_differ(instance);
         return r;
@@ -487,6 +491,17 @@ instance_scopes_differ(const struct instance *instance)
         return differ;
 }
 
+static void
+refresh_rebuilt(struct instance *instance)
+{
+        _cleanup_free_ char *told = NULL;
+        int r = store_value_get(instance->store, "rebuilding", &told, NULL);
+        if (r == STORE_NONE)
+                r = store_value_get(instance->store, "rebuilt", &told, NULL);
+        instance_problem(instance, PROBLEM_REBUILT, r == 0, told,
+                "its history begins anew; the next signed apply confirms what is judged by");
+}
+
 static int
 add_adopted(void *userdata, const char *key, const char *value)
 {
@@ -497,14 +512,19 @@ add_adopted(void *userdata, const char *key, const char *value)
 void
 instance_refresh_trust_problems(struct instance *instance)
 {
-        bool untrusted = instance->broken_why[0] || (instance->trust && !instance->trust_ok);
-        const char *why = instance->broken_why[0] ? instance->broken_why : instance->trust_why;
-        instance_problem(instance, PROBLEM_UNTRUSTED, untrusted, why,
-                instance->broken_why[0]
+        const char *damage = instance->store ? store_damage(instance->store) : NULL;
+        bool distrusted = instance->trust && !instance->trust_ok;
+        const char *why = damage                    ? damage
+                          : instance->broken_why[0] ? instance->broken_why
+                                                    : instance->trust_why;
+        instance_problem(instance, PROBLEM_UNTRUSTED, damage || instance->broken_why[0] || distrusted, why,
+                damage ? STORE_DAMAGED_HINT
+                : instance->broken_why[0]
                         ? "driftctl verify; apply a signed baseline of that generation or above"
                         : "put the trust file in force back, or have its successor signed");
         if (!instance->store) /* an image is judged by itself (audit.h) */
                 return;
+        refresh_rebuilt(instance);
         _cleanup_buf_ struct buf adopted = {0};
         store_values_each(instance->store, "adopted:", add_adopted, &adopted, NULL);
         instance_problem(instance, PROBLEM_ADOPTED, adopted.size != 0, adopted.data,
@@ -519,14 +539,19 @@ instance_refresh_trust_problems(struct instance *instance)
 
 /* ---- applying ---- */
 
-struct applying {
-        struct instance *instance;
-        const struct baseline *baseline;
-        const char *approvals;
-        size_t approvals_size;
-        const char *signers;
-        bool adopted;
-};
+static int
+applying_value(const struct applying *applying, const char *key, const char *value, struct err *err)
+{
+        char text[NAME_MAX_SIZE + 16];
+        value_key(key, baseline_header(applying->baseline)->name, text);
+        return store_value_put(applying->instance->store, text, value, err);
+}
+
+void
+value_key(const char *key, const char *name, char ret[static NAME_MAX_SIZE + 16])
+{
+        snprintf(ret, NAME_MAX_SIZE + 16, "%s:%s", key, name);
+}
 
 static void
 record_reject(struct instance *instance, const struct baseline *b, const char *reason)
@@ -551,7 +576,7 @@ refuse(struct err *err, const char *text, const char *hint)
 /* The generation rules. `held` is the newest in the store, `mark` the highest ever applied here; NULL: none.
  */
 static int
-check_generation(const struct baseline *b, const struct mark *held, const struct mark *mark,
+check_generation(const struct baseline *b, const struct mark *held, const struct mark *mark, bool doubted,
         bool *ret_adopted, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
@@ -559,6 +584,12 @@ check_generation(const struct baseline *b, const struct mark *held, const struct
         *ret_adopted = false;
         if (held && digest_equal(&held->id, baseline_id(b)))
                 return refuse(err, "this generation is the active one already", "nothing is to be done");
+        if (held && doubted && header->generation > held->generation &&
+                (!mark || header->generation > mark->generation)) {
+                *ret_adopted =
+                        true; /* which generation was in force is not known, so neither is its parent */
+                return 0;
+        }
         if (held && any_host) {
                 if (header->generation > held->generation && (!mark || header->generation > mark->generation))
                         return 0;
@@ -603,27 +634,54 @@ check_baseline(struct instance *instance, const struct baseline *b, const struct
                 r == -EBADMSG; /* told already: the store's own rows are left, and the apply mends the file */
         if (r && !damaged)
                 return r < 0 ? r : -EIO;
+        char key[NAME_MAX_SIZE + 16];
+        _cleanup_free_ char *doubts = NULL;
+        value_key("doubted", header->name, key);
+        r = store_value_get(instance->store, key, &doubts, NULL);
+        if (r && r != STORE_NONE)
+                return err_set(err, r < 0 ? r : -EIO, "the store could not be read");
         r = check_generation(b, mark_named(&loading.in_store, header->name), mark_named(&marks, header->name),
-                ret_adopted, err);
+                doubts != NULL, ret_adopted, err);
         if (r)
                 return r;
         *ret_adopted = *ret_adopted || damaged;
-        r = judge_approvals(instance, b, approvals, verdict, err);
+        r = instance_judge_approvals(instance, b, approvals, verdict, err);
         return r > 0 ? (err->code = INSTANCE_REFUSED) : r;
 }
 
 static int
-put_baseline(void *userdata, struct err *err)
+count_value(void *userdata, const char *key, const char *value)
+{
+        (void)key;
+        (void)value;
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* A rebuilt store is confirmed once a signed apply followed on what was taken, for each name. */
+static int
+confirm_rebuilt(const struct applying *applying, struct err *err)
+{
+        unsigned open = 0;
+        struct store *store = applying->instance->store;
+        if (applying->adopted)
+                return 0;
+        int r = store_values_each(store, "adopted:", count_value, &open, err);
+        r = r ? r : store_values_each(store, "doubted:", count_value, &open, err);
+        return r || open ? r : store_value_put(store, "rebuilt", NULL, err);
+}
+
+static int
+put_rows(void *userdata, struct err *err)
 {
         struct applying *applying = userdata;
         struct instance *instance = applying->instance;
         const struct baseline_header *header = baseline_header(applying->baseline);
-        _cleanup_buf_ struct buf head = {0}, adopted = {0}, key = {0};
+        _cleanup_buf_ struct buf head = {0}, adopted = {0};
         size_t size;
         const char *text = baseline_text(applying->baseline, &size);
         if (baseline_header_append(header, &head) < 0 ||
-                buf_printf(&adopted, "%s@%" PRIu64, header->name, header->generation) < 0 ||
-                buf_printf(&key, "adopted:%s", header->name) < 0)
+                buf_printf(&adopted, "%s@%" PRIu64, header->name, header->generation) < 0)
                 return err_oom(err);
         struct baseline_row row = {
                 .name = header->name,
@@ -636,16 +694,22 @@ put_baseline(void *userdata, struct err *err)
                 .has_text = true,
         };
         int r = store_baseline_put(
-                instance->store, &row, text, size, applying->approvals, applying->approvals_size, err);
+                instance->store, &row, text, size, applying->approvals->data, applying->approvals->size, err);
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
-        r = r ? r : store_value_put(instance->store, "clock_believed", NULL, err);
-        return r ? r
-                 : store_value_put(instance->store, key.data, applying->adopted ? adopted.data : NULL, err);
+        r = r ? r : applying_value(applying, "adopted", applying->adopted ? adopted.data : NULL, err);
+        r = r ? r : applying_value(applying, "doubted", applying->doubts, err);
+        if (r == 0 && !applying->from_shelf) { /* somebody signed and applied: the clock is believed again */
+                r = store_value_put(instance->store, "clock_believed", NULL, err);
+                r = r ? r : store_value_put(instance->store, "clock_moved", NULL, err);
+        }
+        return r ? r : confirm_rebuilt(applying, err);
 }
 
 static void
-record_bless(struct instance *instance, const struct applying *applying, const struct trust_verdict *verdict)
+record_bless(const struct applying *applying)
 {
+        struct instance *instance = applying->instance;
+        const struct trust_verdict *verdict = applying->verdict;
         const struct baseline_header *header = baseline_header(applying->baseline);
         char id[DIGEST_HEX_SIZE], trust[DIGEST_HEX_SIZE];
         struct json *signers = json_array_make(), *on_host = json_array_make();
@@ -661,6 +725,16 @@ record_bless(struct instance *instance, const struct applying *applying, const s
                         "generation", (json_int)header->generation, "id", id, "signers", signers, "ticket",
                         header->ticket, "class", class_names[header->class], "author", header->author,
                         "key_on_host", on_host, "trust_id", trust, "review_due", verdict->urgent_used));
+}
+
+int
+instance_put_baseline(struct applying *applying, struct err *err)
+{
+        record_bless(applying);
+        int r = instance_flush_with(applying->instance, put_rows, applying, err);
+        if (r)
+                instance_unrecord(applying->instance);
+        return r;
 }
 
 /* Each waiver that the new generation brings is told by itself: who excuses what, and until when. */
@@ -686,41 +760,64 @@ record_waivers(struct instance *instance, const struct baseline *b, const struct
         }
 }
 
+/* Where the file is damaged, the rows of the store are what is left: told at the start, mended here. */
 static int
 raise_mark(struct instance *instance, const struct baseline *b, struct err *err)
 {
+        _cleanup_(loading_done) struct loading loading = {.instance = instance};
         _cleanup_(marks_done) struct marks marks = {0};
         const struct baseline_header *header = baseline_header(b);
         int r = marks_read(instance, &marks, err);
-        if (r == -EBADMSG) /* told at the start; the store's rows are what is left */
-                r = 0;
+        if (r == -EBADMSG) {
+                marks_done(&marks);
+                r = store_baselines(instance->store, NULL, note_row, &loading, err);
+                for (size_t i = 0; i < loading.in_store.count && r == 0; i++)
+                        r = mark_raise(&marks, loading.in_store.list[i].name,
+                                loading.in_store.list[i].generation, &loading.in_store.list[i].id);
+        }
         r = r ? r : mark_raise(&marks, header->name, header->generation, baseline_id(b));
         return r ? r : marks_write(instance, &marks, err);
+}
+
+/* On the shelf before it is in the store, and off it again if it did not come into force. */
+static int
+put_durably(struct applying *applying, struct err *err)
+{
+        struct instance *instance = applying->instance;
+        const struct baseline_header *header = baseline_header(applying->baseline);
+        int r = shelf_put(
+                instance, applying->baseline, applying->approvals->data, applying->approvals->size, err);
+        r = r ? r : instance_put_baseline(applying, err);
+        if (r)
+                shelf_drop(instance, header->name, header->generation);
+        return r;
 }
 
 static int
 apply_checked(struct instance *instance, const struct baseline *b, const struct buf *approvals,
         const struct trust_verdict *verdict, bool adopted, struct apply_result *ret, struct err *err)
 {
-        struct applying applying = {instance, b, approvals->data, approvals->size, NULL, adopted};
+        struct applying applying = {
+                .instance = instance,
+                .baseline = b,
+                .approvals = approvals,
+                .verdict = verdict,
+                .adopted = adopted,
+        };
         const struct baseline_header *header = baseline_header(b);
         if (trust_verdict_signers(verdict, &ret->signers) < 0)
                 return err_oom(err);
         applying.signers = ret->signers.data;
         instance_flush(instance, NULL);
-        record_bless(instance, &applying, verdict);
-        int r = instance_flush_with(instance, put_baseline, &applying, err);
-        if (r) {
-                instance_unrecord(instance);
+        int r = put_durably(&applying, err);
+        if (r)
                 return r;
-        }
         snprintf(ret->name, sizeof ret->name, "%s", header->name);
         ret->generation = header->generation;
         ret->id = *baseline_id(b);
         ret->adopted = adopted;
         ret->review_due = verdict->urgent_used;
-        instance->expiry_now_ms = 0;
-        instance_problem(instance, PROBLEM_CLOCK, 0, NULL, NULL);
+        instance_clock_believe(instance);
         record_waivers(instance, b, judge_baseline_named(instance->judge, header->name));
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */

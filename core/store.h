@@ -24,6 +24,8 @@
 #include "core/json.h"
 #include "core/snapshot.h" /* inode_id */
 
+#define STORE_DAMAGED_HINT                                                                                   \
+        "start driftd anew: it sets the store aside, and makes a new one from the signed files beside it"
 #define STORE_SCHEMA 1                              /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
@@ -52,6 +54,9 @@ enum store_flags {
 int store_open(const char *path, unsigned flags, struct store **ret, struct err *err);
 struct store *store_free(struct store *store); /* rolls back what was not committed */
 CLEANUP_DEFINE(struct store *, store_free)
+
+/* The first damage (STORE_DAMAGED) that any call met since it was opened, in words; NULL: none. */
+const char *store_damage(const struct store *store) _pure_;
 
 int store_begin(struct store *store, struct err *err); /* may not nest */
 /* Not 0: nothing of the transaction is there, and it is closed. */

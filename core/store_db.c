@@ -28,9 +28,9 @@ static const struct answer {
 } answers[] = {
         {SQLITE_BUSY, STORE_BUSY, "another program holds it: is driftd running?"},
         {SQLITE_LOCKED, STORE_BUSY, "it is in use by this program"},
-        {SQLITE_CORRUPT, STORE_DAMAGED, "set it aside; it can be rebuilt from the signed files"},
-        {SQLITE_NOTADB, STORE_DAMAGED, "set it aside; it can be rebuilt from the signed files"},
-        {SQLITE_FORMAT, STORE_DAMAGED, "set it aside; it can be rebuilt from the signed files"},
+        {SQLITE_CORRUPT, STORE_DAMAGED, STORE_DAMAGED_HINT},
+        {SQLITE_NOTADB, STORE_DAMAGED, STORE_DAMAGED_HINT},
+        {SQLITE_FORMAT, STORE_DAMAGED, STORE_DAMAGED_HINT},
         {SQLITE_CONSTRAINT, STORE_DAMAGED, "its rows contradict each other; driftctl verify says more"},
         {SQLITE_FULL, -ENOSPC, "make room on its file system; nothing of this change was kept"},
         {SQLITE_NOMEM, -ENOMEM, ""},
@@ -98,10 +98,13 @@ sqlite_error(sqlite3 *db, int rc, const char *path, const char *done, struct err
         return err_hint(err, code, "%s", answer->hint);
 }
 
-/* Keeps the first failure of a transaction, words and all, for store_commit. */
+/* Keeps the first failure of a transaction, words and all, for store_commit; and the first damage for good.
+ */
 static int
 doom(struct store *store, const struct err *failure, struct err *err)
 {
+        if (failure->code == STORE_DAMAGED && !store->damage.code)
+                store->damage = *failure;
         if (store->writing && !store->failure.code)
                 store->failure = *failure;
         if (err)
@@ -128,8 +131,14 @@ db_damaged(struct store *store, struct err *err, const char *format, ...)
         va_end(args);
         words_escape(store->path, shown, sizeof shown);
         err_set(&failure, STORE_DAMAGED, "%s is damaged: %s", shown, what);
-        err_hint(&failure, STORE_DAMAGED, "set it aside; it can be rebuilt from the signed files");
+        err_hint(&failure, STORE_DAMAGED, STORE_DAMAGED_HINT);
         return doom(store, &failure, err);
+}
+
+const char *
+store_damage(const struct store *store)
+{
+        return store->damage.code ? store->damage.text : NULL;
 }
 
 int

@@ -39,6 +39,7 @@ struct store {
         bool read_only;
         bool writing;          /* between begin and commit */
         int64_t content_total; /* store_content.c; -1: not known */
+        struct err damage;     /* code != 0: the first that was met */
         struct err failure; /* code != 0: a write of this transaction failed, and it must not be committed */
 };
 

@@ -342,6 +342,11 @@ file_find(struct store *store, const char *path, unsigned flags, bool *ret_has_l
         *ret_has_log = wal || journal;
         if (exists)
                 return 0;
+        if (*ret_has_log) { /* a new database would take in what another one left */
+                err_set(err, STORE_DAMAGED, "%s is damaged: it is gone, but its log is still there",
+                        quote(path));
+                return err_hint(err, STORE_DAMAGED, STORE_DAMAGED_HINT);
+        }
         if (flags & STORE_CREATE && !store->read_only)
                 return store_file_create(store->path, err);
         err_set(err, -ENOENT, "there is no store at %s", quote(path));

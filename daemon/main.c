@@ -27,6 +27,7 @@
 #include "daemon/report.h"
 
 #define ALIVE_MS 60000      /* how exact the bounds of a gap are */
+#define RETRY_MS 5000       /* while the store cannot be written */
 #define STORE_WAIT_MS 5000  /* for a store that another program holds */
 #define HEARTBEAT_MS 600000 /* proof in the history that it ran */
 
@@ -39,8 +40,7 @@ struct daemon {
         sd_event *event;
         sd_event_source *alive_source, *clock_source;
         int clock_fd;
-        int64_t wall_minus_boot_ms;
-        int64_t heartbeat_ms;
+        int64_t heartbeat_ms, told_ms;
         const char *stop_reason;
 };
 
@@ -51,6 +51,17 @@ on_announce(void *userdata, const struct announcement *announcement)
         report_announcement(d->instance, announcement);
         if (d->control)
                 control_announce(d->control, announcement);
+}
+
+/* The history cannot hold it, so that the journal must. */
+static void
+on_trouble(void *userdata, const char *text)
+{
+        struct daemon *d = userdata;
+        d->told_ms = clock_monotonic_ms();
+        report_line(LOG_ERR, "the store cannot be written; detection goes on: %s", text);
+        if (d->alive_source)
+                sd_event_source_set_time(d->alive_source, (uint64_t)(d->told_ms + RETRY_MS) * 1000);
 }
 
 static void
@@ -71,7 +82,7 @@ on_ready(void *userdata)
         report_line(LOG_INFO, "watching: %s", text);
 }
 
-/* A store that cannot be written is told to the journal each minute: the history cannot hold it. */
+/* A store that cannot be written is told to the journal each minute, and tried more often. */
 static int
 on_alive(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -87,10 +98,16 @@ on_alive(sd_event_source *source, uint64_t usec, void *userdata)
                         json_make("{s:s, s:I, s:I}", "verdict", instance_verdict(d->instance), "expected",
                                 (json_int)coverage.expected, "verified", (json_int)coverage.verified));
         }
-        if (instance_alive(d->instance, &err) < 0)
-                report_line(LOG_ERR, "the store cannot be written: %s", err.text);
+        instance_clock_look(d->instance); /* the kernel tells of a step; a missed one must not last */
+        bool fails = instance_alive(d->instance, &err) < 0;
+        const char *damage = store_damage(d->instance->store);
+        if ((fails || damage) && now_ms - d->told_ms >= ALIVE_MS) {
+                d->told_ms = now_ms;
+                report_line(LOG_ERR, "the store %s: %s", fails ? "cannot be written" : "is damaged",
+                        fails ? err.text : damage);
+        }
         tell_status(d);
-        sd_event_source_set_time(source, (uint64_t)(now_ms + ALIVE_MS) * 1000);
+        sd_event_source_set_time(source, (uint64_t)(now_ms + (fails ? RETRY_MS : ALIVE_MS)) * 1000);
         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -112,9 +129,7 @@ on_clock_set(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)source;
         (void)revents;
         (void)got;
-        int64_t offset_ms = clock_now_ms() - clock_monotonic_ms();
-        instance_clock_changed(d->instance, offset_ms - d->wall_minus_boot_ms);
-        d->wall_minus_boot_ms = offset_ms;
+        instance_clock_look(d->instance);
         instance_flush(d->instance, NULL);
         arm_clock(fd);
         return 0;
@@ -194,7 +209,6 @@ add_timers(struct daemon *d, struct err *err)
 {
         uint64_t due = (uint64_t)(clock_monotonic_ms() + ALIVE_MS) * 1000;
         d->heartbeat_ms = clock_monotonic_ms();
-        d->wall_minus_boot_ms = clock_now_ms() - clock_monotonic_ms();
         d->clock_fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
         int r = d->clock_fd < 0 || arm_clock(d->clock_fd) < 0 ? -errno : 0;
         if (r >= 0)
@@ -244,6 +258,7 @@ start(struct daemon *d, struct err *err)
         if (r)
                 return r;
         d->instance->announce = on_announce;
+        d->instance->trouble = on_trouble;
         d->instance->announce_userdata = d;
         r = instance_start(d->instance, err);
         r = r ? r : engine_new(d->event, d->instance, d->config, &d->engine, err);
