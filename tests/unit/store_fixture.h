@@ -43,13 +43,19 @@ folder_remove(void)
 }
 
 static void
-folder_setup(void)
+folder_setup_in(const char *top)
 {
         ck_assert_int_eq(digest_setup(), 0);
         ck_assert_int_eq(crypto_setup(), 0);
-        snprintf(folder, sizeof folder, "/tmp/driftd-store-XXXXXX");
+        snprintf(folder, sizeof folder, "%s/driftd-store-XXXXXX", top);
         ck_assert_ptr_nonnull(mkdtemp(folder));
         snprintf(path, sizeof path, "%s/driftd.db", folder);
+}
+
+static inline void
+folder_setup(void)
+{
+        folder_setup_in("/tmp");
 }
 
 static inline void
