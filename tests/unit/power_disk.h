@@ -52,10 +52,10 @@ static struct disk {
         int durable[DISK_NAMES]; /* as the platter has them */
         struct disk_link links[64];
         size_t n_links;
-        long syncs;        /* done so far */
-        long fail_at;      /* the sync that fails, by number; < 0: none */
-        long lie_at;       /* the sync that says it was done, and was not */
-        uint64_t chance;   /* state of the dice */
+        long syncs;            /* done so far */
+        long fail_at;          /* the sync that fails, by number; < 0: none */
+        long lie_at;           /* the sync that says it was done, and was not */
+        uint64_t chance;       /* state of the dice */
         void (*at_sync)(void); /* before each sync: power may be lost here */
 } disk;
 
@@ -154,7 +154,8 @@ file_tear(const struct disk_file *file, unsigned percent, struct buf *image)
                                 memset(image->data + op->at, 0, image->size - op->at);
                         continue;
                 }
-                for (size_t at = op->at / DISK_SECTOR * DISK_SECTOR; at < op->at + op->size; at += DISK_SECTOR) {
+                for (size_t at = op->at / DISK_SECTOR * DISK_SECTOR; at < op->at + op->size;
+                        at += DISK_SECTOR) {
                         size_t end = at + DISK_SECTOR < seen.size ? at + DISK_SECTOR : seen.size;
                         if (!disk_chance(percent))
                                 continue;
@@ -405,7 +406,7 @@ power_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
 /* ---- its life ---- */
 
 /* Where thousands of images are made and synced: in memory where that is possible. */
-static void
+static inline void
 disk_folder_setup(void)
 {
         folder_setup_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");

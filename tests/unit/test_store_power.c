@@ -25,8 +25,8 @@ static struct tally {
 /* ---- what it holds ---- */
 
 static const char *const tables[] = {"record ORDER BY seq", "head", "ledger ORDER BY baseline, item",
-        "baseline ORDER BY name, generation", "part ORDER BY name, generation, number", "trust ORDER BY number",
-        "content ORDER BY digest", "value ORDER BY key"};
+        "baseline ORDER BY name, generation", "part ORDER BY name, generation, number",
+        "trust ORDER BY number", "content ORDER BY digest", "value ORDER BY key"};
 
 static void
 digest_column(struct digester *digester, sqlite3_stmt *stmt, int i)
@@ -112,7 +112,7 @@ look_at_state(const struct digest *next)
         struct digest now = state_of(s);
         size_t last = n_states ? n_states - 1 : 0; /* a store that is not announced yet is made again */
         bool old = n_states && digest_equal(&now, &states[last]);
-        bool new = next && digest_equal(&now, next);
+        bool new = next &&digest_equal(&now, next);
         if (!is_whole(s) || store_verify(s, NULL, &why) != 0)
                 complain(&tally.broken, "it is not whole", why.text);
         else if (n_states && !old && !new)
@@ -182,8 +182,15 @@ change_rows(unsigned number)
                 snprintf(item, sizeof item, "file:/etc/%u/%u", number, i);
                 r = store_record(store, 1000 * (int64_t)number, "drift", item, NULL, NULL, &err);
         }
-        struct ledger_row row = {.baseline = "host", .item = item, .change = "changed", .state = "open",
-                .severity = "high", .generation = 1, .seq = number, .attributes = "[]", .observed = ""};
+        struct ledger_row row = {.baseline = "host",
+                .item = item,
+                .change = "changed",
+                .state = "open",
+                .severity = "high",
+                .generation = 1,
+                .seq = number,
+                .attributes = "[]",
+                .observed = ""};
         r = r ? r : ledger_put(store, &row, &err);
         if (r == 0 && number % 3 == 0)
                 r = ledger_remove(store, "host", item, &err);
@@ -225,7 +232,8 @@ open_store(const char *pragma)
                 r = store_open(path, STORE_CREATE, &store, &err); /* a failed sync is for once */
         ck_assert_msg(r == 0, "%d %s", r, err.text);
         /* Only how often: each 20 pages, and not each 1000, so that a short life sees many checkpoints. */
-        ck_assert_int_eq(sqlite3_exec(store->db, "PRAGMA wal_autocheckpoint = 20", NULL, NULL, NULL), SQLITE_OK);
+        ck_assert_int_eq(
+                sqlite3_exec(store->db, "PRAGMA wal_autocheckpoint = 20", NULL, NULL, NULL), SQLITE_OK);
         if (pragma)
                 ck_assert_int_eq(sqlite3_exec(store->db, pragma, NULL, NULL, NULL), SQLITE_OK);
 }
@@ -291,8 +299,8 @@ assert_nothing_lost(void)
 {
         ck_assert_msg(tally.broken == 0, "%ld of %ld images are broken; %s", tally.broken, tally.images,
                 tally.first);
-        ck_assert_msg(
-                tally.lost == 0, "%ld of %ld images lost something; %s", tally.lost, tally.images, tally.first);
+        ck_assert_msg(tally.lost == 0, "%ld of %ld images lost something; %s", tally.lost, tally.images,
+                tally.first);
 }
 
 START_TEST(power_lost_at_any_sync_loses_nothing_that_was_announced)
