@@ -143,11 +143,17 @@ $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
+# Preloaded into the daemon by tests/system/test_clock.sh; no sanitizer, since it runs before one is set up.
+SHIM = $(BUILD)/tests/system/clock_shim.so
+$(SHIM): tests/system/clock_shim.c
+	@mkdir -p $(@D)
+	$(ld) -D_GNU_SOURCE -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) -O2 -fPIC -shared -o $@ $<
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 # ---- checking ----
 
-.PHONY: check check-unit check-system check-asan check-floors check-catalog
+.PHONY: check check-unit check-system check-power check-asan check-floors check-catalog
 check: ## install what the tests need, build, check the floors, run all tests
 	@$(MAKE) --no-print-directory deps-tests
 	@$(MAKE) --no-print-directory all
@@ -158,7 +164,7 @@ check: ## install what the tests need, build, check the floors, run all tests
 check-unit: $(UNIT) ## the unit tests alone
 	@tests/unit/run.sh $(BUILD) $(UNIT)
 
-check-system: all $(TOOLS) ## the system tests alone; TESTS=names chooses some
+check-system: all $(TOOLS) $(SHIM) ## the system tests alone; TESTS=names chooses some
 	@BUILD=$(BUILD) tests/system/run.sh $(TESTS)
 
 ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
@@ -166,6 +172,10 @@ check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, 
 	@$(MAKE) --no-print-directory deps-tests
 	@rm -f build-asan/*.total
 	@$(MAKE) --no-print-directory $(ASAN) check-unit; $(MAKE) --no-print-directory $(ASAN) check-system; tests/total.sh build-asan
+
+SEEDS = 200
+check-power: $(BUILD)/tests/unit/test_store_power $(BUILD)/tests/unit/test_instance_power ## power lost at every sync, SEEDS=200 torn disks each
+	@for t in $^; do POWER_SEEDS=$(SEEDS) CK_TIMEOUT_MULTIPLIER=20 $$t || exit 1; done
 
 check-floors: $(BUILD)/driftd ## includes point down only, each library behind its fence, no signing in driftd
 	@tests/floors.sh $(BUILD)/driftd

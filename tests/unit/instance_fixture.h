@@ -101,7 +101,7 @@ generation_apply(struct instance *instance, uint64_t generation, struct digest *
         return r;
 }
 
-static uint64_t
+static inline uint64_t
 generation_active(const struct instance *instance)
 {
         const struct baseline *b = judge_baseline_named(instance->judge, "host");
