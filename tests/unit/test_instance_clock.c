@@ -142,6 +142,7 @@ START_TEST(steps_that_come_to_an_hour_are_not_believed)
         /* The next signed apply believes it again, and counts from there. */
         assert_done(generation_apply(instance, 1, &id, INT64_MAX));
         assert_believed(true);
+        restart();
         instance_clock_changed(instance, 50 * MINUTE_MS);
         assert_believed(true);
 }
