@@ -245,6 +245,94 @@ START_TEST(a_schema_that_is_not_ours_is_refused_and_named)
 }
 END_TEST
 
+/* ---- nothing of it runs ---- */
+
+static long ran;
+
+static void
+witness_run(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        (void)count;
+        (void)values;
+        ran++;
+        sqlite3_result_int(context, 1);
+}
+
+/* On every connection that is opened from now on, the store's too. */
+static int
+witness_add(sqlite3 *db, const char **words, const struct sqlite3_api_routines *api)
+{
+        (void)words;
+        (void)api;
+        return sqlite3_create_function_v2(
+                db, "witness", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, witness_run, NULL, NULL, NULL);
+}
+
+#define WITNESS_TABLE(name, extra)                                                                           \
+        "DROP TABLE " name "; CREATE TABLE " name "(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root"    \
+        " BLOB NOT NULL, frontier BLOB NOT NULL" extra ") STRICT;"                                           \
+        "INSERT INTO head(one, size, root, frontier) VALUES(1, 0, zeroblob(32), x'')"
+
+static const char *const hostile[] = {
+        "CREATE TRIGGER evil BEFORE INSERT ON record BEGIN SELECT witness(1); END",
+        "CREATE TRIGGER evil AFTER UPDATE ON head BEGIN SELECT witness(1); END",
+        "CREATE TRIGGER evil AFTER DELETE ON ledger BEGIN SELECT witness(1); END",
+        "ALTER TABLE value RENAME TO hidden; CREATE VIEW value AS SELECT key, witness(value) AS value FROM "
+        "hidden; CREATE TRIGGER evil INSTEAD OF INSERT ON value BEGIN SELECT witness(1); END",
+        "ALTER TABLE record RENAME TO hidden; CREATE VIEW record AS SELECT *, witness(seq) FROM hidden",
+        "ALTER TABLE ledger ADD COLUMN evil INTEGER AS (witness(generation)) VIRTUAL",
+        WITNESS_TABLE("head", ", evil INTEGER AS (witness(size)) STORED"),
+        WITNESS_TABLE("head", ", CHECK(witness(size))"),
+        WITNESS_TABLE("head", ", evil INTEGER DEFAULT (witness(1))"),
+        "CREATE INDEX evil ON record(witness(seq))",
+        "CREATE INDEX evil ON record(seq) WHERE witness(seq)",
+        "DROP INDEX record_kind; CREATE INDEX record_kind ON record(witness(kind))",
+        "DROP INDEX record_item; CREATE INDEX record_item ON record(item) WHERE witness(item)",
+        "CREATE UNIQUE INDEX evil ON value(witness(key))",
+        /* The texts of the schema edited in place. */
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'size INTEGER NOT NULL', "
+        "'size INTEGER NOT NULL CHECK(witness(size))') WHERE name = 'head'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace(sql, 'kind TEXT NOT NULL', "
+        "'kind TEXT NOT NULL DEFAULT (witness(1))') WHERE name = 'record'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX record_time ON "
+        "record(witness(time_ms))' WHERE name = 'record_time'",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = NULL WHERE name = 'record_time'",
+        "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES('trigger', 'evil', 'value', 0, "
+        "'CREATE "
+        "TRIGGER evil AFTER INSERT ON value BEGIN SELECT witness(1); END')",
+};
+
+START_TEST(a_hostile_schema_runs_nothing)
+{
+        records_add(RECORDS);
+        store_close();
+        ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))witness_add), SQLITE_OK);
+        tamper(hostile[_i]);
+        ran = 0;
+        int r = store_open(path, STORE_CREATE, &store, &err);
+        ck_assert_msg(r == STORE_DAMAGED, "%s: %d", hostile[_i], r);
+        ck_assert_int_eq(store_open(path, STORE_READ_ONLY, &store, &err), STORE_DAMAGED);
+        sqlite3_reset_auto_extension();
+        ck_assert_msg(ran == 0, "it ran %ld times: %s", ran, hostile[_i]);
+}
+END_TEST
+
+/* That the witness would tell: anybody's connection runs it. */
+START_TEST(a_hostile_schema_runs_for_others)
+{
+        sqlite3 *db;
+        store_close();
+        ck_assert_int_eq(sqlite3_auto_extension((void (*)(void))witness_add), SQLITE_OK);
+        tamper(hostile[0]);
+        ran = 0;
+        ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
+        sqlite3_exec(db, "INSERT INTO record VALUES(1, 1, 'x', NULL, '', x'')", NULL, NULL, NULL);
+        sqlite3_close(db);
+        sqlite3_reset_auto_extension();
+        ck_assert_int_gt(ran, 0);
+}
+END_TEST
+
 START_TEST(what_is_refused_stays_evidence_with_its_log)
 {
         char wal[128];
@@ -389,6 +477,8 @@ main(void)
         tcase_add_test(cases, a_history_without_a_head_takes_no_record);
         tcase_add_loop_test(
                 cases, a_schema_that_is_not_ours_is_refused_and_named, 0, (int)ARRAY_SIZE(schemas));
+        tcase_add_loop_test(cases, a_hostile_schema_runs_nothing, 0, (int)ARRAY_SIZE(hostile));
+        tcase_add_test(cases, a_hostile_schema_runs_for_others);
         tcase_add_test(cases, what_is_refused_stays_evidence_with_its_log);
         tcase_add_test(cases, a_trigger_would_not_run_even_if_it_were_let_in);
         tcase_add_test(cases, a_row_of_the_wrong_type_is_damage);
