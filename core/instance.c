@@ -432,6 +432,17 @@ instance_flush(struct instance *instance, struct err *err)
         return instance_flush_with(instance, NULL, NULL, err);
 }
 
+/* After a sync that failed the store is in other files. */
+static void
+note_own(struct instance *instance)
+{
+        if (!store_was_renewed(instance->store))
+                return;
+        _cleanup_free_ char *path = config_database(instance->config);
+        if (path)
+                instance->n_own = store_own_files(path, instance->own);
+}
+
 /* At once, and each time the words are others; the daemon repeats it each minute. */
 static void
 tell_trouble(struct instance *instance, const struct err *why)
@@ -467,6 +478,7 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         }
         announce_pending(instance);
         pending_clear(pending);
+        note_own(instance);
         if (pending->storage_told || pending->dropped) {
                 note_recovery(instance);
                 return instance_flush_with(instance, NULL, NULL, err);
@@ -494,7 +506,8 @@ open_store(struct instance *instance, struct err *err)
                         err->code = INSTANCE_REFUSED; /* its words were made in the store */
                 return INSTANCE_REFUSED;
         }
-        instance->n_own = store_own_files(path, instance->own);
+        if (r == 0)
+                instance->n_own = store_own_files(path, instance->own);
         return r;
 }
 

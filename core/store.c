@@ -5,8 +5,8 @@
  *
  * A transaction is whole or nothing. SQLite may roll one back by itself when a statement fails, and a write
  * after that would stand alone, durably; so the first failure is kept, refuses all further writes, and is
- * what store_commit returns. After a commit that failed, or a rollback, the next transaction starts clean:
- * SQLite writes its frames of the log anew, so a failed fsync is never taken for done on a retry.
+ * what store_commit returns. After a rollback the next transaction starts clean; after a sync that failed it
+ * starts in new files (store_renew.c), so that it is never taken for done on a retry.
  */
 #include "core/store_db.h"
 
@@ -16,15 +16,25 @@
 
 #include "core/quote.h"
 
+void
+store_statements_free(struct store *store)
+{
+        for (size_t i = 0; i < QUERY_CACHE_MAX; i++) {
+                sqlite3_finalize(store->prepared[i].stmt);
+                store->prepared[i] = (struct prepared){0};
+        }
+        sqlite3_finalize(store->rollback);
+        store->rollback = NULL;
+}
+
 struct store *
 store_free(struct store *store)
 {
         if (!store)
                 return NULL;
         store_rollback(store);
-        for (size_t i = 0; i < QUERY_CACHE_MAX; i++)
-                sqlite3_finalize(store->prepared[i].stmt);
-        sqlite3_finalize(store->rollback);
+        store_leave(store);
+        store_statements_free(store);
         int rc = sqlite3_close(store->db);
         assert(rc == SQLITE_OK); /* else a statement was leaked, and with it the lock */
         (void)rc;
@@ -44,6 +54,11 @@ store_begin(struct store *store, struct err *err)
                 return err_set(err, -EROFS, "%s is open for reading only", quote(store->path));
         if (store->writing)
                 return err_set(err, -EBUSY, "the store's transactions do not nest");
+        if (store->suspect) {
+                int r = store_renew(store, err);
+                if (r != 0)
+                        return r;
+        }
         /* Prepared anew each time: a statement that settings or a migration made expire would need memory
          * when stepped. */
         sqlite3_finalize(steal_pointer(&store->rollback));
@@ -68,16 +83,47 @@ store_rollback(struct store *store)
 }
 
 int
+store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages)
+{
+        (void)db;
+        (void)name;
+        ((struct store *)userdata)->log_pages = pages;
+        return SQLITE_OK;
+}
+
+/* What is committed is in the log, durably, so a failure here takes nothing back. But if it was a sync that
+ * failed, the database must not be written to where it stands. */
+static void
+log_checkpoint(struct store *store)
+{
+        if (store->log_pages < store->checkpoint_pages)
+                return;
+        int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        if (rc != SQLITE_OK)
+                db_error(store, rc, "written", NULL);
+}
+
+int
 store_commit(struct store *store, struct err *err)
 {
         int r = db_may_write(store, err);
         if (r == 0)
                 r = db_exec(store, "COMMIT", "written", err);
-        if (r == 0)
+        if (r == 0) {
                 store->writing = false;
-        else
+                log_checkpoint(store);
+        } else {
                 store_rollback(store);
+        }
         return r;
+}
+
+bool
+store_was_renewed(struct store *store)
+{
+        bool renewed = store->renewals > 0;
+        store->renewals = 0;
+        return renewed;
 }
 
 /* ---- values ---- */

@@ -49,7 +49,8 @@ enum store_flags {
 
 /*
  * path must not be a link (-ELOOP); its folder may. The database file and its -wal are the only files it
- * makes. What is refused (STORE_BUSY, STORE_DAMAGED, STORE_NEWER) is left as it is.
+ * makes, but for a copy (.renew) while a sync that failed is made good. What is refused (STORE_BUSY,
+ * STORE_DAMAGED, STORE_NEWER) is left as it is.
  */
 int store_open(const char *path, unsigned flags, struct store **ret, struct err *err);
 struct store *store_free(struct store *store); /* rolls back what was not committed */
@@ -59,8 +60,12 @@ CLEANUP_DEFINE(struct store *, store_free)
 const char *store_damage(const struct store *store) _pure_;
 
 int store_begin(struct store *store, struct err *err); /* may not nest */
-/* Not 0: nothing of the transaction is there, and it is closed. */
+/* Not 0: nothing of the transaction is there, and it is closed. (If power is lost before the next one, what a
+ * failed sync was to write may be found nevertheless, whole.) */
 int store_commit(struct store *store, struct err *err);
+/* Whether, since it was last asked, the files were made anew after a sync that failed: store_own_files are
+ * others. */
+bool store_was_renewed(struct store *store);
 void store_rollback(struct store *store); /* harmless outside a transaction */
 
 /* ---- history ---- */

@@ -116,6 +116,8 @@ int
 db_error(struct store *store, int rc, const char *done, struct err *err)
 {
         struct err failure;
+        if (rc == SQLITE_IOERR_FSYNC || rc == SQLITE_IOERR_DIR_FSYNC)
+                store->suspect = true;
         sqlite_error(store->db, rc, store->path, done, &failure);
         return doom(store, &failure, err);
 }

@@ -19,6 +19,7 @@
 #define STORE_APPLICATION_ID 1685218932 /* "drft": PRAGMA application_id, what file(1) can tell us by */
 #define STORE_CACHE_KIB 2048            /* page cache of the one connection */
 #define STORE_FIELD_MAX (16 << 20)      /* bytes of any one value in the database */
+#define STORE_CHECKPOINT_PAGES 1000     /* of the -wal, as SQLite's own default */
 #define STORE_WAL_LIMIT (8 << 20)       /* bytes that the -wal is cut back to after a large transaction */
 #define QUERY_CACHE_MAX 32u             /* prepared statements kept */
 
@@ -37,6 +38,12 @@ struct store {
         sqlite3_stmt *rollback; /* prepared at begin: taking back must not fail for lack of memory */
         unsigned visits;        /* callbacks under way: nothing may be written */
         bool read_only;
+        bool suspect;          /* a sync failed: what the files hold on the disk is not known */
+        bool lost;             /* another program has taken the name */
+        bool unborn;           /* nothing was ever committed to it */
+        unsigned renewals;     /* how often the files were made anew */
+        int log_pages;         /* in the -wal, after the last commit */
+        int checkpoint_pages;  /* the -wal is copied into the database at so many */
         bool writing;          /* between begin and commit */
         int64_t content_total; /* store_content.c; -1: not known */
         struct err damage;     /* code != 0: the first that was met */
@@ -91,7 +98,26 @@ int schema_check(struct store *store, const char *const *steps, unsigned version
 /* Takes the steps that are missing, each in a transaction of its own. */
 int schema_migrate(struct store *store, const char *const *steps, unsigned n_steps, struct err *err);
 
+/* ---- store.c ---- */
+
+void store_statements_free(struct store *store);
+/* SQLite's news of a commit, for sqlite3_wal_hook. */
+int store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages);
+
+/* ---- store_renew.c ---- */
+
+/* After a sync that failed: new files with all that is committed in the place of the old ones. < 0 or
+ * STORE_…: not done, and the store can only be read. */
+int store_renew(struct store *store, struct err *err);
+/* Before closing: the next opening must not find files that a sync failed on. */
+void store_leave(struct store *store);
+
 /* ---- store_open.c ---- */
+
+/* Opens the connection to store->path for writing, with its lock and its log. */
+int store_connect(struct store *store, struct err *err);
+/* Whether closing leaves the -wal as it is. */
+int store_log_keep(struct store *store, bool keep, struct err *err);
 
 /* The path with the links of its folder resolved, its last component as it is; to be freed. */
 int store_path_resolve(const char *path, char **ret, struct err *err);

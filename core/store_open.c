@@ -185,10 +185,9 @@ connection_open(struct store *store, const char *name, int flags, const char *vf
         return connection_set(store, err);
 }
 
-/* Whether closing leaves the -wal as it is. It does until the store is known to be ours: what is refused
- * stays evidence. */
-static int
-log_keep(struct store *store, bool keep, struct err *err)
+/* It does until the store is known to be ours: what is refused stays evidence. */
+int
+store_log_keep(struct store *store, bool keep, struct err *err)
 {
         int rc = sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, (int)keep, NULL);
         return rc == SQLITE_OK ? 0 : db_error(store, rc, "opened", err);
@@ -200,7 +199,7 @@ open_to_write(struct store *store, struct err *err)
         int r = connection_open(store, store->path, SQLITE_OPEN_READWRITE, NULL, err);
         if (r != 0)
                 return r;
-        r = log_keep(store, true, err);
+        r = store_log_keep(store, true, err);
         if (r == 0)
                 r = db_exec(store, "BEGIN EXCLUSIVE", "opened",
                         err); /* exclusive locking mode: it is kept from here on */
@@ -260,7 +259,7 @@ open_to_read(struct store *store, bool has_log, struct err *err)
         }
         /* Exclusive mode keeps the index of the -wal in memory, and this VFS takes no locks for it. */
         r = connection_open(store, store->path, SQLITE_OPEN_READONLY, "unix-none", err);
-        return r == 0 ? log_keep(store, true, err) : r;
+        return r == 0 ? store_log_keep(store, true, err) : r;
 }
 
 /* ---- what is in it ---- */
@@ -278,6 +277,27 @@ pragma_expect(struct store *store, const char *pragma, const char *wanted, const
         if (r != 0)
                 return r == STORE_NONE ? db_damaged(store, err, "%s", what) : r;
         return strcmp(answer, wanted) == 0 ? 0 : db_damaged(store, err, "%s: %s", what, quote(answer));
+}
+
+/* Checkpoints are ours (store_commit): SQLite's own would not say that they failed. */
+static int
+log_start(struct store *store, struct err *err)
+{
+        int r = pragma_expect(
+                store, "PRAGMA journal_mode = WAL", "wal", "it cannot be used with a write-ahead log", err);
+        if (r != 0)
+                return r;
+        store->checkpoint_pages = STORE_CHECKPOINT_PAGES;
+        sqlite3_wal_hook(store->db, store_log_grew, store);
+        return 0;
+}
+
+int
+store_connect(struct store *store, struct err *err)
+{
+        int r = open_to_write(store, err);
+        r = r ? r : log_start(store, err);
+        return r ? r : store_log_keep(store, false, err);
 }
 
 static int
@@ -319,11 +339,12 @@ store_prepare(struct store *store, unsigned flags, struct err *err)
                 r = version_refuse(store, version, flags, err);
         if (r != 0 || store->read_only)
                 return r;
-        r = pragma_expect(
-                store, "PRAGMA journal_mode = WAL", "wal", "it cannot be used with a write-ahead log", err);
+        store->unborn = version == 0;
+        r = log_start(store, err);
         if (r == 0)
                 r = schema_migrate(store, store_migrations, STORE_SCHEMA, err);
-        return r == 0 ? log_keep(store, false, err) : r;
+        store->unborn = store->unborn && r != 0;
+        return r == 0 ? store_log_keep(store, false, err) : r;
 }
 
 static int

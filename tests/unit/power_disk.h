@@ -8,7 +8,9 @@
  * been written or not, in any order; the size of a file likewise. A file that was made is found by its name
  * once its folder was synced (SQLite's own VFS does that with the first sync of a log or a journal), and one
  * that was removed may come back until then. A sync that fails loses for good what it should have written,
- * though reading still shows it: so the kernel does (a page that could not be written is clean afterwards).
+ * though reading still shows it, and so is whatever is written to the same sectors of that file later: so the
+ * kernel and ext4 do it (a page that could not be written is clean afterwards, and its block may stay
+ * unwritten).
  */
 #pragma once
 
@@ -16,9 +18,10 @@
 
 #define DISK_SECTOR 512u /* bytes */
 #define DISK_FILES_MAX 64u
-#define DISK_NAMES 3u /* database, -wal, -journal */
+#define DISK_NAMES 6u
 
-static const char *const disk_suffixes[DISK_NAMES] = {"", "-wal", "-journal"};
+static const char *const disk_suffixes[DISK_NAMES] = {
+        "", "-wal", "-journal", ".renew", ".renew-journal", ".renew-wal"};
 
 /* ---- files ---- */
 
@@ -32,6 +35,8 @@ struct disk_op {
 struct disk_file {
         struct buf cache, platter;
         struct buf before; /* the cache before the first op that is not synced */
+        struct buf cursed; /* a byte a sector: not 0 if it is lost for good */
+        ino_t inode;
         struct disk_op *ops;
         size_t n_ops, room;
         unsigned name; /* index of its suffix */
@@ -170,6 +175,22 @@ file_tear(const struct disk_file *file, unsigned percent, struct buf *image)
         buf_done(&seen);
 }
 
+/* Cursed sectors stay as they are on the platter; what they never were is zeros. */
+static void
+curse_keep(const struct disk_file *file, struct buf *image)
+{
+        for (size_t i = 0; i < file->cursed.size && i * DISK_SECTOR < image->size; i++) {
+                size_t at = i * DISK_SECTOR,
+                       size = image->size - at < DISK_SECTOR ? image->size - at : DISK_SECTOR;
+                if (!file->cursed.data[i])
+                        continue;
+                memset(image->data + at, 0, size);
+                if (at < file->platter.size)
+                        memcpy(image->data + at, file->platter.data + at,
+                                size < file->platter.size - at ? size : file->platter.size - at);
+        }
+}
+
 /* percent 0: nothing that was not synced is there; 100: all of it. */
 static void
 file_image(const struct disk_file *file, unsigned percent, struct buf *image)
@@ -178,6 +199,22 @@ file_image(const struct disk_file *file, unsigned percent, struct buf *image)
                 bytes_copy(image, percent ? &file->cache : &file->platter);
         else
                 file_tear(file, percent, image);
+        curse_keep(file, image);
+}
+
+/* What the sync that fails now should have written. */
+static void
+curse(struct disk_file *file)
+{
+        for (size_t i = 0; i < file->n_ops; i++) {
+                const struct disk_op *op = &file->ops[i];
+                size_t first = op->at / DISK_SECTOR,
+                       end = (op->at + op->size + DISK_SECTOR - 1) / DISK_SECTOR;
+                if (op->truncate || !op->size)
+                        continue;
+                bytes_resize(&file->cursed, end > file->cursed.size ? end : file->cursed.size);
+                memset(file->cursed.data + first, 1, end - first);
+        }
 }
 
 static void
@@ -229,10 +266,55 @@ link_note(unsigned name, int file)
         disk.links[disk.n_links++] = (struct disk_link){name, file};
 }
 
+static ino_t
+inode_of(unsigned name)
+{
+        char path_of[160];
+        struct stat st;
+        snprintf(path_of, sizeof path_of, "%s%s", disk.path, disk_suffixes[name]);
+        return lstat(path_of, &st) == 0 ? st.st_ino : 0;
+}
+
+static int
+file_of_inode(ino_t inode)
+{
+        for (size_t i = disk.n_files; inode && i-- > 0;)
+                if (disk.files[i].inode == inode)
+                        return (int)i;
+        return -1;
+}
+
+/*
+ * What the store did by itself, and not through the VFS: it renames the copy over the database, and then
+ * removes the log; after each it syncs the folder, and power may be lost in between. New files are not seen
+ * here, but when they are opened.
+ */
+static void
+names_refresh(void)
+{
+        bool changed = false;
+        for (unsigned name = 0; name < DISK_NAMES; name++) {
+                int file = file_of_inode(inode_of(name));
+                if (name == 1 && changed && disk.at_sync)
+                        disk.at_sync();
+                if (file == disk.names[name] || (file < 0 && inode_of(name)))
+                        continue;
+                if (disk.names[name] >= 0 && file < 0 && name == 3 && !changed)
+                        disk.files[disk.names[name]].inode = 0; /* a copy that was given up */
+                disk.names[name] = disk.durable[name] = file;
+                if (name == 0)
+                        disk.names[3] = disk.durable[3] = -1;
+                changed = true;
+        }
+        if (changed)
+                disk.n_links = 0;
+}
+
 static int
 file_sync(struct disk_file *file)
 {
         long number = disk.syncs++;
+        names_refresh();
         if (disk.at_sync)
                 disk.at_sync();
         if (number == disk.lie_at)
@@ -242,12 +324,16 @@ file_sync(struct disk_file *file)
                 file_image(file, disk_chance(50) ? 0 : 50, &torn);
                 bytes_copy(&file->platter, &torn);
                 buf_done(&torn);
+                curse(file);
                 ops_clear(file);
                 return SQLITE_IOERR_FSYNC;
         }
-        bytes_copy(&file->platter, &file->cache);
+        struct buf written = {0};
+        file_image(file, 100, &written);
+        bytes_copy(&file->platter, &written);
+        buf_done(&written);
         ops_clear(file);
-        if (file->name > 0)
+        if (file->name == 1 || file->name == 2)
                 folder_synced();
         return SQLITE_OK;
 }
@@ -359,15 +445,15 @@ name_index_of(const char *name)
         return -1;
 }
 
-/* A new inode for the name. The database itself is made by the store, with its folder synced. */
+/* A new inode for the name. The database and its copy are made by the store, with the folder synced. */
 static struct disk_file *
 file_make(unsigned name)
 {
         ck_assert_uint_lt(disk.n_files, DISK_FILES_MAX);
         int number = (int)disk.n_files++;
         disk.files[number] = (struct disk_file){.name = name};
-        if (name == 0)
-                disk.names[0] = disk.durable[0] = number;
+        if (name == 0 || name == 3)
+                disk.names[name] = disk.durable[name] = number;
         else
                 link_note(name, number);
         return &disk.files[number];
@@ -379,6 +465,7 @@ power_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *handle, int fl
         (void)vfs;
         struct power_file *file = (struct power_file *)handle;
         int index = name_index_of(name);
+        names_refresh();
         file->real = (sqlite3_file *)(file + 1);
         file->base.pMethods = NULL;
         int rc = disk.real->xOpen(disk.real, name, file->real, flags, ret_flags);
@@ -386,6 +473,7 @@ power_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *handle, int fl
                 return rc;
         ck_assert_int_ge(index, 0); /* no other file may come into being */
         file->file = disk.names[index] >= 0 ? &disk.files[disk.names[index]] : file_make((unsigned)index);
+        file->file->inode = inode_of((unsigned)index);
         file->base.pMethods = &power_methods;
         return SQLITE_OK;
 }
@@ -396,6 +484,8 @@ power_delete(sqlite3_vfs *vfs, const char *name, int sync_folder)
         (void)vfs;
         int index = name_index_of(name), rc = disk.real->xDelete(disk.real, name, sync_folder);
         if (rc == SQLITE_OK && index >= 0) {
+                if (disk.names[index] >= 0)
+                        disk.files[disk.names[index]].inode = 0;
                 link_note((unsigned)index, -1);
                 if (sync_folder)
                         folder_synced();
@@ -449,5 +539,6 @@ disk_stop(void)
                 buf_done(&file->cache);
                 buf_done(&file->platter);
                 buf_done(&file->before);
+                buf_done(&file->cursed);
         }
 }

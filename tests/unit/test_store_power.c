@@ -231,9 +231,7 @@ open_store(const char *pragma)
         if (r != 0)
                 r = store_open(path, STORE_CREATE, &store, &err); /* a failed sync is for once */
         ck_assert_msg(r == 0, "%d %s", r, err.text);
-        /* Only how often: each 20 pages, and not each 1000, so that a short life sees many checkpoints. */
-        ck_assert_int_eq(
-                sqlite3_exec(store->db, "PRAGMA wal_autocheckpoint = 20", NULL, NULL, NULL), SQLITE_OK);
+        store->checkpoint_pages = 20; /* and not 1000, so that a short life sees many checkpoints */
         if (pragma)
                 ck_assert_int_eq(sqlite3_exec(store->db, pragma, NULL, NULL, NULL), SQLITE_OK);
 }
