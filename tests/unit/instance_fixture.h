@@ -59,7 +59,7 @@ fixture_teardown(void)
 }
 
 /* The next generation of "host": its text, and alice's approval. */
-static struct buf
+static inline struct buf
 generation_text(uint64_t generation, const struct digest *parent, int64_t expires_ms)
 {
         struct buf text = {0};
@@ -84,7 +84,7 @@ generation_text(uint64_t generation, const struct digest *parent, int64_t expire
 }
 
 /* Applies it; *id is the parent's, and then its own (NULL text: no parent). */
-static int
+static inline int
 generation_apply(struct instance *instance, uint64_t generation, struct digest *id, int64_t expires_ms)
 {
         struct buf text = generation_text(generation, generation > 1 ? id : NULL, expires_ms), approval = {0};
@@ -108,7 +108,7 @@ generation_active(const struct instance *instance)
         return b ? baseline_header(b)->generation : 0;
 }
 
-static bool
+static inline bool
 has_problem(struct instance *instance, enum problem_kind kind)
 {
         instance_verdict(instance);
