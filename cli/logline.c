@@ -40,7 +40,7 @@ static const struct {
         {"reload", {"ok=", "error"}, COLOR_PLAIN},
         {"trust", {"generation=", "state", "reason"}, COLOR_CYAN},
         {"adopted", {"baseline", "generation="}, COLOR_YELLOW},
-        {"storage", {"error"}, COLOR_RED},
+        {"storage", {"error", "set_aside="}, COLOR_RED},
         {"tamper", {"what"}, COLOR_RED},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
