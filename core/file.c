@@ -230,6 +230,17 @@ file_create(const char *path, mode_t mode, const void *data, size_t size, struct
 
 /* ---- folders ---- */
 
+int
+folder_sync_of(const char *path, struct err *err)
+{
+        _cleanup_fd_ int folder = folder_of(path);
+        if (folder < 0)
+                errno = -folder;
+        if (folder < 0 || fsync(folder) < 0)
+                return fail(err, "done, but perhaps not durable:", path);
+        return 0;
+}
+
 /* Makes one folder whose parent exists. One that is there already is left as it is. */
 static int
 folder_make(const char *path, mode_t mode, struct err *err)

@@ -24,5 +24,8 @@ int file_write(const char *path, mode_t mode, const void *data, size_t size, str
 /* The same, but -EEXIST if path exists (never over what is there). */
 int file_create(const char *path, mode_t mode, const void *data, size_t size, struct err *err);
 
+/* Makes what was done by names in the folder of path durable. */
+int folder_sync_of(const char *path, struct err *err);
+
 /* Makes path and its parents, with this mode for those that it makes. */
 int folder_create(const char *path, mode_t mode, struct err *err);

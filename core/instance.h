@@ -128,8 +128,8 @@ int instance_stop(struct instance *instance, const char *reason, struct err *err
 /* Another configuration (borrowed), and the trust file again. */
 int instance_reload(struct instance *instance, const struct config *config, struct err *err);
 /*
- * While no trust file is in force, looks for the first one: `driftctl init` may have written it since the start. A
- * successor waits for instance_reload. What fails here is told by the calls that need trust.
+ * While no trust file is in force, looks for the first one: `driftctl init` may have written it since the
+ * start. A successor waits for instance_reload. What fails here is told by the calls that need trust.
  */
 void instance_await_trust(struct instance *instance);
 /* Keeps the time of being alive, for the bounds of a gap after a crash. */

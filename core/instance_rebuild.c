@@ -85,15 +85,6 @@ rename_aside(const char *path, const char *aside, const char *suffix, struct err
         return err_set(err, -errno, "%s could not be set aside as %s: %s", from, to, strerror(errno));
 }
 
-static int
-folder_sync(const char *path, struct err *err)
-{
-        _cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd) < 0)
-                return err_set(err, -errno, "%s could not be made durable: %s", path, strerror(errno));
-        return 0;
-}
-
 int
 rebuild_set_aside(const struct config *config, const char *why, struct err *err)
 {
@@ -108,7 +99,7 @@ rebuild_set_aside(const struct config *config, const char *why, struct err *err)
         r = r ? r : file_write(note, 0600, text.data, text.size, err);
         for (size_t i = 0; i < ARRAY_SIZE(suffixes) && r == 0; i++)
                 r = rename_aside(path, aside, suffixes[i], err);
-        return r ? r : folder_sync(config->state_dir, err);
+        return r ? r : folder_sync_of(path, err);
 }
 
 /* ---- the new history ---- */

@@ -92,7 +92,7 @@ shelf_list(const struct instance *instance, struct shelf_entry **ret, size_t *re
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         if (!dir)
                 return err_set(err, -errno, "%s could not be read: %s", quote(path), strerror(errno));
-        fd = -1;
+        steal_fd(&fd);
         int r = collect(dir, list, ret_count);
         closedir(dir);
         if (r < 0)

@@ -17,10 +17,10 @@
 #include "core/store_db.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "core/quote.h"
 
 static int
@@ -40,20 +40,6 @@ copy_make(struct store *store, const char *copy, struct err *err)
         return r;
 }
 
-static int
-folder_sync(const char *path, struct err *err)
-{
-        _cleanup_free_ char *folder = strdup(path);
-        if (!folder)
-                return err_oom(err);
-        folder[strrchr(folder, '/') - folder + 1] = '\0';
-        _cleanup_fd_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd) < 0)
-                return err_set(
-                        err, -errno, "%s could not be made durable: %s", quote(folder), strerror(errno));
-        return 0;
-}
-
 /* The copy takes the name, and then the old log loses its. */
 static int
 names_change(struct store *store, const char *copy, struct err *err)
@@ -65,10 +51,10 @@ names_change(struct store *store, const char *copy, struct err *err)
         }
         if (rename(copy, store->path) < 0)
                 return err_set(err, -errno, "%s could not be renamed: %s", quote(copy), strerror(errno));
-        int r = folder_sync(store->path, err);
+        int r = folder_sync_of(store->path, err);
         if (r == 0 && unlink(log) < 0 && errno != ENOENT)
                 r = err_set(err, -errno, "%s could not be removed: %s", quote(log), strerror(errno));
-        return r ? r : folder_sync(store->path, err);
+        return r ? r : folder_sync_of(store->path, err);
 }
 
 static void

@@ -19,8 +19,10 @@ begin() {
 
 # Random bytes over the whole database.
 damage() {
+    local size
+    size=$(stat -c %s "$STATE/driftd.db")
     rm -f "$STATE/driftd.db-wal"
-    head -c "$(stat -c %s "$STATE/driftd.db")" /dev/urandom >"$STATE/driftd.db"
+    head -c "$size" /dev/urandom >"$STATE/driftd.db"
 }
 
 has_problem() {

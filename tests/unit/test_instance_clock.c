@@ -8,8 +8,7 @@
 
 #define MINUTE_MS ((int64_t)60000)
 #define HOUR_MS (60 * MINUTE_MS)
-#define SLACK_MS (10 * MINUTE_MS) /* what a slow machine may take; far under what a test moves the clock by  \
-                                   */
+#define SLACK_MS (10 * MINUTE_MS) /* what a slow machine may take */
 
 static struct instance *instance;
 
