@@ -95,8 +95,8 @@ point_new(const char *field, size_t size)
                 return NULL;
         for (const char *from = field; from < field + size;) {
                 bool escaped = *from == '\\' && field + size - from >= 4 && is_octal(from + 1);
-                *to++ = escaped ? (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'))
-                                : *from;
+                int octal = escaped ? (from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0') : 0;
+                *to++ = escaped ? (char)octal : *from;
                 from += escaped ? 4 : 1;
         }
         *to = '\0';
