@@ -233,6 +233,30 @@ json_is_null(const struct json *value)
         return !value || json_typeof(inner(value)) == JSON_NULL;
 }
 
+enum json_kind
+json_kind(const struct json *value)
+{
+        static const enum json_kind kinds[] = {
+                [JSON_NULL] = JSON_KIND_NULL,
+                [JSON_TRUE] = JSON_KIND_BOOL,
+                [JSON_FALSE] = JSON_KIND_BOOL,
+                [JSON_INTEGER] = JSON_KIND_INTEGER,
+                [JSON_REAL] = JSON_KIND_REAL,
+                [JSON_STRING] = JSON_KIND_STRING,
+                [JSON_ARRAY] = JSON_KIND_ARRAY,
+                [JSON_OBJECT] = JSON_KIND_OBJECT,
+        };
+        return value ? kinds[json_typeof(inner(value))] : JSON_KIND_NULL;
+}
+
+const char *
+json_key_after(const struct json *object, const char *key)
+{
+        json_t *value = inner(object);
+        void *at = key ? json_object_iter_next(value, json_object_key_to_iter(key)) : json_object_iter(value);
+        return at ? json_object_iter_key(at) : NULL;
+}
+
 const char *
 json_string_of(const struct json *value)
 {

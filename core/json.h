@@ -50,6 +50,18 @@ const struct json *json_member(const struct json *object, const char *key); /* b
 const struct json *json_at(const struct json *array, size_t index);         /* borrowed; NULL past the end */
 size_t json_length(const struct json *array_or_object);                     /* 0 for anything else */
 bool json_is_null(const struct json *value);                                /* also for NULL */
+enum json_kind {
+        JSON_KIND_NULL, /* also for NULL */
+        JSON_KIND_BOOL,
+        JSON_KIND_INTEGER,
+        JSON_KIND_REAL,
+        JSON_KIND_STRING,
+        JSON_KIND_ARRAY,
+        JSON_KIND_OBJECT,
+};
+enum json_kind json_kind(const struct json *value);
+/* The member's name after key, in order; key NULL: the first. NULL: there is no other. Borrowed. */
+const char *json_key_after(const struct json *object, const char *key);
 /* The member's value, or NULL / 0 / false where it is absent or of another type. Borrowed. */
 const char *json_text(const struct json *object, const char *key);
 const char *json_string_of(const struct json *value); /* (json_string is a symbol of jansson's) */
