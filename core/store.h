@@ -91,14 +91,24 @@ int store_record(struct store *store, int64_t time_ms, const char *kind, const c
 struct record_query {
         int64_t since_ms, until_ms; /* 0 (and for until INT64_MAX): open; since included, until excluded */
         uint64_t after_seq;         /* only later ones */
+        uint64_t last_seq;          /* 0: open; included */
+        bool narrowed;              /* after_seq and last_seq allow for the times */
         const char *kind;           /* NULL: any */
         char *const *items;         /* item patterns (item.h); none: any, with or without an item */
         size_t n_items;
-        uint64_t limit; /* 0: none; the *first* that fit */
+        uint64_t limit;    /* 0: none; the *first* that fit */
+        uint64_t rows_max; /* 0: none; records looked at, whether they fit or not */
 };
 /* In order of seq. visit returning non-zero stops and is returned. */
 int store_records(struct store *store, const struct record_query *query,
         int (*visit)(void *userdata, const struct record *record), void *userdata, struct err *err);
+/* The same in pieces: *ret_reached is the after_seq to go on with where limit or rows_max ended it, 0 at the
+ * end. */
+int store_records_some(struct store *store, const struct record_query *query,
+        int (*visit)(void *userdata, const struct record *record), void *userdata, uint64_t *ret_reached,
+        struct err *err);
+/* Turns the times into seqs, once for all the pieces. */
+int store_records_narrow(struct store *store, struct record_query *query, struct err *err);
 
 struct tree_head {
         uint64_t size;
@@ -114,6 +124,15 @@ int store_last_record(struct store *store, int64_t *ret_time_ms, char **ret_kind
  * words. ret_records may be NULL.
  */
 int store_verify(struct store *store, uint64_t *ret_records, struct err *err);
+/* The same in slices of rows_max rows, between which records may be appended: verified is what there is when
+ * the slice comes that reaches the end. */
+#define STORE_VERIFY_ROWS 2048u /* about 20 ms */
+struct store_verifier;
+int store_verify_begin(struct store *store, struct store_verifier **ret, struct err *err);
+int store_verify_some(struct store_verifier *verifier, uint64_t rows_max, bool *ret_done,
+        uint64_t *ret_records, struct err *err);
+struct store_verifier *store_verifier_free(struct store_verifier *verifier);
+CLEANUP_DEFINE(struct store_verifier *, store_verifier_free)
 
 /* ---- ledger: open drifts, by (baseline, item) ---- */
 

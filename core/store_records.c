@@ -15,6 +15,7 @@
 
 #define PICKS_MAX 4096u       /* candidates fetched one by one */
 #define PICK_PATTERNS_MAX 64u /* patterns looked up by index */
+#define PICK_ROWS_MAX 65536u  /* rows of the index read for them, also those outside of the range */
 
 #define RECORD_COLUMNS "seq, time_ms, kind, item, body"
 
@@ -23,7 +24,7 @@ struct selection {
         const struct record_query *query;
         uint64_t first, last; /* seqs, both included */
         int64_t since_ms, until_ms;
-        uint64_t visited;
+        uint64_t visited, rows, reached;
         int (*visit)(void *userdata, const struct record *record);
         void *userdata;
 };
@@ -34,7 +35,7 @@ static int
 selection_bound(struct selection *s, struct err *err)
 {
         uint64_t count, first, last;
-        if (s->since_ms == INT64_MIN && s->until_ms == INT64_MAX)
+        if (s->query->narrowed || (s->since_ms == INT64_MIN && s->until_ms == INT64_MAX))
                 return 0;
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, s->store, err,
@@ -50,13 +51,14 @@ selection_bound(struct selection *s, struct err *err)
                 return r;
         if (first > s->first)
                 s->first = first;
-        s->last = count ? last : 0;
+        if (!count || last < s->last)
+                s->last = count ? last : 0;
         return 0;
 }
 
 struct picks {
         uint64_t seqs[PICKS_MAX];
-        size_t n;
+        size_t n, rows;
         bool too_many;
 };
 
@@ -87,6 +89,8 @@ picks_add(struct picks *picks, struct selection *s, const char *pattern, struct 
                 if (r != 0 || !row)
                         break;
                 r = query_read(&query, err, "u", &seq);
+                if (++picks->rows == PICK_ROWS_MAX)
+                        picks->too_many = true;
                 if (r != 0 || seq < s->first || seq > s->last)
                         continue;
                 if (picks->n == PICKS_MAX)
@@ -130,7 +134,8 @@ record_fits(const struct selection *s, const struct record *record)
 static bool
 selection_is_full(const struct selection *s)
 {
-        return s->query->limit && s->visited >= s->query->limit;
+        return (s->query->limit && s->visited >= s->query->limit) ||
+               (s->query->rows_max && s->rows >= s->query->rows_max);
 }
 
 /* Visits what a query of RECORD_COLUMNS finds. */
@@ -147,6 +152,8 @@ rows_visit(struct selection *s, struct query *query, struct err *err)
                         &record.body);
                 if (r != 0)
                         return r;
+                s->rows++;
+                s->reached = record.seq;
                 if (!record_fits(s, &record))
                         continue;
                 s->visited++;
@@ -205,24 +212,59 @@ selection_visit(struct selection *s, struct err *err)
         return picks->too_many ? range_visit(s, err) : picks_visit(s, picks, err);
 }
 
+static struct selection
+selection_of(struct store *store, const struct record_query *query)
+{
+        return (struct selection){
+                .store = store,
+                .query = query,
+                .first = query->after_seq + 1,
+                .last = query->last_seq && query->last_seq < INT64_MAX ? query->last_seq : INT64_MAX,
+                .since_ms = query->since_ms ? query->since_ms : INT64_MIN,
+                .until_ms = query->until_ms ? query->until_ms : INT64_MAX,
+        };
+}
+
+int
+store_records_narrow(struct store *store, struct record_query *query, struct err *err)
+{
+        struct selection s = selection_of(store, query);
+        if (query->after_seq >= INT64_MAX)
+                return 0;
+        int r = selection_bound(&s, err);
+        if (r != 0)
+                return r;
+        query->narrowed = true;
+        if (s.until_ms == INT64_MAX) { /* what is still to come is meant too */
+                query->after_seq = s.last ? s.first - 1 : query->after_seq;
+                return 0;
+        }
+        query->after_seq = s.last >= s.first ? s.first - 1 : INT64_MAX;
+        query->last_seq = s.last;
+        return 0;
+}
+
+int
+store_records_some(struct store *store, const struct record_query *query,
+        int (*visit)(void *userdata, const struct record *record), void *userdata, uint64_t *ret_reached,
+        struct err *err)
+{
+        struct selection s = selection_of(store, query);
+        s.visit = visit;
+        s.userdata = userdata;
+        int r = 0;
+        store->visits++;
+        if (query->after_seq < INT64_MAX)
+                r = selection_visit(&s, err);
+        store->visits--;
+        *ret_reached = r == 0 && selection_is_full(&s) ? s.reached : 0;
+        return r;
+}
+
 int
 store_records(struct store *store, const struct record_query *query,
         int (*visit)(void *userdata, const struct record *record), void *userdata, struct err *err)
 {
-        struct selection s = {
-                .store = store,
-                .query = query,
-                .first = query->after_seq + 1,
-                .last = INT64_MAX,
-                .since_ms = query->since_ms ? query->since_ms : INT64_MIN,
-                .until_ms = query->until_ms ? query->until_ms : INT64_MAX,
-                .visit = visit,
-                .userdata = userdata,
-        };
-        if (query->after_seq >= INT64_MAX)
-                return 0;
-        store->visits++;
-        int r = selection_visit(&s, err);
-        store->visits--;
-        return r;
+        uint64_t reached;
+        return store_records_some(store, query, visit, userdata, &reached, err);
 }

@@ -10,6 +10,10 @@
  * so that nobody can have prepared entries with the right sum; and entries must stand in their order, or a
  * search would pass them by.
  *
+ * It is done in slices, so that a daemon with a long history goes on answering: first the records, up to the
+ * head as it is in the slice that reaches it; then the indices, where entries of later records are left out.
+ * Between slices records may be appended, and nothing that was verified can change.
+ *
  * Who can rewrite all of it consistently is found only by a head kept elsewhere.
  */
 #include "core/store_db.h"
@@ -26,17 +30,37 @@
 
 enum { BY_TIME, BY_KIND, BY_ITEM, INDEX_COUNT };
 
+#define INDEX_QUERIES(column, index)                                                                         \
+        "SELECT " column ", seq FROM record INDEXED BY " index " WHERE " column                              \
+        " IS NOT NULL ORDER BY 1, 2",                                                                        \
+                "SELECT " column ", seq FROM record INDEXED BY " index " WHERE " column                      \
+                " = ?1 AND seq > ?2 ORDER BY 2",                                                             \
+                "SELECT " column ", seq FROM record INDEXED BY " index " WHERE " column                      \
+                " > ?1 ORDER BY 1, 2"
+
 static const struct {
-        const char *name, *sql;
+        const char *name;
+        const char *all, *same,
+                *greater; /* from the start; the same value's later seqs; the values after it */
 } indices[INDEX_COUNT] = {
-        [BY_TIME] = {"time", "SELECT time_ms, seq FROM record INDEXED BY record_time ORDER BY time_ms, seq"},
-        [BY_KIND] = {"kind", "SELECT kind, seq FROM record INDEXED BY record_kind ORDER BY kind, seq"},
-        [BY_ITEM] = {"item", "SELECT item, seq FROM record INDEXED BY record_item WHERE item IS NOT NULL "
-                             "ORDER BY item, seq"},
+        [BY_TIME] = {"time", INDEX_QUERIES("time_ms", "record_time")},
+        [BY_KIND] = {"kind", INDEX_QUERIES("kind", "record_kind")},
+        [BY_ITEM] = {"item", INDEX_QUERIES("item", "record_item")},
 };
 
-struct verifier {
+/* The entry read last, for the order, and to go on after it. */
+struct previous {
+        struct buf value;
+        int64_t seq;
+        bool there;
+};
+
+struct store_verifier {
         struct store *store;
+        bool headed;    /* the records are done, and the head */
+        unsigned index; /* that is walked, after that */
+        struct previous previous;
+        uint64_t rows;        /* that this slice may still read */
         struct merkle merkle; /* of what was verified */
         struct digest root;
         unsigned char key[KEY_SIZE];
@@ -63,7 +87,7 @@ tampered(struct store *store, struct err *err, uint64_t seq, const char *format,
 /* ---- sums ---- */
 
 static uint64_t
-entry_hash(struct verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
+entry_hash(struct store_verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
 {
         struct digest digest;
         unsigned char start[KEY_SIZE + 1 + sizeof seq];
@@ -80,14 +104,14 @@ entry_hash(struct verifier *v, unsigned index, int64_t seq, const void *value, s
 }
 
 static void
-sum_add(struct verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
+sum_add(struct store_verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
 {
         v->sums[index] += entry_hash(v, index, seq, value, size);
         v->entries[index]++;
 }
 
 static void
-sums_add(struct verifier *v, const struct record_columns *columns)
+sums_add(struct store_verifier *v, const struct record_columns *columns)
 {
         sum_add(v, BY_TIME, columns->seq, &columns->time_ms, sizeof columns->time_ms);
         sum_add(v, BY_KIND, columns->seq, columns->kind, columns->kind_size);
@@ -106,7 +130,7 @@ leaf_agrees(const struct buf *start, const struct record_columns *columns, const
 }
 
 static int
-verifier_take(struct verifier *v, const struct record_columns *columns, const char *body, size_t size,
+verifier_take(struct store_verifier *v, const struct record_columns *columns, const char *body, size_t size,
         const struct digest *root, struct err *err)
 {
         struct store *store = v->store;
@@ -134,35 +158,9 @@ verifier_take(struct verifier *v, const struct record_columns *columns, const ch
         return 0;
 }
 
-static int
-verify_records(struct verifier *v, struct err *err)
-{
-        _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, v->store, err,
-                "SELECT seq, time_ms, kind, item, body, root FROM record NOT INDEXED ORDER BY seq", "");
-        while (r == 0) {
-                bool row = false;
-                struct record_columns columns = {0};
-                const char *body;
-                size_t size;
-                struct digest root;
-                r = query_next(&query, &row, err);
-                if (r != 0 || !row)
-                        return r;
-                r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind,
-                        &columns.kind_size, &columns.item, &columns.item_size, &body, &size, &root);
-                if (r == STORE_DAMAGED)
-                        return tampered(v->store, err, v->merkle.size + 1,
-                                "a column of it does not hold what it should");
-                if (r == 0)
-                        r = verifier_take(v, &columns, body, size, &root, err);
-        }
-        return r;
-}
-
 /* The head kept apart is what tells that records were cut off at the end. */
 static int
-verify_head(struct verifier *v, struct err *err)
+verify_head(struct store_verifier *v, struct err *err)
 {
         struct merkle head;
         struct digest root;
@@ -185,17 +183,39 @@ verify_head(struct verifier *v, struct err *err)
                 if (!digest_equal(&head.peaks[i], &v->merkle.peaks[i]))
                         return tampered(v->store, err, size,
                                 "the frontier kept for the next one does not follow from it");
+        v->headed = true;
         return 0;
 }
 
-/* ---- indices ---- */
+static int
+verify_records(struct store_verifier *v, struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, v->store, err,
+                "SELECT seq, time_ms, kind, item, body, root FROM record NOT INDEXED WHERE seq >= ? ORDER BY "
+                "seq",
+                "i", v->merkle.size ? (int64_t)v->merkle.size + 1 : INT64_MIN);
+        for (; r == 0 && v->rows; v->rows--) {
+                bool row = false;
+                struct record_columns columns = {0};
+                const char *body;
+                size_t size;
+                struct digest root;
+                r = query_next(&query, &row, err);
+                if (r != 0 || !row)
+                        return r ? r : verify_head(v, err);
+                r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind,
+                        &columns.kind_size, &columns.item, &columns.item_size, &body, &size, &root);
+                if (r == STORE_DAMAGED)
+                        return tampered(v->store, err, v->merkle.size + 1,
+                                "a column of it does not hold what it should");
+                if (r == 0)
+                        r = verifier_take(v, &columns, body, size, &root, err);
+        }
+        return r;
+}
 
-/* The entry read last, for the order. */
-struct previous {
-        struct buf value;
-        int64_t seq;
-        bool there;
-};
+/* ---- indices ---- */
 
 static int
 value_compare(unsigned index, const void *a, size_t a_size, const void *b, size_t b_size)
@@ -211,7 +231,7 @@ value_compare(unsigned index, const void *a, size_t a_size, const void *b, size_
 }
 
 static int
-index_refuse(struct verifier *v, unsigned index, struct err *err)
+index_refuse(struct store_verifier *v, unsigned index, struct err *err)
 {
         err_set(err, STORE_TAMPERED, "%s: the index of the history by %s does not agree with its records",
                 quote(v->store->path), indices[index].name);
@@ -221,16 +241,19 @@ index_refuse(struct verifier *v, unsigned index, struct err *err)
 
 /* One entry: its place in the order, and its share of the sum. */
 static int
-entry_take(struct verifier *v, unsigned index, struct previous *previous, int64_t seq, const void *value,
-        size_t size, struct err *err)
+entry_take(struct store_verifier *v, int64_t seq, const void *value, size_t size, struct err *err)
 {
+        struct previous *previous = &v->previous;
+        unsigned index = v->index;
         if (previous->there) {
                 int order = value_compare(index, previous->value.data, previous->value.size, value, size);
                 if (order > 0 || (order == 0 && previous->seq >= seq))
                         return index_refuse(v, index, err);
         }
-        v->sums[index] -= entry_hash(v, index, seq, value, size);
-        v->entries[index]--;
+        if (seq <= (int64_t)v->merkle.size) { /* or else it came meanwhile */
+                v->sums[index] -= entry_hash(v, index, seq, value, size);
+                v->entries[index]--;
+        }
         buf_clear(&previous->value);
         if (buf_append(&previous->value, value, size) < 0)
                 return err_oom(err);
@@ -250,53 +273,117 @@ entry_read(struct query *query, unsigned index, int64_t *ret_time_ms, const void
         return query_read(query, err, "ii", ret_time_ms, ret_seq);
 }
 
+/* What is left of a query's entries, as far as the slice goes. */
 static int
-index_walk(struct verifier *v, unsigned index, struct previous *previous, struct err *err)
+entries_take(struct store_verifier *v, struct query *query, struct err *err)
 {
-        _cleanup_query_ struct query query = {0};
-        int r = query_open(&query, v->store, err, indices[index].sql, "");
-        while (r == 0) {
+        int r = 0;
+        for (; r == 0 && v->rows; v->rows--) {
                 bool row = false;
                 int64_t time_ms, seq;
                 const void *value;
                 size_t size;
-                r = query_next(&query, &row, err);
+                r = query_next(query, &row, err);
                 if (r != 0 || !row)
                         return r;
-                r = entry_read(&query, index, &time_ms, &value, &size, &seq, err);
+                r = entry_read(query, v->index, &time_ms, &value, &size, &seq, err);
                 if (r == 0)
-                        r = entry_take(v, index, previous, seq, value, size, err);
+                        r = entry_take(v, seq, value, size, err);
         }
         return r;
 }
 
+/* Goes on after the entry that was read last. */
 static int
-verify_indices(struct verifier *v, struct err *err)
+entries_after(struct store_verifier *v, const char *sql, struct err *err)
 {
-        for (unsigned index = 0; index < INDEX_COUNT; index++) {
-                struct previous previous = {.there = false};
-                int r = index_walk(v, index, &previous, err);
-                buf_done(&previous.value);
-                if (r == 0 && (v->sums[index] || v->entries[index]))
-                        r = index_refuse(v, index, err);
-                if (r != 0)
-                        return r;
+        _cleanup_query_ struct query query = {0};
+        _cleanup_buf_ struct buf value = {0}; /* what is bound must stay */
+        int64_t time_ms = 0;
+        bool same = sql == indices[v->index].same;
+        int r = buf_append(&value, v->previous.value.data, v->previous.value.size);
+        if (r < 0)
+                return err_oom(err);
+        if (v->index == BY_TIME) {
+                memcpy(&time_ms, value.data, sizeof time_ms);
+                r = same ? query_open(&query, v->store, err, sql, "ii", time_ms, v->previous.seq)
+                         : query_open(&query, v->store, err, sql, "i", time_ms);
+        } else {
+                r = same ? query_open(&query, v->store, err, sql, "si", value.data, v->previous.seq)
+                         : query_open(&query, v->store, err, sql, "s", value.data);
         }
+        return r == 0 ? entries_take(v, &query, err) : r;
+}
+
+static int
+verify_index(struct store_verifier *v, struct err *err)
+{
+        int r;
+        if (v->previous.there) {
+                r = entries_after(v, indices[v->index].same, err);
+                if (r == 0 && v->rows)
+                        r = entries_after(v, indices[v->index].greater, err);
+        } else {
+                _cleanup_query_ struct query query = {0};
+                r = query_open(&query, v->store, err, indices[v->index].all, "");
+                r = r ? r : entries_take(v, &query, err);
+        }
+        if (r != 0 || !v->rows)
+                return r;
+        if (v->sums[v->index] || v->entries[v->index])
+                return index_refuse(v, v->index, err);
+        buf_clear(&v->previous.value);
+        v->previous.there = false;
+        v->index++;
         return 0;
+}
+
+/* ---- slices ---- */
+
+int
+store_verify_begin(struct store *store, struct store_verifier **ret, struct err *err)
+{
+        struct store_verifier *v = calloc(1, sizeof *v);
+        if (!v)
+                return err_oom(err);
+        v->store = store;
+        crypto_random(v->key, sizeof v->key);
+        merkle_root(&v->merkle, store->digester, &v->root);
+        *ret = v;
+        return 0;
+}
+
+int
+store_verify_some(
+        struct store_verifier *v, uint64_t rows_max, bool *ret_done, uint64_t *ret_records, struct err *err)
+{
+        int r = 0;
+        v->rows = rows_max;
+        while (r == 0 && v->rows && v->index < INDEX_COUNT)
+                r = v->headed ? verify_index(v, err) : verify_records(v, err);
+        *ret_done = r == 0 && v->index == INDEX_COUNT;
+        if (*ret_done && ret_records)
+                *ret_records = v->merkle.size;
+        return r;
+}
+
+struct store_verifier *
+store_verifier_free(struct store_verifier *v)
+{
+        if (!v)
+                return NULL;
+        buf_done(&v->previous.value);
+        free(v);
+        return NULL;
 }
 
 int
 store_verify(struct store *store, uint64_t *ret_records, struct err *err)
 {
-        struct verifier v = {.store = store};
-        crypto_random(v.key, sizeof v.key);
-        merkle_root(&v.merkle, store->digester, &v.root);
-        int r = verify_records(&v, err);
-        if (r == 0)
-                r = verify_head(&v, err);
-        if (r == 0)
-                r = verify_indices(&v, err);
-        if (r == 0 && ret_records)
-                *ret_records = v.merkle.size;
+        _cleanup_(store_verifier_freep) struct store_verifier *v = NULL;
+        bool done = false;
+        int r = store_verify_begin(store, &v, err);
+        while (r == 0 && !done)
+                r = store_verify_some(v, STORE_VERIFY_ROWS, &done, ret_records, err);
         return r;
 }

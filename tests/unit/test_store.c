@@ -463,6 +463,31 @@ seen_done(struct seen *seen)
         *seen = (struct seen){0};
 }
 
+/* The same query in pieces finds the same. */
+static void
+check_pieces(const struct record_query *whole, const char *wanted)
+{
+        for (uint64_t rows = 1; rows <= 4; rows++) {
+                struct record_query query = *whole;
+                char text[512] = "";
+                size_t size = 0;
+                query.rows_max = rows;
+                query.limit = 3;
+                assert_ok(store_records_narrow(store, &query, &err));
+                do {
+                        struct seen seen = {0};
+                        assert_ok(store_records_some(store, &query, see, &seen, &query.after_seq, &err));
+                        ck_assert_uint_le(seen.n, min_size(rows, 3));
+                        for (size_t i = 0; i < seen.n; i++)
+                                size += (size_t)snprintf(text + size, sizeof text - size, "%s%" PRIu64,
+                                        size ? "," : "", seen.seqs[i]);
+                        seen_done(&seen);
+                } while (query.after_seq);
+                ck_assert_msg(strcmp(text, wanted) == 0, "in pieces of %" PRIu64 ": %s and not %s", rows,
+                        text, wanted);
+        }
+}
+
 /* The seqs found, as text: "3,6,9". */
 static const char *
 found(const struct record_query *query)
@@ -476,6 +501,8 @@ found(const struct record_query *query)
                 size += (size_t)snprintf(
                         text + size, sizeof text - size, "%s%" PRIu64, i ? "," : "", seen.seqs[i]);
         seen_done(&seen);
+        if (!query->limit)
+                check_pieces(query, text);
         return text;
 }
 

@@ -69,6 +69,45 @@ static const struct {
         {"head deleted", "DELETE FROM head", 11},
 };
 
+/* As store_verify, and in slices of a few rows too: the answer and its words must be the same. */
+static int
+verify_every_way(uint64_t *ret_records)
+{
+        struct err first = {0};
+        int r = store_verify(store, ret_records, &first);
+        for (uint64_t rows = 1; rows < 8; rows += 3) {
+                _cleanup_(store_verifier_freep) struct store_verifier *verifier = NULL;
+                uint64_t records = 0;
+                bool done = false;
+                err = (struct err){0};
+                int slices = store_verify_begin(store, &verifier, &err);
+                while (slices == 0 && !done)
+                        slices = store_verify_some(verifier, rows, &done, &records, &err);
+                ck_assert_int_eq(slices, r);
+                ck_assert_str_eq(err.text, first.text);
+                ck_assert(r || !ret_records || records == *ret_records);
+        }
+        err = first;
+        return r;
+}
+
+START_TEST(records_may_come_while_it_verifies)
+{
+        _cleanup_(store_verifier_freep) struct store_verifier *verifier = NULL;
+        uint64_t records = 0;
+        bool done = false;
+        records_add(RECORDS);
+        assert_ok(store_verify_begin(store, &verifier, &err));
+        for (unsigned slice = 0; !done; slice++) {
+                assert_ok(store_verify_some(verifier, RECORDS / 2, &done, &records, &err));
+                if (slice < 8)
+                        records_add(1);
+        }
+        ck_assert_uint_gt(records, RECORDS);
+        ck_assert_uint_lt(records, RECORDS + 8); /* the last ones came when the indices were looked at */
+}
+END_TEST
+
 START_TEST(verify_names_the_first_record_that_is_wrong)
 {
         char wanted[32];
@@ -77,7 +116,7 @@ START_TEST(verify_names_the_first_record_that_is_wrong)
         store_close();
         tamper(edits[_i].sql);
         assert_ok(store_open(path, 0, &store, &err));
-        int r = store_verify(store, &count, &err);
+        int r = verify_every_way(&count);
         ck_assert_msg(r == STORE_TAMPERED, "%s: %d %s", edits[_i].what, r, err.text);
         snprintf(wanted, sizeof wanted, "record %u ", edits[_i].seq);
         ck_assert_msg(strstr(err.text, wanted), "%s: %s", edits[_i].what, err.text);
@@ -89,11 +128,11 @@ START_TEST(an_untouched_history_verifies)
 {
         uint64_t count = 0;
         records_add(RECORDS);
-        assert_ok(store_verify(store, &count, &err));
+        assert_ok(verify_every_way(&count));
         ck_assert_uint_eq(count, RECORDS);
         store_reopen();
         records_add(RECORDS);
-        assert_ok(store_verify(store, &count, &err));
+        assert_ok(verify_every_way(&count));
         ck_assert_uint_eq(count, 2 * RECORDS);
 }
 END_TEST
@@ -106,7 +145,7 @@ START_TEST(a_time_that_no_text_can_tell_apart_is_not_let_pass)
         store_close();
         tamper("UPDATE record SET time_ms = time_ms + 1");
         assert_ok(store_open(path, 0, &store, &err));
-        ck_assert_int_eq(store_verify(store, NULL, &err), STORE_TAMPERED);
+        ck_assert_int_eq(verify_every_way(NULL), STORE_TAMPERED);
         assert_words("record 1 ");
 }
 END_TEST
@@ -142,7 +181,7 @@ index_refused(int i)
 {
         int r = store_open(path, 0, &store, &err);
         if (r == 0)
-                r = store_verify(store, NULL, &err);
+                r = verify_every_way(NULL);
         ck_assert_msg(r == STORE_TAMPERED || r == STORE_DAMAGED, "%s: %d", index_names[i],
                 r); /* some SQLites see it at once */
         if (r == STORE_TAMPERED)
@@ -187,7 +226,7 @@ START_TEST(a_head_that_was_put_back_takes_no_record_over_another)
         assert_ok(store_begin(store, &err));
         ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), STORE_DAMAGED);
         ck_assert_int_eq(store_commit(store, &err), STORE_DAMAGED);
-        ck_assert_int_eq(store_verify(store, NULL, &err), STORE_TAMPERED);
+        ck_assert_int_eq(verify_every_way(NULL), STORE_TAMPERED);
 }
 END_TEST
 
@@ -455,7 +494,7 @@ START_TEST(every_page_overwritten_is_damage_or_tampering)
                 bytes_write(at, kept, sizeof kept);
         }
         assert_ok(store_open(path, 0, &store, &err));
-        assert_ok(store_verify(store, NULL, &err));
+        assert_ok(verify_every_way(NULL));
 }
 END_TEST
 
@@ -467,6 +506,7 @@ main(void)
         tcase_add_checked_fixture(cases, store_setup, store_teardown);
         tcase_set_timeout(cases, 60);
         tcase_add_test(cases, an_untouched_history_verifies);
+        tcase_add_test(cases, records_may_come_while_it_verifies);
         tcase_add_loop_test(cases, verify_names_the_first_record_that_is_wrong, 0, (int)ARRAY_SIZE(edits));
         tcase_add_test(cases, a_time_that_no_text_can_tell_apart_is_not_let_pass);
         tcase_add_loop_test(cases, an_index_that_hides_a_record_is_found, 0, (int)ARRAY_SIZE(index_names));
