@@ -133,6 +133,11 @@ end_test() {
     [[ -z $DAEMON ]] || stop_daemon
 }
 
+# A sanitizer makes it slow, and keeps what is freed for a while: there memory says nothing.
+is_sanitized() {
+    [[ $(nm -D "$BUILD/driftd") == *__asan_init* ]]
+}
+
 # ---- expecting ----
 
 # expect_exit CODE COMMAND [ARGUMENT]... — its output is then what expect_json, expect_output and expect_error look at.
@@ -246,6 +251,23 @@ no_drift() {
 # has_record KIND [ITEM] [EXPRESSION] — the history has such a record
 has_record() {
     driftctl log --json --kind "$1" ${2:+"$2"} | jq -se "any(.[]; ${3:-true})" >/dev/null
+}
+
+# The drifts of a document as sorted lines: item, change, what is there now.
+drift_lines() {
+    jq -r '.drifts[] | [.item, .change, (.attributes | map("\(.name)=\(.actual)") | join(","))] | @tsv' | sort
+}
+
+# ledger_equals_audit [ITEM]... — what the ledger holds equals an audit of the live tree against the same baseline,
+# which shares neither watch, ledger nor marks with it.
+ledger_equals_audit() {
+    local generation
+    generation=$(status_json | jq '.baselines[] | select(.name == "host").generation')
+    driftctl diff --against "host@$generation" --json "$@" >"$SCRATCH/audit.json" || [[ $? -le 1 ]]
+    diff_json --cached "$@" >"$SCRATCH/ledger.json"
+    drift_lines <"$SCRATCH/audit.json" >"$SCRATCH/audit.txt"
+    drift_lines <"$SCRATCH/ledger.json" >"$SCRATCH/ledger.txt"
+    cmp "$SCRATCH/audit.txt" "$SCRATCH/ledger.txt"
 }
 
 # put FILE TEXT — in one step: `printf >file` is two changes, empty and then full, and both may be seen

@@ -2,21 +2,6 @@
 # SPDX-License-Identifier: MIT
 # Nothing is missed: what is found live is, in the end, what a look at everything by another way finds.
 
-# The drifts of a document as sorted lines: item, change, what is there now.
-drift_lines() {
-    jq -r '.drifts[] | [.item, .change, (.attributes | map("\(.name)=\(.actual)") | join(","))] | @tsv' | sort
-}
-
-# What the ledger holds equals an audit of the live tree against the same baseline, which shares neither watch, ledger
-# nor marks with it.
-ledger_equals_audit() {
-    driftctl diff --against host@1 --json >"$SCRATCH/audit.json" || [[ $? -le 1 ]]
-    diff_json --cached >"$SCRATCH/ledger.json"
-    drift_lines <"$SCRATCH/audit.json" >"$SCRATCH/audit.txt"
-    drift_lines <"$SCRATCH/ledger.json" >"$SCRATCH/ledger.txt"
-    cmp "$SCRATCH/audit.txt" "$SCRATCH/ledger.txt"
-}
-
 # One random operation somewhere in the tree; those that make no sense there just fail.
 random_operation() {
     local folders files folder file n=$((RANDOM % 10))
