@@ -117,7 +117,7 @@ $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 
 # What .incbin takes in, and -MMD does not see.
 $(BUILD)/core/config_default.o: etc/driftd.conf
-$(BUILD)/daemon/control.o: daemon/dev.driftd.Control.varlink
+$(BUILD)/daemon/control_call.o: daemon/dev.driftd.Control.varlink
 
 # The programs without their main, for the unit tests.
 $(BUILD)/libdaemon.a: $(filter-out %/main.o,$(DAEMON))
@@ -134,10 +134,10 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -fsanitize=fuzzer $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
-# Programs that set traps for the system tests.
+# Programs that the system tests use: each one file, without our libraries, and never under a sanitizer.
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
-	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $<
+	$(ld) $(ALL_CPPFLAGS) -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $<
 
 $(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
@@ -153,7 +153,7 @@ $(SHIM): tests/system/clock_shim.c
 
 # ---- checking ----
 
-.PHONY: check check-unit check-system check-power check-asan check-floors check-catalog
+.PHONY: check check-unit check-system check-power soak check-asan check-floors check-catalog
 check: ## install what the tests need, build, check the floors, run all tests
 	@$(MAKE) --no-print-directory deps-tests
 	@$(MAKE) --no-print-directory all
@@ -166,6 +166,10 @@ check-unit: $(UNIT) ## the unit tests alone
 
 check-system: all $(TOOLS) $(SHIM) ## the system tests alone; TESTS=names chooses some
 	@BUILD=$(BUILD) tests/system/run.sh $(TESTS)
+
+SOAK_SECONDS = 1200
+soak: all $(TOOLS) ## random load for SOAK_SECONDS=1200, then an exact check; SOAK_SEED=N repeats one
+	@SOAK_SECONDS=$(SOAK_SECONDS) TEST_SECONDS=$$(($(SOAK_SECONDS) + 300)) BUILD=$(BUILD) tests/system/run.sh soak
 
 ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/

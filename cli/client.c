@@ -314,6 +314,9 @@ own_peer(void)
                 snprintf(peer.user, sizeof peer.user, "%s", entry->pw_name);
         else
                 snprintf(peer.user, sizeof peer.user, "%u", peer.uid);
+        int n = getgroups((int)ARRAY_SIZE(peer.groups), peer.groups);
+        peer.groups_cut = n < 0; /* there are more than fit */
+        peer.n_groups = n < 0 ? 0 : (size_t)n;
         return peer;
 }
 

@@ -872,6 +872,14 @@ instance_walk_problem(void *userdata, const char *path, int error)
                         strerrordesc_np(error));
 }
 
+struct json *
+instance_asked(const struct instance *instance, struct json *detail)
+{
+        if (detail && instance->asked)
+                json_put(detail, "asked", json_keep((struct json *)(uintptr_t)instance->asked));
+        return detail;
+}
+
 struct acking {
         struct instance *instance;
         char *const *items;
@@ -903,8 +911,9 @@ ack_drift(void *userdata, struct drift *drift)
                 .kind = "ack",
                 .item = strdup(drift->item),
                 .baseline = strdup(drift->baseline),
-                .detail = json_make("{s:s, s:s, s:s}", "baseline", drift->baseline, "by", acking->by,
-                        "reason", acking->reason),
+                .detail = instance_asked(
+                        acking->instance, json_make("{s:s, s:s, s:s}", "baseline", drift->baseline, "by",
+                                                  acking->by, "reason", acking->reason)),
         };
         pending_add(acking->instance->pending, entry);
         acking->count++;

@@ -98,6 +98,8 @@ struct instance {
         struct inode_id own[4];
         size_t n_own;
         struct pending *pending;
+        const struct json
+                *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
         /* What the history cannot hold, because it is the store that fails. May be NULL. */
         void (*trouble)(void *userdata, const char *text);
@@ -180,3 +182,5 @@ int instance_ack(struct instance *instance, char *const *items, size_t n_items, 
  * thing. */
 int instance_verify(
         struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err);
+/* The same without the store: what remains to be done after store_verify. */
+int instance_verify_baselines(struct instance *instance, uint64_t *ret_baselines, struct err *err);

@@ -21,6 +21,8 @@ void instance_keep(struct instance *instance, const struct digest *digest, const
 /* instance_flush with more to write in the same transaction. */
 int instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err),
         void *userdata, struct err *err);
+/* A record's detail, with who asked for it, if a caller did. Takes and gives the reference. */
+struct json *instance_asked(const struct instance *instance, struct json *detail);
 /* Takes the newest queued record back. */
 void instance_unrecord(struct instance *instance);
 

@@ -561,8 +561,10 @@ record_reject(struct instance *instance, const struct baseline *b, const char *r
         if (b)
                 digest_hex(baseline_id(b), id);
         instance_record(instance, "reject", NULL,
-                json_make("{s:s, s:s?, s:I, s:s?}", "reason", reason, "name", header ? header->name : NULL,
-                        "generation", (json_int)(header ? header->generation : 0), "id", b ? id : NULL));
+                instance_asked(
+                        instance, json_make("{s:s, s:s?, s:I, s:s?}", "reason", reason, "name",
+                                          header ? header->name : NULL, "generation",
+                                          (json_int)(header ? header->generation : 0), "id", b ? id : NULL)));
         instance_flush(instance, NULL);
 }
 
@@ -721,10 +723,12 @@ record_bless(const struct applying *applying)
         digest_hex(baseline_id(applying->baseline), id);
         digest_hex(trust_id(instance->trust), trust);
         instance_record(instance, applying->adopted ? "adopted" : "bless", NULL,
-                json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b}", "baseline", header->name,
-                        "generation", (json_int)header->generation, "id", id, "signers", signers, "ticket",
-                        header->ticket, "class", class_names[header->class], "author", header->author,
-                        "key_on_host", on_host, "trust_id", trust, "review_due", verdict->urgent_used));
+                instance_asked(
+                        instance, json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b}", "baseline",
+                                          header->name, "generation", (json_int)header->generation, "id", id,
+                                          "signers", signers, "ticket", header->ticket, "class",
+                                          class_names[header->class], "author", header->author, "key_on_host",
+                                          on_host, "trust_id", trust, "review_due", verdict->urgent_used)));
 }
 
 int
@@ -856,12 +860,9 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
 }
 
 int
-instance_verify(struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err)
+instance_verify_baselines(struct instance *instance, uint64_t *ret_baselines, struct err *err)
 {
-        int r = store_verify(instance->store, ret_records, err);
-        if (r)
-                return r;
-        r = instance_load_baselines(instance, err);
+        int r = instance_load_baselines(instance, err);
         if (r)
                 return r;
         *ret_baselines = judge_baselines(instance->judge);
@@ -871,4 +872,11 @@ instance_verify(struct instance *instance, uint64_t *ret_records, uint64_t *ret_
         if (problem->count)
                 return err_set(err, STORE_TAMPERED, "%s", problem->where);
         return 0;
+}
+
+int
+instance_verify(struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err)
+{
+        int r = store_verify(instance->store, ret_records, err);
+        return r ? r : instance_verify_baselines(instance, ret_baselines, err);
 }

@@ -142,62 +142,132 @@ scan(struct call *call)
         return say(call, json_make("{s:o, s:I}", "document", document, "count", (json_int)count), false);
 }
 
-/* ---- history ---- */
-
-struct log_reply {
-        struct call *call;
-        struct json *batch;
-};
+/* ---- history: in slices ---- */
 
 static int
-log_flush(struct log_reply *log, bool continues)
+log_begin(
+        struct instance *instance, const struct json *parameters, struct service_slices *ret, struct err *err)
 {
-        struct json *batch = log->batch ? steal_pointer(&log->batch) : json_array_make();
-        return say(log->call, json_make("{s:o}", "records", batch), continues);
+        const char *kind = json_text(parameters, "kind");
+        json_int until = json_number(parameters, "until_ms");
+        int r = service_items(parameters, &ret->items, err);
+        if (r == 0 && kind && *kind && !(ret->kind = strdup(kind)))
+                r = err_oom(err);
+        ret->query = (struct record_query){
+                .since_ms = json_number(parameters, "since_ms"),
+                .until_ms = until ? until : INT64_MAX,
+                .after_seq = (uint64_t)json_number(parameters, "after_seq"),
+                .kind = ret->kind,
+                .items = ret->items.items,
+                .n_items = ret->items.count,
+                .limit = SERVICE_RECORDS_PER_REPLY,
+                .rows_max = SERVICE_SLICE_ROWS,
+        };
+        return r ? r : store_records_narrow(instance->store, &ret->query, err);
 }
 
 static int
 log_record(void *userdata, const struct record *record)
 {
-        struct log_reply *log = userdata;
         struct json *value = NULL;
-        if (!log->batch)
-                log->batch = json_array_make();
         if (json_parse(record->body, strlen(record->body), &value, NULL) < 0)
                 value = json_make("{s:I, s:s, s:n, s:{}}", "seq", (json_int)record->seq, "kind", "damaged",
                         "item", "detail");
-        if (json_push(log->batch, value) < 0)
-                return -ENOMEM;
-        return json_length(log->batch) < SERVICE_RECORDS_PER_REPLY ? 0 : log_flush(log, true);
+        return json_push(userdata, value);
+}
+
+static int
+log_next(struct call *call, struct service_slices *log, bool goes_on)
+{
+        _cleanup_json_ struct json *batch = json_array_make();
+        uint64_t reached = 0;
+        int r = batch ? store_records_some(
+                                call->instance->store, &log->query, log_record, batch, &reached, call->err)
+                      : -ENOMEM;
+        if (r)
+                return failed(call, r);
+        log->at_end = !reached;
+        log->query.after_seq = reached;
+        bool empty = !json_length(batch), last = log->at_end && !goes_on;
+        return empty && !last ? 0 : say(call, json_make("{s:O}", "records", batch), !last);
+}
+
+static int
+verify_next(struct call *call, struct service_slices *slices)
+{
+        struct instance *instance = call->instance;
+        uint64_t records = 0, baselines = 0;
+        struct tree_head head = {0};
+        char root[DIGEST_HEX_SIZE];
+        bool done = false;
+        int r = store_verify_some(slices->verifier, STORE_VERIFY_ROWS, &done, &records, call->err);
+        if (r == 0 && !done)
+                return 0;
+        slices->at_end = true;
+        r = r ? r : instance_verify_baselines(instance, &baselines, call->err);
+        if (r < 0)
+                return failed(call, r);
+        store_head(instance->store, &head, NULL);
+        digest_hex(&head.root, root);
+        return say(call,
+                json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root",
+                        root, "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
+                false);
+}
+
+int
+service_slices_begin(struct instance *instance, const char *method, const struct json *parameters,
+        struct service_slices *ret, struct err *err)
+{
+        instance_await_trust(instance);
+        int r = strcmp(method, "Verify") == 0 ? store_verify_begin(instance->store, &ret->verifier, err)
+                                              : log_begin(instance, parameters, ret, err);
+        if (r == 0)
+                return 0;
+        service_slices_done(ret);
+        return EXIT_FAILED;
+}
+
+int
+service_slices_next(struct instance *instance, struct service_slices *slices, bool goes_on,
+        service_reply reply, void *userdata, struct err *err)
+{
+        struct call call = {.instance = instance, .reply = reply, .userdata = userdata, .err = err};
+        return slices->verifier ? verify_next(&call, slices) : log_next(&call, slices, goes_on);
+}
+
+void
+service_slices_done(struct service_slices *slices)
+{
+        text_list_done(&slices->items);
+        free(slices->kind);
+        store_verifier_free(slices->verifier);
+        *slices = (struct service_slices){0};
+}
+
+/* Where nobody else waits: all slices at once. */
+static int
+all_slices(struct call *call, const char *method)
+{
+        struct service_slices slices = {0};
+        int r = service_slices_begin(call->instance, method, call->parameters, &slices, call->err);
+        while (r == 0 && !slices.at_end)
+                r = service_slices_next(
+                        call->instance, &slices, false, call->reply, call->userdata, call->err);
+        service_slices_done(&slices);
+        return r;
 }
 
 static int
 show_log(struct call *call)
 {
-        struct text_list items = {0};
-        struct log_reply log = {.call = call};
-        int r = service_items(call->parameters, &items, call->err);
-        if (r < 0) {
-                text_list_done(&items);
-                return failed(call, r);
-        }
-        json_int until = json_number(call->parameters, "until_ms");
-        struct record_query query = {
-                .since_ms = json_number(call->parameters, "since_ms"),
-                .until_ms = until ? until : INT64_MAX,
-                .after_seq = (uint64_t)json_number(call->parameters, "after_seq"),
-                .kind = json_text(call->parameters, "kind"),
-                .items = items.items,
-                .n_items = items.count,
-        };
-        r = store_records(call->instance->store, &query, log_record, &log, call->err);
-        text_list_done(&items);
-        if (r == 0)
-                r = log_flush(&log, false);
-        else if (r != -1 && r != EXIT_FAILED)
-                r = failed(call, r);
-        json_free(log.batch);
-        return r;
+        return all_slices(call, "Log");
+}
+
+static int
+verify(struct call *call)
+{
+        return all_slices(call, "Verify");
 }
 
 /* ---- baselines ---- */
@@ -214,7 +284,7 @@ upload(struct call *call)
                 return EXIT_FAILED;
         }
         if (json_flag(call->parameters, "reset"))
-                buf_clear(to);
+                buf_done(to);
         if (to->size + strlen(text) > SERVICE_UPLOAD_MAX) {
                 err_set(call->err, EXIT_FAILED, "the upload is larger than 512 MiB");
                 return EXIT_FAILED;
@@ -360,23 +430,6 @@ ack(struct call *call)
 }
 
 static int
-verify(struct call *call)
-{
-        uint64_t records = 0, baselines = 0;
-        struct tree_head head = {0};
-        char root[DIGEST_HEX_SIZE];
-        int r = instance_verify(call->instance, &records, &baselines, call->err);
-        if (r < 0)
-                return failed(call, r);
-        store_head(call->instance->store, &head, NULL);
-        digest_hex(&head.root, root);
-        return say(call,
-                json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root",
-                        root, "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
-                false);
-}
-
-static int
 backup(struct call *call)
 {
         const char *path = json_text(call->parameters, "path");
@@ -436,43 +489,62 @@ run_job(struct call *call, const char *method)
         return service_job_finish(job, call->reply, call->userdata, call->err);
 }
 
-static const struct {
+static const struct method {
         const char *name;
         int (*function)(struct call *call); /* NULL: a job */
+        unsigned traits;
 } methods[] = {
-        {"GetStatus", get_status},
-        {"Diff", diff},
-        {"Scan", scan},
-        {"Compare", NULL},
-        {"Show", NULL},
-        {"Log", show_log},
-        {"Propose", NULL},
-        {"Upload", upload},
-        {"Apply", apply},
-        {"ListBaselines", list_baselines},
-        {"GetBaseline", get_baseline},
-        {"Ack", ack},
-        {"Verify", verify},
-        {"Backup", backup},
-        {"GetTrust", get_trust},
+        {"GetStatus", get_status, 0},
+        {"Diff", diff, SERVICE_LOOKS | SERVICE_STREAMS},
+        {"Scan", scan, SERVICE_LOOKS},
+        {"Compare", NULL, SERVICE_JOB | SERVICE_STREAMS},
+        {"Show", NULL, SERVICE_JOB},
+        {"Log", show_log, SERVICE_SLICES | SERVICE_STREAMS},
+        {"Propose", NULL, SERVICE_JOB | SERVICE_STREAMS | SERVICE_NAMES_CALLER},
+        {"Upload", upload, 0},
+        {"Apply", apply, SERVICE_NAMES_CALLER},
+        {"ListBaselines", list_baselines, 0},
+        {"GetBaseline", get_baseline, SERVICE_STREAMS},
+        {"Ack", ack, SERVICE_NAMES_CALLER},
+        {"Verify", verify, SERVICE_SLICES},
+        {"Backup", backup, 0},
+        {"GetTrust", get_trust, 0},
 };
+
+static const struct method *
+find_method(const char *name)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+                if (strcmp(methods[i].name, name) == 0)
+                        return &methods[i];
+        return NULL;
+}
 
 bool
 service_knows(const char *method)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-                if (strcmp(methods[i].name, method) == 0)
-                        return true;
-        return false;
+        return find_method(method) != NULL;
 }
 
-bool
-service_is_job(const char *method)
+unsigned
+service_traits(const char *method)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-                if (strcmp(methods[i].name, method) == 0)
-                        return !methods[i].function;
-        return false;
+        const struct method *found = find_method(method);
+        return found ? found->traits : 0;
+}
+
+/* Who asked, as it is recorded. */
+static struct json *
+asked_json(const struct service_peer *peer)
+{
+        struct json *groups = json_array_make();
+        for (size_t i = 0; groups && i < peer->n_groups; i++)
+                json_push(groups, json_make("I", (json_int)peer->groups[i]));
+        struct json *asked = json_make("{s:s, s:I, s:I, s:o}", "user", peer->user, "uid", (json_int)peer->uid,
+                "pid", (json_int)peer->pid, "groups", groups);
+        if (asked && peer->groups_cut)
+                json_put(asked, "groups_cut", json_make("b", 1));
+        return asked;
 }
 
 int
@@ -482,9 +554,16 @@ service_call(struct instance *instance, const struct service_peer *peer, struct 
 {
         struct call call = {instance, peer, session, parameters, reply, userdata, err};
         instance_await_trust(instance);
-        for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
-                if (strcmp(methods[i].name, method) == 0)
-                        return methods[i].function ? methods[i].function(&call) : run_job(&call, method);
-        err_set(err, EXIT_FAILED, "there is no method %.80s", method);
-        return EXIT_FAILED;
+        const struct method *found = find_method(method);
+        if (!found) {
+                err_set(err, EXIT_FAILED, "there is no method %.80s", method);
+                return EXIT_FAILED;
+        }
+        if (!found->function)
+                return run_job(&call, method);
+        _cleanup_json_ struct json *asked = found->traits & SERVICE_NAMES_CALLER ? asked_json(peer) : NULL;
+        instance->asked = asked;
+        int r = found->function(&call);
+        instance->asked = NULL;
+        return r;
 }

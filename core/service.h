@@ -25,11 +25,17 @@ int exit_worst(int a, int b) __attribute__((const));
 #define SERVICE_ITEMS_MAX 4096u                /* items in one call */
 #define SERVICE_RECORDS_PER_REPLY 256u
 
+#define SERVICE_GROUPS_MAX 64u   /* groups of a caller that are recorded */
+#define SERVICE_SLICE_ROWS 8192u /* records looked at in one slice of Log */
+
 /* Who asks. */
 struct service_peer {
         uid_t uid;
         pid_t pid;
         char user[64]; /* login name, or the number */
+        gid_t groups[SERVICE_GROUPS_MAX];
+        size_t n_groups;
+        bool groups_cut; /* there are more */
 };
 
 /* What a caller has uploaded so far, for Apply and Compare. */
@@ -50,8 +56,33 @@ int service_call(struct instance *instance, const struct service_peer *peer, str
         struct err *err);
 bool service_knows(const char *method);
 
-/* Whether the method is a job; if so, the daemon uses these instead of service_call. */
-bool service_is_job(const char *method);
+/* What a method is like; 0 for one that is not known. */
+enum service_trait {
+        SERVICE_JOB = 1,          /* looks at files: the daemon uses service_job_* instead of service_call */
+        SERVICE_LOOKS = 2,        /* unless it is asked for what is cached, everything is looked at first */
+        SERVICE_SLICES = 4,       /* long: the daemon uses service_slices_* */
+        SERVICE_STREAMS = 8,      /* several replies: the caller must say `more` */
+        SERVICE_NAMES_CALLER = 16 /* the caller's name and groups are used */
+};
+unsigned service_traits(const char *method);
+
+/* A Log or Verify under way: each slice is a bounded piece of work, with at most one reply. */
+struct service_slices {
+        struct text_list items; /* of Log, as is the query */
+        char *kind;
+        struct record_query query;
+        struct store_verifier *verifier; /* of Verify */
+        bool at_end;
+};
+/* 0, or EXIT_FAILED with words. Freed with service_slices_done, which may be called twice. */
+int service_slices_begin(struct instance *instance, const char *method, const struct json *parameters,
+        struct service_slices *ret, struct err *err);
+/* As service_call; at_end tells that this was the last. goes_on: the last reply of Log says that more follow.
+ */
+int service_slices_next(struct instance *instance, struct service_slices *slices, bool goes_on,
+        service_reply reply, void *userdata, struct err *err);
+void service_slices_done(struct service_slices *slices);
+
 struct service_job;
 int service_job_new(struct instance *instance, const struct service_peer *peer,
         struct service_session *session, const char *method, const struct json *parameters,

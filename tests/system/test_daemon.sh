@@ -102,7 +102,7 @@ import socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 s.settimeout(60)
-s.sendall(b'{"method":"dev.driftd.Control.Log","oneway":true}\0' * 18000)
+s.sendall(b'{"method":"dev.driftd.Control.Verify","oneway":true}\0' * 18000)
 time.sleep(60)
 PYTHON
     remember_process $!
@@ -126,7 +126,7 @@ import socket, sys, time
 s = socket.socket(socket.AF_UNIX)
 s.connect(sys.argv[1])
 try:
-    s.sendall(b'{"method":"dev.driftd.Control.Log"}\0' * 20000)
+    s.sendall(b'{"method":"dev.driftd.Control.Log","more":true}\0' * 20000)
 except OSError:
     pass
 time.sleep(60)
