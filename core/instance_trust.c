@@ -50,6 +50,7 @@ take_trust(struct instance *instance, struct trust *trust, bool first_use, const
         const struct buf *approval, struct err *err)
 {
         struct taking taking = {instance, trust, first_use, text, approval};
+        instance_value(instance, "trust_refused", NULL);
         record_trust(instance, trust, first_use ? "first_use" : "succeeded", NULL);
         int r = instance_flush_with(instance, put_trust, &taking, err);
         if (r) {
@@ -99,12 +100,41 @@ load_stored_trust(struct instance *instance, struct err *err)
         return err_hint(err, INSTANCE_REFUSED, STORE_DAMAGED_HINT);
 }
 
+/*
+ * The file on disk is not the one in force: `which` it is, in words or by its id, is told once, until the one
+ * in force stands there again.
+ */
+static void
+refuse_trust(struct instance *instance, const struct trust *about, const char *which, const char *state,
+        const char *why)
+{
+        _cleanup_free_ char *told = NULL;
+        distrust(instance, why);
+        store_value_get(instance->store, "trust_refused", &told, NULL);
+        if (told && strcmp(told, which) == 0)
+                return;
+        record_trust(instance, about, state, why);
+        instance_value(instance, "trust_refused", which);
+}
+
+static void
+trust_again(struct instance *instance)
+{
+        _cleanup_free_ char *told = NULL;
+        instance->trust_ok = true;
+        instance->trust_why[0] = '\0';
+        if (store_value_get(instance->store, "trust_refused", &told, NULL) != 0 || !told)
+                return;
+        record_trust(instance, instance->trust, "restored", NULL);
+        instance_value(instance, "trust_refused", NULL);
+}
+
 /* The file on disk is another one: taken if the old one's approvers signed it, refused with a record
  * otherwise. */
 static int
 succeed_trust(struct instance *instance, struct trust *next, const struct buf *text, struct err *err)
 {
-        _cleanup_free_ char *path = NULL, *told = NULL;
+        _cleanup_free_ char *path = NULL;
         _cleanup_buf_ struct buf approval = {0};
         struct err why = {0};
         char id[DIGEST_HEX_SIZE];
@@ -117,13 +147,8 @@ succeed_trust(struct instance *instance, struct trust *next, const struct buf *t
                 r = trust_judge_successor(instance->trust, next, approval.data, approval.size, &why);
         if (r == 0)
                 return take_trust(instance, next, false, text, &approval, err);
-        distrust(instance, why.text);
         digest_hex(trust_id(next), id);
-        store_value_get(instance->store, "trust_refused", &told, NULL);
-        if (!told || strcmp(told, id) != 0) {
-                record_trust(instance, next, "refused", why.text);
-                instance_value(instance, "trust_refused", id);
-        }
+        refuse_trust(instance, next, id, "refused", why.text);
         trust_free(next);
         return 0;
 }
@@ -154,7 +179,10 @@ instance_load_trust(struct instance *instance, struct err *err)
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r) {
-                distrust(instance, why.text);
+                if (instance->trust)
+                        refuse_trust(instance, instance->trust, why.text, "unreadable", why.text);
+                else
+                        distrust(instance, why.text);
                 return 0;
         }
         if (!instance->trust && !first_use_allowed(instance, trust)) {
@@ -166,8 +194,7 @@ instance_load_trust(struct instance *instance, struct err *err)
         if (!digest_equal(trust_id(trust), trust_id(instance->trust)))
                 return succeed_trust(instance, trust, &text, err);
         trust_free(trust);
-        instance->trust_ok = true;
-        instance->trust_why[0] = '\0';
+        trust_again(instance);
         return 0;
 }
 

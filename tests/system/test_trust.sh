@@ -104,16 +104,44 @@ test_the_file_in_force_edited_in_place() {
     cp "$SCRATCH/kept" "$TRUST"
     reload
     expect_exit 0 driftctl status
+    expect_equal "$(trust_story | xargs)" 'first_use refused restored' 'what the history tells'
 }
 
 test_the_file_in_force_taken_away() {
     begin
-    mv "$TRUST" "$SCRATCH/kept"
+    local round
+    for round in 1 2; do
+        mv "$TRUST" "$SCRATCH/kept"
+        reload
+        reload # the same again is not told again
+        expect_exit 3 driftctl status
+        mv "$SCRATCH/kept" "$TRUST"
+        reload
+        expect_exit 0 driftctl status
+        trust_story >"$OUT"
+        expect_equal "$(tail -n 2 "$OUT" | xargs)" 'unreadable restored' "what the history tells in round $round"
+        expect_equal "$(wc -l <"$OUT")" $((1 + 2 * round)) 'the number of records'
+    done
+}
+
+# What the history tells about the trust file, a word a line.
+trust_story() {
+    driftctl log --json --kind trust | jq -r .detail.state
+}
+
+test_the_file_in_force_made_unreadable() {
+    begin
+    cp "$TRUST" "$SCRATCH/kept"
+    printf '[trust\n' >>"$TRUST"
     reload
     expect_exit 3 driftctl status
-    mv "$SCRATCH/kept" "$TRUST"
+    has_record trust '' '.detail.state == "unreadable" and (.detail.reason | length > 0)' || fail 'the history does not tell'
+    stop_daemon
+    start_daemon # told already
+    cp "$SCRATCH/kept" "$TRUST"
     reload
     expect_exit 0 driftctl status
+    expect_equal "$(trust_story | xargs)" 'first_use unreadable restored' 'what the history tells'
 }
 
 test_an_expired_baseline_is_stale_and_goes_on_detecting() {
