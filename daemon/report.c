@@ -87,16 +87,21 @@ add_json(struct fields *fields, const char *name, const struct json *value)
                 add_field(fields, name, text.data);
 }
 
-/* DRIFTD_EXPECTED and DRIFTD_ACTUAL: "mode=0644 uid=0", from the list of attributes. */
+/*
+ * DRIFTD_EXPECTED and DRIFTD_ACTUAL: "mode=0644 uid=0", from the list of attributes. Of a drift both are
+ * always there, for the catalog shows them: a side with nothing is "absent".
+ */
 static void
-add_side(struct fields *fields, const char *name, const struct json *attributes, const char *side)
+add_side(struct fields *fields, const char *name, const struct announcement *a, const char *side)
 {
         _cleanup_buf_ struct buf text = {0};
-        json_each (attributes, i, attribute) {
+        json_each (json_member(a->detail, "attributes"), i, attribute) {
                 const char *key = json_text(attribute, "name"), *value = json_text(attribute, side);
                 if (key && value && buf_printf(&text, "%s%s=%s", text.size ? " " : "", key, value) < 0)
                         return;
         }
+        if (!text.data && strcmp(a->kind, "drift") == 0)
+                buf_text(&text, "absent");
         add_field(fields, name, text.data);
 }
 
@@ -144,7 +149,6 @@ report_announcement(const struct instance *instance, const struct announcement *
         char number[24], level[4];
         snprintf(number, sizeof number, "%llu", (unsigned long long)a->seq);
         snprintf(level, sizeof level, "%d", priority);
-        const struct json *attributes = json_member(a->detail, "attributes");
         add_field(&fields, "MESSAGE", message.data);
         add_field(&fields, "MESSAGE_ID", message_id(a->kind));
         add_field(&fields, "PRIORITY", level);
@@ -153,8 +157,8 @@ report_announcement(const struct instance *instance, const struct announcement *
         add_field(&fields, "DRIFTD_KIND", a->kind);
         add_field(&fields, "DRIFTD_ITEM", a->item);
         add_field(&fields, "DRIFTD_CHANGE", json_text(a->detail, "change"));
-        add_side(&fields, "DRIFTD_EXPECTED", attributes, "expected");
-        add_side(&fields, "DRIFTD_ACTUAL", attributes, "actual");
+        add_side(&fields, "DRIFTD_EXPECTED", a, "expected");
+        add_side(&fields, "DRIFTD_ACTUAL", a, "actual");
         add_field(&fields, "DRIFTD_BASELINE", json_text(a->detail, "baseline"));
         add_field(&fields, "DRIFTD_SEVERITY", json_text(a->detail, "severity"));
         add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
