@@ -32,6 +32,7 @@ INSTALL        = install
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
 DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
+DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
 LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
@@ -153,7 +154,7 @@ $(SHIM): tests/system/clock_shim.c
 
 # ---- checking ----
 
-.PHONY: check check-unit check-system check-power soak check-asan check-floors check-catalog
+.PHONY: check check-unit check-system check-bed check-power soak check-asan check-floors check-catalog
 check: ## install what the tests need, build, check the floors, run all tests
 	@$(MAKE) --no-print-directory deps-tests
 	@$(MAKE) --no-print-directory all
@@ -170,6 +171,11 @@ check-system: all $(TOOLS) $(SHIM) ## the system tests alone; TESTS=names choose
 SOAK_SECONDS = 1200
 soak: all $(TOOLS) ## random load for SOAK_SECONDS=1200, then an exact check; SOAK_SEED=N repeats one
 	@SOAK_SECONDS=$(SOAK_SECONDS) TEST_SECONDS=$$(($(SOAK_SECONDS) + 300)) BUILD=$(BUILD) tests/system/run.sh soak
+
+check-bed: ## our packages in a booted Debian (systemd-nspawn), as root; the first run fetches it; TESTS=names
+	@$(SUDO) tests/deps.sh $(DEPS_BED)
+	@$(MAKE) --no-print-directory all $(BUILD)/deb/.built
+	@$(SUDO) BUILD=$(BUILD) CI=$(CI) tests/bed/run.sh $(TESTS)
 
 ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/
@@ -225,7 +231,7 @@ deps-tests:
 	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS)
 
 deps-check: ## install what building, tests and lint need
-	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_LINT)
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_BED) $(DEPS_LINT)
 
 D = $(DESTDIR)
 install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU directory variables are obeyed
@@ -251,10 +257,14 @@ ifeq ($(DESTDIR),)
 	@echo 'Installed. Next: sudo driftctl init'
 endif
 
+# For who only wants them there: built if a source is newer.
+$(BUILD)/deb/.built: Makefile $(wildcard *.md core/* daemon/* cli/* baselines/* etc/* man/* systemd/* debian/*)
+	@$(MAKE) --no-print-directory deb
+
 deb: ## build the Debian packages into build/deb/
 	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_DEB)
 	@debian/build.sh $(BUILD)/deb
-	@cd $(BUILD)/deb && sha256sum driftctl_*.deb driftd_*.deb
+	@cd $(BUILD)/deb && sha256sum driftctl_*.deb driftd_*.deb && touch .built
 
 check-deb: deb ## the packages: twice the same bytes, lintian, contents; install, upgrade, remove, purge
 	@tests/deb.sh $(BUILD)/deb

@@ -31,12 +31,16 @@ fail() {
         for ((i = 1; i < ${#FUNCNAME[@]} - 1; i++)); do
             [[ ${BASH_SOURCE[i]} == */lib.sh ]] || printf '    in %s, %s:%s\n' "${FUNCNAME[i]}" "${BASH_SOURCE[i]##*/}" "${BASH_LINENO[i - 1]}"
         done
-        if [[ -s $SCRATCH/driftd.log ]]; then
-            echo '    the daemon said last:'
-            tail -n 15 "$SCRATCH/driftd.log" | sed 's/^/        /'
-        fi
+        tell_more
     } >&9
     exit 1
+}
+
+tell_more() {
+    if [[ -s $SCRATCH/driftd.log ]]; then
+        echo '    the daemon said last:'
+        tail -n 15 "$SCRATCH/driftd.log" | sed 's/^/        /'
+    fi
 }
 trap 'fail "a command returned $?: $BASH_COMMAND"' ERR
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # run.sh [NAME]... — runs the system tests of build/ (or BUILD): each function test_… of each test_*.sh in a process and a
-# scratch folder of its own. NAME chooses: a file (names), or a function. One line each, then the totals.
+# scratch folder of its own. NAME chooses: a file (names), or a function. One line each, then the totals. (SUITE=bed: the
+# same for tests/bed, whose run.sh calls this one.)
 set -uo pipefail
 
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=$(realpath "${BUILD:-build}")
-export BUILD
+SUITE=${SUITE:-system}
+export BUILD SUITE
 LIMIT=${TEST_SECONDS:-300} # of one test
 results=$(mktemp -d "${TMPDIR:-/var/tmp}/driftd-results.XXXXXX")
 export results LIMIT
@@ -38,7 +40,7 @@ run_one() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     SCRATCH=$scratch ASAN_OPTIONS=$ASAN_OPTIONS:log_path=$scratch/sanitizer \
         UBSAN_OPTIONS=$UBSAN_OPTIONS:log_path=$scratch/sanitizer \
-        timeout --foreground --kill-after=10 "$LIMIT" bash -c '. tests/system/lib.sh; . "$1"; "$2"; end_test' test "$file" "$name" \
+        timeout --foreground --kill-after=10 "$LIMIT" bash -c '. "tests/$SUITE/lib.sh"; . "$1"; "$2"; end_test' test "$file" "$name" \
         >"$results/$name.log" 2>&1 </dev/null
     status=$?
     if [[ $status -eq 0 ]] && compgen -G "$scratch/sanitizer*" >/dev/null; then
@@ -62,7 +64,7 @@ run_one() {
 export -f run_one clean_up
 
 tests=()
-for file in tests/system/test_*.sh; do
+for file in tests/"$SUITE"/test_*.sh; do
     while read -r name; do
         chosen=$([[ $# -eq 0 ]] && echo yes)
         for want in "$@"; do
@@ -82,6 +84,6 @@ count() {
 passed=$(count ok) failed=$(count FAIL) skipped=$(count skip)
 ran=$((passed + failed + skipped))
 [[ $ran -eq $((${#tests[@]} / 2)) ]] || { echo "run.sh: $ran of $((${#tests[@]} / 2)) tests told how they went" >&2 && failed=$((failed + 1)); }
-echo "$passed $failed $skipped" >"$BUILD/system.total"
-echo "system tests: $passed passed, $failed failed, $skipped skipped"
+echo "$passed $failed $skipped" >"$BUILD/$SUITE.total"
+echo "$SUITE tests: $passed passed, $failed failed, $skipped skipped"
 [[ $failed -eq 0 ]]
