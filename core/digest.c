@@ -68,6 +68,60 @@ digester_final(struct digester *digester, struct digest *ret)
         (void)ok;
 }
 
+/* ---- MD5: the same, but that it may be refused ---- */
+
+struct md5er {
+        EVP_MD_CTX *context;
+};
+
+struct md5er *
+md5er_free(struct md5er *md5er)
+{
+        if (!md5er)
+                return NULL;
+        EVP_MD_CTX_free(md5er->context);
+        free(md5er);
+        return NULL;
+}
+
+struct md5er *
+md5er_new(void)
+{
+        struct md5er *md5er = calloc(1, sizeof *md5er);
+        if (!md5er)
+                return NULL;
+        md5er->context = EVP_MD_CTX_new();
+        if (!md5er->context || EVP_DigestInit_ex(md5er->context, EVP_md5(), NULL) != 1)
+                return md5er_free(md5er);
+        return md5er;
+}
+
+void
+md5er_start(struct md5er *md5er)
+{
+        int ok = EVP_DigestInit_ex(md5er->context, NULL, NULL);
+        assert(ok == 1);
+        (void)ok;
+}
+
+void
+md5er_update(struct md5er *md5er, const void *data, size_t size)
+{
+        int ok = EVP_DigestUpdate(md5er->context, data, size);
+        assert(ok == 1);
+        (void)ok;
+}
+
+void
+md5er_final(struct md5er *md5er, unsigned char ret[static MD5_SIZE])
+{
+        int ok = EVP_DigestFinal_ex(md5er->context, ret, NULL);
+        assert(ok == 1);
+        (void)ok;
+}
+
+/* ---- digests as values ---- */
+
 void
 digest_bytes(const void *data, size_t size, struct digest *ret)
 {

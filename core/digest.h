@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 (FIPS 180-4), the content digest: people can check it by hand with sha256sum. The only module
- * that includes libcrypto's headers; libcrypto is told not to load its configuration, which could
- * dlopen modules into the daemon.
+ * SHA-256 (FIPS 180-4), the content digest: people can check it by hand with sha256sum; and MD5, beside it,
+ * for what a package manager says. The only module that includes libcrypto's headers; libcrypto is told not
+ * to load its configuration, which could dlopen modules into the daemon.
  */
 #pragma once
 
@@ -32,6 +32,20 @@ CLEANUP_DEFINE(struct digester *, digester_free)
 void digester_start(struct digester *digester);
 void digester_update(struct digester *digester, const void *data, size_t size);
 void digester_final(struct digester *digester, struct digest *ret);
+
+/*
+ * MD5 (RFC 1321), for one purpose: to compare a file with the list that its package manager keeps, which has
+ * nothing better. It is broken against whoever made both files, so what it says is corroboration and never
+ * approval. NULL when out of memory, or where libcrypto refuses MD5 (FIPS).
+ */
+#define MD5_SIZE 16 /* bytes */
+struct md5er;
+struct md5er *md5er_new(void);
+struct md5er *md5er_free(struct md5er *md5er);
+CLEANUP_DEFINE(struct md5er *, md5er_free)
+void md5er_start(struct md5er *md5er);
+void md5er_update(struct md5er *md5er, const void *data, size_t size);
+void md5er_final(struct md5er *md5er, unsigned char ret[static MD5_SIZE]);
 
 /* Lower-case hex, NUL-terminated. */
 void digest_hex(const struct digest *digest, char hex[static DIGEST_HEX_SIZE]);

@@ -304,6 +304,8 @@ content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest 
         struct snapshot_reader *reader = try->reader;
         uint64_t total = 0;
         digester_start(reader->digester);
+        if (try->wish->md5er)
+                md5er_start(try->wish->md5er);
         while (total < end) {
                 size_t offset = *keep ? (size_t)total : 0;
                 ssize_t n = chunk_read(try, offset, end - total);
@@ -312,6 +314,8 @@ content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest 
                 if (n == 0)
                         break;
                 digester_update(reader->digester, reader->chunk + offset, (size_t)n);
+                if (try->wish->md5er)
+                        md5er_update(try->wish->md5er, reader->chunk + offset, (size_t)n);
                 total += (uint64_t)n;
                 *keep = *keep && total <= SNAPSHOT_BODY_MAX;
                 int r = total > try->before.stx_size ? past_end(try, total) : 0;
@@ -319,6 +323,8 @@ content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest 
                         return r;
         }
         digester_final(reader->digester, ret);
+        if (try->wish->md5er)
+                md5er_final(try->wish->md5er, try->snapshot->md5);
         *ret_total = total;
         return 0;
 }

@@ -40,6 +40,7 @@ struct snapshot_wish {
                     */
         uint64_t prefix; /* UINT64_MAX: all. Else a growing file: hash that many first bytes at most; it may
                             grow meanwhile */
+        struct md5er *md5er;        /* may be NULL: with content, MD5 of the same bytes too */
         const struct inode_id *own; /* never opened: our database files */
         size_t n_own;
         atomic_ullong
@@ -49,7 +50,8 @@ struct snapshot_wish {
 
 struct snapshot {
         struct attributes attributes;
-        uint64_t content_size; /* how many bytes the content digest covers */
+        uint64_t content_size;       /* how many bytes the content digest covers */
+        unsigned char md5[MD5_SIZE]; /* of them; only if md5er was wished and content is known */
         dev_t dev;
         stat_mark mark;      /* 0 if ctime is younger than 100 ms: a change in the same tick would not show */
         bool world_readable; /* o+r, and every folder above is o+x */
