@@ -429,6 +429,7 @@ judge_restore(struct judge *judge, const struct drift *drift)
         copy->reason = judge_copy(drift->reason);
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);
+        copy->cause = judge_copy(drift->cause);
         if (!copy->item)
                 return -ENOMEM;
         pthread_mutex_lock(&judge->lock);
@@ -569,14 +570,16 @@ judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t n
         char first_seen[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
         const struct waiver *waiver = judge_waiver(judge, drift, now_ms);
         const char *state = waiver ? "waived" : drift->ack_by ? "acknowledged" : "open";
-        struct json *attributes = NULL;
+        struct json *attributes = NULL, *cause = NULL;
         clock_format(drift->first_seen_ms, first_seen);
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
-        struct json *value = json_make("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:n}", "item", drift->item,
+        if (!drift->cause || json_parse(drift->cause, strlen(drift->cause), &cause, NULL) < 0)
+                cause = json_null_new();
+        struct json *value = json_make("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o}", "item", drift->item,
                 "change", change_names[drift->change], "state", state, "severity",
                 severity_names[drift->severity], "baseline", drift->baseline, "attributes", attributes,
-                "first_seen", first_seen, "unobserved", drift->unobserved, "cause");
+                "first_seen", first_seen, "unobserved", drift->unobserved, "cause", cause);
         if (value && drift->reason)
                 json_put(value, "reason", json_string_new(drift->reason));
         if (value && waiver) {

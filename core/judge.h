@@ -32,6 +32,7 @@ struct drift {
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
         char *ack_by, *ack_reason;      /* NULL: not acknowledged */
         int64_t ack_ms;
+        char *cause;  /* JSON object: what is known to have caused this form of it; NULL: nothing is */
         uint64_t seq; /* of its newest record: set by emit */
         stat_mark mark;
         bool moved;         /* not looked at since its expectation became another */

@@ -34,6 +34,7 @@ drift_free(struct drift *drift)
         free(drift->reason);
         free(drift->ack_by);
         free(drift->ack_reason);
+        free(drift->cause);
         free(drift);
         return NULL;
 }
@@ -222,8 +223,8 @@ drift_open(struct judge *judge, const struct ruling *ruling, const char *item, c
         return 0;
 }
 
-/* Seen in another form than before: a new record, and an acknowledgement of the old form does not cover it.
- */
+/* Seen in another form than before: a new record, and neither an acknowledgement nor a cause of the old form
+ * covers it. */
 static int
 drift_alter(struct judge *judge, struct drift *drift, const struct ruling *ruling,
         const struct finding *finding, const struct attributes *expected, const struct observation *seen,
@@ -235,7 +236,8 @@ drift_alter(struct judge *judge, struct drift *drift, const struct ruling *rulin
         memcpy(drift->observed, observed, sizeof drift->observed);
         free(drift->ack_by);
         free(drift->ack_reason);
-        drift->ack_by = drift->ack_reason = NULL;
+        free(drift->cause);
+        drift->ack_by = drift->ack_reason = drift->cause = NULL;
         drift->generation = baseline_header(ruling->standing->baseline)->generation;
         drift->unobserved = seen->unobserved; /* of this form: the one before has its own record */
         emit_drift(judge, drift, seen);

@@ -26,7 +26,7 @@
 
 #define STORE_DAMAGED_HINT                                                                                   \
         "start driftd anew: it sets the store aside, and makes a new one from the signed files beside it"
-#define STORE_SCHEMA 1                              /* PRAGMA user_version */
+#define STORE_SCHEMA 2                              /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
 #define STORE_CONTENT_MAX (1u << 20)                /* bytes of one kept content */
@@ -150,6 +150,7 @@ struct ledger_row {
                                    approved from reverted */
         const char *ack_by, *ack_reason; /* NULL where not acknowledged */
         int64_t ack_ms;
+        const char *cause; /* JSON object text: what is known to have caused it; NULL: nothing is */
 };
 int ledger_put(struct store *store, const struct ledger_row *row, struct err *err);
 /* Harmless if it is not there. */

@@ -55,7 +55,10 @@ static const char version_1[] =
 
         "CREATE TABLE value(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
-const char *const store_migrations[STORE_SCHEMA] = {version_1};
+/* What a drift was caused by, as far as it is known. */
+static const char version_2[] = "ALTER TABLE ledger ADD COLUMN cause TEXT;";
+
+const char *const store_migrations[STORE_SCHEMA] = {version_1, version_2};
 
 /* ---- which version ---- */
 

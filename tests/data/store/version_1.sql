@@ -1,0 +1,25 @@
+-- The store of driftd 0.1.0 (schema 1), as its own code wrote it: sqlite3 driftd.db .dump, and the two numbers that .dump leaves out.
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE record(seq INTEGER PRIMARY KEY, time_ms INTEGER NOT NULL, kind TEXT NOT NULL, item TEXT, body TEXT NOT NULL, root BLOB NOT NULL) STRICT;
+INSERT INTO record VALUES(1,1763917200000,'start',NULL,'{"seq":1,"time":"2025-11-23T17:00:00.000Z","kind":"start","item":null,"detail":{"version":"0.1.0"}}',X'c9e708a33c8a431a17a4c38a5c391f82358403ee67187c91166c86fa0ffacd78');
+INSERT INTO record VALUES(2,1763917201123,'drift','file:/srv/site/index.html','{"seq":2,"time":"2025-11-23T17:00:01.123Z","kind":"drift","item":"file:/srv/site/index.html","detail":{"baseline":"host","generation":1,"change":"changed","severity":"high","attributes":[],"unobserved":false}}',X'c941e1fdffe8b72db3bb61dbd516da47031815fce3f4cd37f2a30260591af1fa');
+INSERT INTO record VALUES(3,1763917202456,'drift','file:/srv/site/old.html','{"seq":3,"time":"2025-11-23T17:00:02.456Z","kind":"drift","item":"file:/srv/site/old.html","detail":{"baseline":"host","generation":1,"change":"changed","severity":"high","attributes":[],"unobserved":false}}',X'79f59b6d809068e340f6827bba79a6b4a19dae233226a3a2483e1742d6f19c37');
+CREATE TABLE head(one INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL, frontier BLOB NOT NULL) STRICT;
+INSERT INTO head VALUES(1,3,X'79f59b6d809068e340f6827bba79a6b4a19dae233226a3a2483e1742d6f19c37',X'c941e1fdffe8b72db3bb61dbd516da47031815fce3f4cd37f2a30260591af1fa3d786c60541d425db57f1f376aed736f6d4d97e10f1cc90375c6626d974856f3');
+CREATE TABLE ledger(baseline TEXT NOT NULL, item TEXT NOT NULL, change TEXT NOT NULL, state TEXT NOT NULL, severity TEXT NOT NULL, generation INTEGER NOT NULL, first_seen_ms INTEGER NOT NULL, last_change_ms INTEGER NOT NULL, seq INTEGER NOT NULL, unobserved INTEGER NOT NULL, attributes TEXT NOT NULL, observed TEXT NOT NULL, ack_by TEXT, ack_reason TEXT, ack_ms INTEGER NOT NULL, PRIMARY KEY(baseline, item)) STRICT, WITHOUT ROWID;
+INSERT INTO ledger VALUES('host','file:/srv/site/index.html','changed','acknowledged','high',1,1763917201123,1763917201123,2,0,'[]','5feceb66ffc86f38d952786c6d696c79c2dbc239dd4e91b46729d73a27fb57e9','alice','known',1763917300000);
+INSERT INTO ledger VALUES('host','file:/srv/site/old.html','missing','open','low',1,1763917202456,1763917202456,3,1,'[]','',NULL,NULL,0);
+CREATE TABLE baseline(name TEXT NOT NULL, generation INTEGER NOT NULL, id BLOB NOT NULL, applied_ms INTEGER NOT NULL, active INTEGER NOT NULL, retired INTEGER NOT NULL, header TEXT NOT NULL, signers TEXT NOT NULL, has_text INTEGER NOT NULL, size INTEGER NOT NULL, approvals BLOB NOT NULL, PRIMARY KEY(name, generation)) STRICT, WITHOUT ROWID;
+CREATE TABLE part(name TEXT NOT NULL, generation INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(name, generation, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE trust(number INTEGER PRIMARY KEY, generation INTEGER NOT NULL, id BLOB NOT NULL, time_ms INTEGER NOT NULL, first_use INTEGER NOT NULL, text BLOB NOT NULL, approval BLOB NOT NULL) STRICT;
+CREATE TABLE content(digest BLOB PRIMARY KEY, time_ms INTEGER NOT NULL, size INTEGER NOT NULL, body BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE value(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO value VALUES('alive','1763917202456');
+CREATE INDEX record_time ON record(time_ms);
+CREATE INDEX record_kind ON record(kind);
+CREATE INDEX record_item ON record(item) WHERE item IS NOT NULL;
+CREATE INDEX content_age ON content(time_ms, size);
+COMMIT;
+PRAGMA application_id = 1685218932;
+PRAGMA user_version = 1;
