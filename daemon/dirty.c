@@ -35,6 +35,7 @@ struct dirty {
         struct list places[3];
         uint64_t number;
         size_t count;
+        int64_t first_due_ms; /* of those that wait; INT64_MAX: none does */
 };
 
 static struct dirty_entry **
@@ -62,6 +63,8 @@ list_insert(struct dirty *dirty, struct dirty_entry *entry, enum place place)
         entry->next = before ? before->next : list->first;
         *(entry->prev ? &entry->prev->next : &list->first) = entry;
         *(entry->next ? &entry->next->prev : &list->last) = entry;
+        if (place == PLACE_WAITING && entry->not_before_ms < dirty->first_due_ms)
+                dirty->first_due_ms = entry->not_before_ms;
 }
 
 static void
@@ -75,7 +78,10 @@ list_remove(struct dirty *dirty, struct dirty_entry *entry)
 struct dirty *
 dirty_new(void)
 {
-        return calloc(1, sizeof(struct dirty));
+        struct dirty *dirty = calloc(1, sizeof *dirty);
+        if (dirty)
+                dirty->first_due_ms = INT64_MAX;
+        return dirty;
 }
 
 struct dirty *
@@ -142,10 +148,16 @@ dirty_count(const struct dirty *dirty)
 static void
 wake(struct dirty *dirty, int64_t now_ms)
 {
+        if (now_ms < dirty->first_due_ms)
+                return;
+        dirty->first_due_ms = INT64_MAX;
         for (struct dirty_entry *entry = dirty->places[PLACE_WAITING].first, *next; entry; entry = next) {
                 next = entry->next;
-                if (entry->not_before_ms > now_ms)
+                if (entry->not_before_ms > now_ms) {
+                        if (entry->not_before_ms < dirty->first_due_ms)
+                                dirty->first_due_ms = entry->not_before_ms;
                         continue;
+                }
                 list_remove(dirty, entry);
                 list_insert(dirty, entry, PLACE_QUEUE);
         }
@@ -220,9 +232,5 @@ dirty_hurry(struct dirty *dirty)
 int64_t
 dirty_next_due(const struct dirty *dirty)
 {
-        int64_t due_ms = -1;
-        for (const struct dirty_entry *entry = dirty->places[PLACE_WAITING].first; entry; entry = entry->next)
-                if (due_ms < 0 || entry->not_before_ms < due_ms)
-                        due_ms = entry->not_before_ms;
-        return due_ms;
+        return dirty->first_due_ms == INT64_MAX ? -1 : dirty->first_due_ms;
 }
