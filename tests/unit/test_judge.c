@@ -376,6 +376,39 @@ START_TEST(an_acknowledgement_covers_one_form_only)
 }
 END_TEST
 
+static int
+give_cause(void *userdata, struct drift *drift)
+{
+        (void)userdata;
+        drift->cause = strdup("{\"kind\":\"package\"}");
+        return 0;
+}
+
+static int
+look_for_cause(void *userdata, struct drift *drift)
+{
+        bool *known = userdata;
+        _cleanup_json_ struct json *value = judge_drift_json(judge, drift, 0);
+        *known = json_text(json_member(value, "cause"), "kind") != NULL;
+        return 0;
+}
+
+START_TEST(a_cause_explains_one_form_only)
+{
+        int r = -1;
+        bool known = false;
+        active(1, SCOPE_ETC FILE_A);
+        see("/etc/a", " type=file mode=0600 size=10 content=" HEX_A);
+        ck_assert(judge_find(judge, "host", "file:/etc/a", give_cause, NULL, &r) && r == 0);
+        see("/etc/a", " type=file mode=0600 size=10 content=" HEX_A);
+        ck_assert(judge_find(judge, "host", "file:/etc/a", look_for_cause, &known, &r));
+        ck_assert(known);
+        see("/etc/a", " type=file mode=0666 size=10 content=" HEX_A);
+        ck_assert(judge_find(judge, "host", "file:/etc/a", look_for_cause, &known, &r));
+        ck_assert(!known);
+}
+END_TEST
+
 START_TEST(what_comes_back_is_reverted)
 {
         active(1, SCOPE_ETC FILE_A);
@@ -1324,6 +1357,7 @@ main(void)
 
         tcase_add_test(life, the_same_look_twice_is_one_record);
         tcase_add_test(life, an_acknowledgement_covers_one_form_only);
+        tcase_add_test(life, a_cause_explains_one_form_only);
         tcase_add_test(life, what_comes_back_is_reverted);
         tcase_add_test(life, what_comes_back_under_a_later_generation_that_says_the_same_is_reverted);
         tcase_add_test(life, what_a_later_generation_expects_is_approved);

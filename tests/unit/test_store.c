@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/escape.h"
+#include "core/file.h"
 
 /* ---- opening ---- */
 
@@ -102,7 +103,7 @@ START_TEST(the_connection_is_set_as_the_design_says)
                 {"PRAGMA cell_size_check", "1"},
                 {"PRAGMA mmap_size", "0"},
                 {"PRAGMA cache_size", "-2048"},
-                {"PRAGMA user_version", "1"},
+                {"PRAGMA user_version", "2"},
                 {"PRAGMA application_id", "1685218932"},
         };
         static const struct {
@@ -272,6 +273,57 @@ START_TEST(a_step_that_fails_leaves_the_version_before_it)
 }
 END_TEST
 
+/* The released version's own file: nothing of it is lost, and what it did not know is unknown. */
+struct kept {
+        unsigned rows;
+        unsigned explained;
+};
+
+static int
+keep_row(void *userdata, const struct ledger_row *row)
+{
+        struct kept *kept = userdata;
+        static const char *const items[] = {"file:/srv/site/index.html", "file:/srv/site/old.html"};
+        ck_assert_str_eq(row->item, items[kept->rows]);
+        if (kept->rows == 0)
+                ck_assert_str_eq(row->ack_by, "alice");
+        else
+                ck_assert(row->unobserved);
+        kept->explained += row->cause != NULL;
+        kept->rows++;
+        return 0;
+}
+
+START_TEST(a_store_of_version_1_is_brought_up_to_date)
+{
+        struct buf sql = {0};
+        struct kept kept = {0};
+        uint64_t records = 0;
+        ck_assert_int_eq(file_read("tests/data/store/version_1.sql", 0, 65536, &sql, &err), 0);
+        tamper(sql.data);
+        buf_done(&sql);
+        assert_ok(store_open(path, 0, &store, &err));
+        assert_ok(ledger_each(store, keep_row, &kept, &err));
+        ck_assert_uint_eq(kept.rows, 2);
+        ck_assert_uint_eq(kept.explained, 0);
+        assert_ok(store_verify(store, &records, &err));
+        ck_assert_uint_eq(records, 3);
+        assert_ok(store_begin(store, &err));
+        struct ledger_row row = {.baseline = "host",
+                .item = "file:/srv/site/old.html",
+                .change = "missing",
+                .state = "open",
+                .severity = "low",
+                .attributes = "[]",
+                .observed = "",
+                .cause = "{}"};
+        assert_ok(ledger_put(store, &row, &err));
+        assert_ok(store_commit(store, &err));
+        store_reopen();
+        ck_assert_uint_eq(head_size(), 3);
+}
+END_TEST
+
 START_TEST(an_empty_database_becomes_a_store_only_when_asked)
 {
         close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -287,7 +339,7 @@ START_TEST(a_store_of_a_newer_version_is_left_as_it_is)
         assert_ok(store_open(path, STORE_CREATE, &store, &err));
         records_add(1);
         store_close();
-        tamper("PRAGMA user_version = 2; CREATE TABLE more(x)");
+        tamper("PRAGMA user_version = 1000; CREATE TABLE more(x)");
         struct digest before = file_digest(path);
         ck_assert_int_eq(store_open(path, STORE_CREATE, &store, &err), STORE_NEWER);
         ck_assert_int_eq(store_open(path, STORE_READ_ONLY, &store, &err), STORE_NEWER);
@@ -367,7 +419,7 @@ END_TEST
 START_TEST(nothing_is_written_outside_of_a_transaction)
 {
         struct ledger_row row = {
-                "b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0};
+                "b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0, NULL};
         struct digest digest;
         digest_bytes("x", 1, &digest);
         ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), -EINVAL);
@@ -766,17 +818,17 @@ ledger_see(void *userdata, const struct ledger_row *row)
         struct buf *text = userdata;
         return buf_printf(text,
                 "%s %s %s %s %s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %d %s [%s] %s %s %" PRId64
-                "\n",
+                " %s\n",
                 row->baseline, row->item, row->change, row->state, row->severity, row->generation,
                 row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved, row->attributes,
                 row->observed, row->ack_by ? row->ack_by : "-", row->ack_reason ? row->ack_reason : "-",
-                row->ack_ms);
+                row->ack_ms, row->cause ? row->cause : "-");
 }
 
 START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
 {
         struct ledger_row row = {"host", "file:/b", "changed", "open", "high", 3, 10, 20, 7, true, "[1]",
-                "abc", NULL, NULL, 0};
+                "abc", NULL, NULL, 0, "{}"};
         _cleanup_buf_ struct buf text = {0};
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_put(store, &row, &err));
@@ -786,22 +838,23 @@ START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
         row.baseline = "cis";
         assert_ok(ledger_put(store, &row, &err));
         row = (struct ledger_row){"host", "file:/b", "missing", "acknowledged", "low", 4, 10, 30, 9, false,
-                "[]", "", "bob", "known", 40};
+                "[]", "", "bob", "known", 40, NULL};
         assert_ok(ledger_put(store, &row, &err));
         assert_ok(ledger_remove(store, "cis", "file:/b", &err)); /* nothing there: harmless */
         assert_ok(store_commit(store, &err));
         store_reopen();
         assert_ok(ledger_each(store, ledger_see, &text, &err));
-        ck_assert_str_eq(text.data, "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
-                                    "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n"
-                                    "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40\n");
+        ck_assert_str_eq(text.data,
+                "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n"
+                "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n"
+                "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40 -\n");
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_remove(store, "host", "file:/b", &err));
         assert_ok(ledger_remove(store, "cis", "file:/a", &err));
         assert_ok(store_commit(store, &err));
         buf_clear(&text);
         assert_ok(ledger_each(store, ledger_see, &text, &err));
-        ck_assert_str_eq(text.data, "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0\n");
+        ck_assert_str_eq(text.data, "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n");
 }
 END_TEST
 
@@ -1252,6 +1305,7 @@ main(void)
         tcase_add_test(opening, a_second_opening_in_one_program_is_busy_and_leaves_the_lock);
         tcase_add_test(opening, an_ended_program_leaves_no_lock_behind);
         tcase_add_test(opening, own_files_are_told_by_their_inodes);
+        tcase_add_test(opening, a_store_of_version_1_is_brought_up_to_date);
         tcase_add_test(opening, migrations_take_exactly_the_steps_that_are_missing);
         tcase_add_test(opening, a_step_that_fails_leaves_the_version_before_it);
         tcase_add_test(opening, an_empty_database_becomes_a_store_only_when_asked);
