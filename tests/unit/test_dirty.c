@@ -73,6 +73,20 @@ START_TEST(a_path_is_not_taken_before_its_time)
 }
 END_TEST
 
+START_TEST(of_those_that_wait_the_first_due_comes_first)
+{
+        dirty_mark(dirty, "/later", false, 300);
+        dirty_mark(dirty, "/sooner", false, 100);
+        dirty_mark(dirty, "/between", false, 200);
+        ck_assert_int_eq(dirty_next_due(dirty), 100);
+        ck_assert_str_eq(dirty_path(dirty_take(dirty, 150)), "/sooner");
+        ck_assert_int_eq(dirty_next_due(dirty), 200);
+        ck_assert_ptr_null(dirty_take(dirty, 199));
+        ck_assert_str_eq(dirty_path(dirty_take(dirty, 200)), "/between");
+        ck_assert_int_eq(dirty_next_due(dirty), 300);
+}
+END_TEST
+
 START_TEST(hurry_lets_the_waiting_go_now)
 {
         dirty_mark(dirty, "/a", false, 1000000);
@@ -157,6 +171,7 @@ main(void)
         tcase_add_test(tests, paths_come_in_the_order_of_marking);
         tcase_add_test(tests, a_path_marked_while_it_is_looked_at_is_taken_again);
         tcase_add_test(tests, a_path_is_not_taken_before_its_time);
+        tcase_add_test(tests, of_those_that_wait_the_first_due_comes_first);
         tcase_add_test(tests, hurry_lets_the_waiting_go_now);
         tcase_add_test(tests, it_is_settled_only_when_all_that_was_marked_before_is_done);
         tcase_add_test(tests, a_second_mark_before_the_ticket_must_be_looked_at_too);
