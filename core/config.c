@@ -75,6 +75,11 @@ static const struct config_key store_keys[] = {
         {"keep_bodies", config_set_unsigned, IN_CONFIG(keep_bodies), .min = 1, .max = CONFIG_BODIES_MAX},
 };
 
+static const struct config_key packages_keys[] = {
+        {"enabled", config_set_bool, IN_CONFIG(packages), WORDS(no_yes, 2)},
+        {"root", config_set_raw_path, IN_CONFIG(packages_root)},
+};
+
 static const struct config_key files_keys[] = {
         {"path", config_add_path, IN_DRAFT(scope.paths), .repeats = true},
         {"exclude", config_add_path_glob, IN_DRAFT(scope.excludes), .repeats = true},
@@ -117,6 +122,7 @@ static const struct section {
         {"daemon", "[daemon]", KEYS(daemon_keys)},
         {"scan", "[scan]", KEYS(scan_keys)},
         {"store", "[store]", KEYS(store_keys)},
+        {"packages", "[packages]", KEYS(packages_keys)},
         {"files", "[files NAME]", KEYS(files_keys), .is_scope = true, .has_name = true,
                 .domain = SCOPE_FILES},
         {"sysctl", "[sysctl]", KEYS(sysctl_keys), .is_scope = true, .domain = SCOPE_SYSCTL,
@@ -142,7 +148,8 @@ unknown_section(const char *name, size_t word, struct err *err)
                 if (sections[i].name == near)
                         return err_hint(err, -EINVAL, "did you mean %s?", sections[i].example);
         return err_hint(err, -EINVAL,
-                "the sections are [daemon], [scan], [store], [files NAME], [sysctl], [sshd] and [openssl]");
+                "the sections are [daemon], [scan], [store], [packages], [files NAME], [sysctl], [sshd] and "
+                "[openssl]");
 }
 
 static struct draft *
@@ -355,7 +362,10 @@ config_new(const char *file, struct config **ret, struct err *err)
         config->full_interval_s = INT64_C(6) * 60 * 60;
         config->quick_interval_s = INT64_C(15) * 60;
         config->keep_bodies = 10;
-        if (!config->file || !config->state_dir || !config->runtime_dir || !config->trust || !config->packs)
+        config->packages = true;
+        config->packages_root = strdup("/");
+        if (!config->file || !config->state_dir || !config->runtime_dir || !config->trust || !config->packs ||
+                !config->packages_root)
                 return err_oom(err);
         *ret = steal_pointer(&config);
         return 0;
@@ -371,6 +381,7 @@ config_free(struct config *config)
         free(config->runtime_dir);
         free(config->trust);
         free(config->packs);
+        free(config->packages_root);
         scopes_free(config->scopes, config->n_scopes);
         free(config);
         return NULL;

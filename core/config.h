@@ -25,6 +25,8 @@ struct config {
         unsigned workers;  /* 0: auto */
         uint64_t max_rate; /* MiB/s; 0: no limit */
         unsigned keep_bodies;
+        bool packages;        /* whether dpkg's transactions are looked for */
+        char *packages_root;  /* absolute, raw bytes */
         struct scope *scopes; /* content_within is set; files scopes by name, then the settings that are
                                  enabled; paths not yet resolved */
         size_t n_scopes;

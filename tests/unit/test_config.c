@@ -98,6 +98,8 @@ START_TEST(an_empty_file_is_all_defaults)
         ck_assert_uint_eq(config->workers, 0);
         ck_assert_uint_eq(config->max_rate, 0);
         ck_assert_uint_eq(config->keep_bodies, 10);
+        ck_assert(config->packages);
+        ck_assert_str_eq(config->packages_root, "/");
         ck_assert_uint_eq(config->n_scopes, 0);
 }
 END_TEST
@@ -107,7 +109,10 @@ START_TEST(every_key_is_read)
         _cleanup_(config_freep) struct config *config = parsed(
                 "[daemon]\nstate_dir = /a/\nruntime_dir = /b c\ntrust = /t\\x5c\npacks = /p ; comment\n"
                 "[scan]\nfull_interval = 2d\nquick_interval = 90s\nworkers = 64\nmax_rate = 100\n"
-                "[store]\nkeep_bodies = 1\n");
+                "[store]\nkeep_bodies = 1\n"
+                "[packages]\nenabled = no\nroot = /srv/image\n");
+        ck_assert(!config->packages);
+        ck_assert_str_eq(config->packages_root, "/srv/image");
         ck_assert_str_eq(config->state_dir, "/a");
         ck_assert_str_eq(config->runtime_dir, "/b c");
         ck_assert_str_eq(config->trust, "/t\\");
@@ -222,7 +227,7 @@ START_TEST(unknown_names_are_refused_with_the_nearest)
                 "workers is a key of [scan]");
         check_refused("[store]\nxyz = 2\n", "x.conf:2: xyz: there is no key \"xyz\" in [store]",
                 "the keys of [store] are keep_bodies");
-        check_refused("[files a]\nenabled = no\n", "x.conf:2: enabled: there is no key", "[sysctl]");
+        check_refused("[files a]\nenabled = no\n", "x.conf:2: enabled: there is no key", "[packages]");
 }
 END_TEST
 
@@ -623,6 +628,8 @@ START_TEST(the_default_text_is_a_working_configuration)
         ck_assert_uint_eq(config->workers, empty->workers);
         ck_assert_uint_eq(config->max_rate, empty->max_rate);
         ck_assert_uint_eq(config->keep_bodies, empty->keep_bodies);
+        ck_assert_int_eq(config->packages, empty->packages);
+        ck_assert_str_eq(config->packages_root, empty->packages_root);
         struct scope *scopes = NULL;
         size_t count = 0;
         struct err err = {0};
