@@ -86,6 +86,24 @@ entry_open(int folder_fd, const char *name, int flags)
 }
 
 int
+entry_open_within(int root_fd, const char *path, int flags)
+{
+        struct open_how how = {
+                .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC),
+                .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+        };
+        for (;;) {
+                long fd = syscall(SYS_openat2, root_fd, path, &how, sizeof how);
+                if (fd >= 0)
+                        return (int)fd;
+                if (errno == ENOSYS)
+                        return open_by_steps(root_fd, path, flags);
+                if (errno != EINTR && errno != EAGAIN) /* EAGAIN: something was renamed on the way */
+                        return -errno;
+        }
+}
+
+int
 entry_open_folder(int folder_fd, const char *name)
 {
         int flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK;

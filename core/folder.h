@@ -16,7 +16,15 @@
  */
 int entry_open(int folder_fd, const char *name, int flags);
 
-/* The same for a folder to be read: O_DIRECTORY, and O_NOATIME where we may. */
+/*
+ * The other way: a path below a folder that stands for the root, its links followed as that root would see
+ * them, so that none leads out (RESOLVE_IN_ROOT). For files that are not watched, where a link is nothing
+ * wrong. path is relative. Where there is no openat2(2), links are refused
+ * (-ELOOP).
+ */
+int entry_open_within(int root_fd, const char *path, int flags);
+
+/* entry_open for a folder to be read: O_DIRECTORY, and O_NOATIME where we may. */
 int entry_open_folder(int folder_fd, const char *name);
 
 /* statx(2) of a name (or of folder_fd itself: ""), no link followed, nothing mounted. 0 or -errno. */

@@ -18,6 +18,7 @@
 #include <sys/xattr.h>
 
 #include "core/clock.h"
+#include "core/folder.h"
 #include "core/snapshot.h"
 #include "core/snapshot_reader.h"
 #include "tests/unit/scratch_help.h"
@@ -374,6 +375,37 @@ START_TEST(links_are_refused_where_the_kernel_has_no_openat2_too)
         ck_assert_int_eq(top.attributes.type, FILE_FOLDER);
         _cleanup_fd_ int folder = folder_open("", at("real/in"), NULL, NULL);
         ck_assert_int_ge(folder, 0);
+}
+END_TEST
+
+/* What opens below a root may follow links, and is never led out of it. */
+START_TEST(a_link_below_a_root_is_followed_within_it)
+{
+        put_folder(at("root"));
+        put_folder(at("root/real"));
+        put(at("root/real/file"), "inside");
+        put_folder(at("outside"));
+        put(at("outside/file"), "outside");
+        ck_assert_int_eq(symlink("/real", at("root/absolute")), 0);
+        ck_assert_int_eq(symlink("../../../real", at("root/upwards")), 0);
+        ck_assert_int_eq(symlink(at("outside"), at("root/away")), 0);
+        _cleanup_fd_ int root = open(at("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        static const char *const followed[] = {"absolute/file", "upwards/file"};
+        for (size_t i = 0; i < ARRAY_SIZE(followed); i++) {
+                char text[16] = "";
+                _cleanup_fd_ int fd = entry_open_within(root, followed[i], O_RDONLY);
+                ck_assert_msg(fd >= 0, "%s: %s", followed[i], strerror(-fd));
+                ck_assert_int_eq(read(fd, text, sizeof text), 6);
+                ck_assert_str_eq(text, "inside");
+        }
+        ck_assert_int_eq(entry_open_within(root, "away/file", O_RDONLY), -ENOENT);
+        if (!without_openat2())
+                skip_test("no filter of system calls here (%m)");
+        _cleanup_fd_ int plain = entry_open_within(root, "real/file", O_RDONLY);
+        ck_assert_int_ge(plain, 0);
+        ck_assert_int_eq(entry_open_within(root, "absolute/file", O_RDONLY), -ELOOP);
+        ck_assert_int_eq(entry_open_within(root, "upwards/file", O_RDONLY), -ELOOP);
+        ck_assert_int_eq(entry_open_within(root, "away/file", O_RDONLY), -ELOOP);
 }
 END_TEST
 
@@ -1044,6 +1076,7 @@ main(void)
                 a_path_may_be_longer_than_the_kernel_takes_at_once,
                 a_name_in_an_open_folder_is_the_same_snapshot,
                 links_are_refused_where_the_kernel_has_no_openat2_too,
+                a_link_below_a_root_is_followed_within_it,
                 a_file_that_grows_at_each_try_is_unstable,
                 a_file_that_moved_once_is_tried_again,
                 the_same_size_and_mtime_do_not_hide_a_change_while_hashing,
