@@ -69,15 +69,15 @@ instance_problem(struct instance *instance, enum problem_kind kind, uint64_t cou
 
 /* ---- the queue ---- */
 
-enum pending_work { PENDING_RECORD, PENDING_DRIFT, PENDING_BODY, PENDING_VALUE };
+enum pending_work { PENDING_RECORD, PENDING_DRIFT, PENDING_ROW, PENDING_BODY, PENDING_VALUE };
 
 struct pending_entry {
         enum pending_work work;
         int64_t time_ms;
-        const char *kind;     /* static text */
-        char *item;           /* record's item, or the value's key */
-        struct json *detail;  /* record */
-        char *baseline;       /* PENDING_DRIFT: whose ledger row is to be brought up to date */
+        const char *kind;    /* static text */
+        char *item;          /* record's item, or the value's key */
+        struct json *detail; /* record */
+        char *baseline;      /* PENDING_DRIFT and PENDING_ROW: whose ledger row is to be brought up to date */
         struct digest digest; /* PENDING_BODY */
         char *body;           /* PENDING_BODY and PENDING_VALUE; NULL there: remove */
         size_t body_size;
@@ -165,6 +165,17 @@ instance_value(struct instance *instance, const char *key, const char *value)
         struct pending_entry entry = {.work = PENDING_VALUE, .item = strdup(key)};
         entry.body = value ? strdup(value) : NULL;
         if (entry.item && (entry.body || !value))
+                pending_add(instance->pending, entry);
+        else
+                entry_done(&entry);
+}
+
+void
+instance_row(struct instance *instance, const struct drift *drift)
+{
+        struct pending_entry entry = {
+                .work = PENDING_ROW, .item = strdup(drift->item), .baseline = strdup(drift->baseline)};
+        if (entry.item && entry.baseline)
                 pending_add(instance->pending, entry);
         else
                 entry_done(&entry);
@@ -268,7 +279,7 @@ on_judge_event(void *userdata, struct judge_event *event)
 
 struct row_writer {
         struct instance *instance;
-        uint64_t seq;
+        uint64_t seq; /* of the record that the row belongs to; 0: it stays as it is */
         struct err *err;
 };
 
@@ -276,7 +287,7 @@ static int
 write_row(void *userdata, struct drift *drift)
 {
         struct row_writer *writer = userdata;
-        drift->seq = writer->seq;
+        drift->seq = writer->seq ? writer->seq : drift->seq;
         struct ledger_row row = {
                 .baseline = drift->baseline,
                 .item = drift->item,
@@ -293,6 +304,7 @@ write_row(void *userdata, struct drift *drift)
                 .ack_by = drift->ack_by,
                 .ack_reason = drift->ack_reason,
                 .ack_ms = drift->ack_ms,
+                .cause = drift->cause,
         };
         return ledger_put(writer->instance->store, &row, writer->err);
 }
@@ -318,6 +330,8 @@ write_entry(struct instance *instance, struct pending_entry *entry, struct err *
                         instance->store, &entry->digest, entry->body, entry->body_size, entry->time_ms, err);
         case PENDING_VALUE:
                 return store_value_put(instance->store, entry->item, entry->body, err);
+        case PENDING_ROW:
+                return write_drift(instance, entry, err);
         case PENDING_RECORD:
         case PENDING_DRIFT:
                 break;
@@ -526,6 +540,7 @@ restore_drift(void *userdata, const struct ledger_row *row)
         _cleanup_free_ char *item = strdup(row->item), *attributes = strdup(row->attributes);
         _cleanup_free_ char *by = row->ack_by ? strdup(row->ack_by) : NULL;
         _cleanup_free_ char *why = row->ack_reason ? strdup(row->ack_reason) : NULL;
+        _cleanup_free_ char *cause = row->cause ? strdup(row->cause) : NULL;
         int change = name_index(change_names, CHANGE_COUNT, row->change, strlen(row->change));
         int severity = name_index(severity_names, SEVERITY_COUNT, row->severity, strlen(row->severity));
         if (!item || !attributes || change < 0 || severity < 0)
@@ -534,6 +549,7 @@ restore_drift(void *userdata, const struct ledger_row *row)
         drift.attributes = attributes;
         drift.ack_by = by;
         drift.ack_reason = why;
+        drift.cause = cause;
         drift.change = (enum change)change;
         drift.severity = (enum severity)severity;
         if (drift.change == CHANGE_UNKNOWN) {

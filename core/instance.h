@@ -12,6 +12,7 @@
 
 #include "core/config.h"
 #include "core/judge.h"
+#include "core/package.h"
 #include "core/store.h"
 #include "core/trust.h"
 
@@ -139,11 +140,20 @@ int instance_alive(struct instance *instance, struct err *err);
 
 /* Queues a record; takes the reference of detail (NULL: none). Never fails: a lost one is counted. */
 void instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
+/* Queues a named value of the store; NULL removes. */
+void instance_value(struct instance *instance, const char *key, const char *value);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
 
 /* Keeps content for line diffs, flushing first where much is queued. Not from within a judge's callback. */
 void instance_keep_now(struct instance *instance, const struct digest *digest, const char *body, size_t size);
+
+/* Open drifts of files whose present form has no cause and was seen at or after a time: at most `max`. The
+ * list is freed with package_drifts_free. -ENOMEM. */
+int instance_uncaused(
+        struct instance *instance, int64_t since_ms, size_t max, struct package_drift **ret, size_t *ret_n);
+/* Gives the causes that the list holds to the drifts that are still what they were; queues their rows. */
+void instance_caused(struct instance *instance, const struct package_drift *list, size_t n);
 
 void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where,
         const char *hint);

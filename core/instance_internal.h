@@ -14,8 +14,10 @@ struct drift_counts {
 };
 void instance_count(struct instance *instance, struct drift_counts *ret);
 
-/* Queues a named value (NULL removes), and content to be kept. */
-void instance_value(struct instance *instance, const char *key, const char *value);
+/* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
+void instance_row(struct instance *instance, const struct drift *drift);
+
+/* Queues content to be kept. */
 void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
 /* instance_flush with more to write in the same transaction. */
