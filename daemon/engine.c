@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/dpkg.h"
 #include "core/escape.h"
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
@@ -300,6 +301,14 @@ finish_pass(struct engine *engine, const struct pass *pass)
                 tell_ready(engine);
 }
 
+/* When a name of dpkg's own is looked at; 0: any other, and where many wait already. */
+static int64_t
+passing(const struct engine *engine, const char *path)
+{
+        bool waits = dpkg_is_passing(path) && dirty_count(engine->dirty) < DIRTY_PATHS_MAX / 4;
+        return waits ? clock_monotonic_ms() + PASSING_MS : 0;
+}
+
 /* Moves hints into the dirty set while it has room. */
 static void
 take_hints(struct engine *engine)
@@ -308,7 +317,7 @@ take_hints(struct engine *engine)
         while (walker_take(engine->walker, dirty_has_room(engine->dirty), &hint)) {
                 switch (hint.kind) {
                 case HINT_PATH:
-                        if (!dirty_mark(engine->dirty, hint.path, hint.from_pass, 0))
+                        if (!dirty_mark(engine->dirty, hint.path, hint.from_pass, passing(engine, hint.path)))
                                 mark_overflow(engine, "no memory for changed paths");
                         break;
                 case HINT_BODY:
@@ -370,6 +379,15 @@ engine_settle_cancel(struct engine *engine, struct settle *settle)
                 }
 }
 
+bool
+engine_is_quiet(struct engine *engine)
+{
+        watch_drain(engine->watch);
+        dirty_hurry(engine->dirty);
+        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
+        return engine->instance->settled && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker);
+}
+
 /* ---- the pump ---- */
 
 static int
@@ -428,10 +446,17 @@ drift_age(void *userdata, struct drift *drift)
         return 0;
 }
 
-/* A path whose answer changed a moment ago is noisy: the next look waits a little, and folds what comes. */
+/*
+ * A path whose answer changed a moment ago is noisy: the next look waits a little, and folds what comes. A
+ * name that dpkg gives to a file until it has its own waits longer: mostly it is gone by then, and what
+ * nobody looked at needs no record of its coming and one of its going. Whoever asks (diff) does not wait, nor
+ * does a file that stays.
+ */
 static int64_t
 backoff(struct engine *engine, const char *path)
 {
+        if (dpkg_is_passing(path))
+                return passing(engine, path);
         _cleanup_free_ char *escaped = escape_new(path, strlen(path)), *item = NULL;
         int64_t newest_ms = 0;
         int r;

@@ -11,6 +11,7 @@
 #include "core/instance.h"
 
 #define LOOK_AGAIN_MS 1000 /* a path whose answer just changed is looked at again no sooner */
+#define PASSING_MS 10000   /* a name that dpkg gives for moments is looked at so much later */
 
 struct engine;
 
@@ -37,6 +38,9 @@ void engine_baselines_changed(struct engine *engine);
 struct settle;
 struct settle *engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata);
 void engine_settle_cancel(struct engine *engine, struct settle *settle);
+
+/* Whether all is judged that events have told of until now; what waits for its time is looked at at once. */
+bool engine_is_quiet(struct engine *engine);
 
 /* Files met and bytes read by the pass that runs, and how many files are expected. */
 void engine_progress(

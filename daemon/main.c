@@ -24,6 +24,7 @@
 #include "core/file.h"
 #include "daemon/control.h"
 #include "daemon/engine.h"
+#include "daemon/package.h"
 #include "daemon/report.h"
 
 #define ALIVE_MS 60000      /* how exact the bounds of a gap are */
@@ -37,6 +38,7 @@ struct daemon {
         struct instance *instance;
         struct engine *engine;
         struct control *control;
+        struct packages *packages;
         sd_event *event;
         sd_event_source *alive_source, *clock_source;
         int clock_fd;
@@ -51,6 +53,7 @@ on_announce(void *userdata, const struct announcement *announcement)
         report_announcement(d->instance, announcement);
         if (d->control)
                 control_announce(d->control, announcement);
+        packages_announce(d->packages, announcement);
 }
 
 /* The history cannot hold it, so that the journal must. */
@@ -155,6 +158,12 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
         if (r == 0) {
                 r = instance_reload(d->instance, next, &err);
                 engine_reconfigure(d->engine, next);
+                bool other = next->packages != d->config->packages ||
+                             strcmp(next->packages_root, d->config->packages_root) != 0;
+                if (other) {
+                        d->packages = packages_free(d->packages);
+                        r = r ? r : packages_new(d->event, d->instance, d->engine, next, &d->packages, &err);
+                }
                 config_free(d->config);
                 d->config = steal_pointer(&next);
                 taken = true;
@@ -266,6 +275,7 @@ start(struct daemon *d, struct err *err)
                 return r;
         _cleanup_free_ char *socket = config_socket(d->config);
         r = socket ? control_new(d->event, d->instance, d->engine, socket, &d->control, err) : err_oom(err);
+        r = r ? r : packages_new(d->event, d->instance, d->engine, d->config, &d->packages, err);
         r = r ? r : add_timers(d, err);
         return r ? r : engine_start(d->engine, on_ready, d, err);
 }
@@ -273,6 +283,7 @@ start(struct daemon *d, struct err *err)
 static void
 teardown(struct daemon *d)
 {
+        d->packages = packages_free(d->packages);
         d->control = control_free(d->control);
         if (d->instance && d->stop_reason)
                 instance_stop(d->instance, d->stop_reason, NULL);

@@ -40,6 +40,7 @@ static const struct {
         {"trust", LOG_NOTICE},
         {"resolved", LOG_NOTICE},
         {"mount", LOG_NOTICE},
+        {"transaction", LOG_NOTICE},
 };
 
 static const char *

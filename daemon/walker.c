@@ -51,6 +51,7 @@ struct walker {
         size_t n_hints, hint_bytes;
         struct subtree *subtrees, **subtrees_end;
         size_t n_subtrees;
+        bool pruning; /* a subtree is walked */
         pthread_t passes, prunes;
         bool passes_runs, prunes_runs, stopping;
 
@@ -150,6 +151,15 @@ take_first(struct walker *walker, bool room, struct hint *ret)
         free(entry);
         pthread_cond_broadcast(&walker->room);
         return true;
+}
+
+bool
+walker_is_quiet(struct walker *walker)
+{
+        pthread_mutex_lock(&walker->lock);
+        bool quiet = !walker->subtrees && !walker->pruning && !walker->hints;
+        pthread_mutex_unlock(&walker->lock);
+        return quiet;
 }
 
 bool
@@ -408,6 +418,7 @@ prunes_main(void *argument)
                         continue;
                 }
                 struct subtree *subtree = take_subtree(walker);
+                walker->pruning = true;
                 pthread_mutex_unlock(&walker->lock);
                 struct judge_scan scan = {
                         .below = subtree->path,
@@ -425,6 +436,7 @@ prunes_main(void *argument)
                 if (r < 0 && r != -ECANCELED)
                         walker_ask(walker, PASS_QUICK, false);
                 pthread_mutex_lock(&walker->lock);
+                walker->pruning = false;
         }
         pthread_mutex_unlock(&walker->lock);
         return NULL;

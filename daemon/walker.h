@@ -71,6 +71,9 @@ uint64_t walker_ask(struct walker *walker, enum pass_kind kind, bool urgent);
 /* Walks what is, or was, at and below a path. false: no room (or memory); ask for a pass. */
 bool walker_subtree(struct walker *walker, const char *path);
 
+/* Whether no subtree is walked or waits, and no hint. */
+bool walker_is_quiet(struct walker *walker);
+
 /* The next hint, the caller's. false: none; without room for paths, none that could be taken. */
 bool walker_take(struct walker *walker, bool room, struct hint *ret);
 /* After HINT_PASS: the next pass may begin. */
