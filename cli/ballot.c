@@ -129,10 +129,12 @@ insert_range(
         return r;
 }
 
+/* One row for each section that is grouped; they stand before all others. ret_used: the entries in them. */
 static int
-insert_sections(struct ballot *ballot)
+insert_sections(struct ballot *ballot, unsigned n_grouped, size_t *ret_used)
 {
-        for (size_t i = 0; i < ballot->count;) {
+        size_t i = 0;
+        while (i < ballot->count && ballot->entries[i].section < n_grouped) {
                 size_t n = 1;
                 while (i + n < ballot->count && ballot->entries[i + n].section == ballot->entries[i].section)
                         n++;
@@ -141,16 +143,20 @@ insert_sections(struct ballot *ballot)
                         return -ENOMEM;
                 i += n;
         }
+        *ret_used = i;
         return 0;
 }
 
 int
-ballot_make(struct ballot_entry *entries, size_t count, bool by_section, struct ballot *ret)
+ballot_make(struct ballot_entry *entries, size_t count, unsigned n_grouped, struct ballot *ret)
 {
         struct ballot ballot = {.entries = entries, .count = count};
+        size_t used = 0;
         if (count)
                 qsort(entries, count, sizeof *entries, compare_entries);
-        int r = by_section ? insert_sections(&ballot) : insert_range(&ballot, 0, 0, count, 1, 0);
+        int r = insert_sections(&ballot, n_grouped, &used);
+        if (r == 0 && used < count)
+                r = insert_range(&ballot, ballot.n_rows, used, count - used, 1, 0);
         if (r < 0)
                 ballot_done(&ballot);
         else

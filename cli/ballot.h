@@ -38,11 +38,11 @@ struct ballot {
 };
 
 /*
- * Takes the entries over and sorts them. by_section: one row a section (a first generation: one a scope),
- * else an entry a row, or by folder if there are more than BALLOT_FLAT_MAX. 0 or -ENOMEM (the entries are
- * freed then too).
+ * Takes the entries over and sorts them. Sections below `n_grouped` are one row each (of a first generation
+ * all, one a scope; later the packages whose files changed); of the others an entry is a row, or by folder if
+ * there are more than BALLOT_FLAT_MAX. 0 or -ENOMEM (the entries are freed then too).
  */
-int ballot_make(struct ballot_entry *entries, size_t count, bool by_section, struct ballot *ret);
+int ballot_make(struct ballot_entry *entries, size_t count, unsigned n_grouped, struct ballot *ret);
 void ballot_done(struct ballot *ballot);
 #define _cleanup_ballot_ _cleanup_(ballot_done)
 

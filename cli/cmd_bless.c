@@ -11,11 +11,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 #include "cli/apply.h"
 #include "cli/ballot_screen.h"
 #include "cli/cli.h"
+#include "cli/package_group.h"
 #include "cli/revision.h"
 #include "cli/signing.h"
 #include "cli/terminal.h"
@@ -37,7 +39,8 @@ struct blessing {
         struct signed_text parent; /* no baseline: the first generation */
         struct baseline *shown;
         struct revisions revisions;
-        bool *chosen; /* by revision */
+        struct package_groups packages; /* of a first generation: none */
+        bool *chosen;                   /* by revision */
         size_t n_chosen;
 };
 
@@ -45,6 +48,7 @@ static void
 blessing_done(struct blessing *b)
 {
         free(b->chosen);
+        package_groups_done(&b->packages);
         revisions_done(&b->revisions);
         b->shown = baseline_free(b->shown);
         signed_text_done(&b->parent);
@@ -131,17 +135,24 @@ propose_and_compare(struct blessing *b, struct err *err)
         if (revisions_make(b->parent.baseline, b->shown, &b->revisions) < 0)
                 return failed_oom(err);
         b->chosen = calloc(b->revisions.count + 1, sizeof *b->chosen);
-        return b->chosen ? 0 : failed_oom(err);
+        if (!b->chosen)
+                return failed_oom(err);
+        return b->parent.baseline ? package_groups_fetch(b->cli, &b->items, HOST_BASELINE, &b->packages, err)
+                                  : 0;
 }
 
-/* The scope that a revision of a first generation belongs to, as a section. */
+/* The section of a revision: of a first generation its scope, later its package, or after all packages its
+ * kind. */
 static unsigned
 section_of(const struct blessing *b, const struct revision *revision, const char *item)
 {
         size_t n;
         const struct scope *scopes = baseline_scopes(b->shown, &n);
-        if (b->parent.baseline)
-                return revision->kind;
+        if (b->parent.baseline) {
+                size_t group = package_group_of(&b->packages, &b->revisions, revision, item);
+                bool alone = group == b->packages.folds.n;
+                return (unsigned)group + (alone ? (unsigned)revision->kind : 0);
+        }
         if (revision->kind == REVISION_SCOPE)
                 return (unsigned)revision->new_index;
         const struct scope *scope = scope_for_item(scopes, n, item);
@@ -169,7 +180,8 @@ make_ballot(const struct blessing *b, struct ballot *ret, struct err *err)
                 ballot_done(&half);
                 return failed_oom(err);
         }
-        return ballot_make(entries, n, !b->parent.baseline, ret) < 0 ? failed_oom(err) : 0;
+        unsigned grouped = b->parent.baseline ? (unsigned)b->packages.folds.n : UINT_MAX;
+        return ballot_make(entries, n, grouped, ret) < 0 ? failed_oom(err) : 0;
 }
 
 /* ---- words for the ballot ---- */
@@ -219,12 +231,29 @@ detail(void *userdata, size_t index, struct buf *ret)
                            &b->revisions, &b->revisions.list[index], describe_attribute, &describing);
 }
 
-/* Names for the rows of a first generation: its scopes. To be freed with text_list_done. */
+static int
+package_names(const struct blessing *b, struct text_list *ret)
+{
+        for (size_t i = 0; i < b->packages.folds.n; i++) {
+                _cleanup_buf_ struct buf name = {0};
+                int r = buf_text(&name, "package ");
+                r = r ? r : cause_package_words(b->packages.folds.list[i].cause, true, &name);
+                r = r ? r : buf_text(&name, " · dpkg's digests agree");
+                if (r < 0 || text_list_add(ret, name.data, name.size) < 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+/* Names for the rows that are groups: packages, or the scopes of a first generation. To be freed with
+ * text_list_done. */
 static int
 section_names(const struct blessing *b, struct text_list *ret)
 {
         size_t n;
         const struct scope *scopes = baseline_scopes(b->shown, &n);
+        if (b->parent.baseline)
+                return package_names(b, ret);
         for (size_t i = 0; i < n; i++) {
                 _cleanup_buf_ struct buf name = {0};
                 int r = buf_printf(

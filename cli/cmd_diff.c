@@ -92,9 +92,11 @@ print_summary(struct cli *cli, const struct json *document, size_t drifts)
 }
 
 static void
-print_next(struct cli *cli, const struct json *document, size_t drifts, bool live)
+print_next(struct cli *cli, const struct json *document, size_t drifts, size_t folded, bool live)
 {
-        if (drifts && live)
+        if (folded && live)
+                cli_next(cli, "driftctl diff --expand lists each · driftctl bless --ticket …");
+        else if (drifts && live)
                 cli_next(cli, "driftctl show ITEM · driftctl bless ITEM --ticket …");
         else if (live && !json_length(json_member(document, "baselines")))
                 report_first_steps(cli, document);
@@ -103,7 +105,7 @@ print_next(struct cli *cli, const struct json *document, size_t drifts, bool liv
 }
 
 static int
-print_answer(struct cli *cli, struct answer *answer, bool live, struct err *err)
+print_answer(struct cli *cli, struct answer *answer, bool named, bool live, struct err *err)
 {
         int code = document_exit(answer->document);
         size_t n = json_length(answer->drifts);
@@ -113,10 +115,11 @@ print_answer(struct cli *cli, struct answer *answer, bool live, struct err *err)
                 int r = cli_document(cli, steal_pointer(&answer->document), err);
                 return r ? r : code;
         }
-        report_drifts(cli, answer->drifts, clock_now_ms());
+        bool fold = !args_given(&cli->args, "expand") && !named;
+        size_t folded = report_drifts(cli, answer->drifts, fold, clock_now_ms());
         report_problems(cli, json_member(json_member(answer->document, "coverage"), "problems"), true);
         print_summary(cli, answer->document, n);
-        print_next(cli, answer->document, n, live);
+        print_next(cli, answer->document, n, folded, live);
         *err = (struct err){0}; /* a file that is gone was said above */
         return code;
 }
@@ -214,7 +217,7 @@ command_diff(struct cli *cli, struct err *err)
                         &answer, err);
         if (r == 0 && !image && !against)
                 r = watched_check_answer(cli, &items, answer.drifts, answer.document, err);
-        return r ? r : print_answer(cli, &answer, !image && !against, err);
+        return r ? r : print_answer(cli, &answer, items.count > 0, !image && !against, err);
 }
 
 static struct json *

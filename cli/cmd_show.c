@@ -97,7 +97,10 @@ print_verdict(struct cli *cli, const struct json *baseline)
         const struct json *drift = json_member(baseline, "drift");
         if (!json_is_null(drift)) {
                 _cleanup_json_ struct json *one = json_make("[O]", drift);
-                report_drifts(cli, one, clock_now_ms());
+                _cleanup_buf_ struct buf cause = {0};
+                report_drifts(cli, one, false, clock_now_ms());
+                if (report_cause(drift, clock_now_ms(), &cause) == 0 && cause.size)
+                        print(&cli->out, "  %s\n", cause.data);
         } else if (!json_is_null(json_member(baseline, "expected"))) {
                 print_colored(&cli->out, COLOR_GREEN, "as expected\n");
         }

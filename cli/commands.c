@@ -67,6 +67,7 @@ static const struct option key_generate_options[] = {
 static const struct option diff_options[] = {
         {"cached", 0, NULL, "ask the ledger; look at nothing", NULL, false},
         {"full", 0, NULL, "hash everything: vouches for content", NULL, false},
+        {"expand", 0, NULL, "list each file of a package instead of one line", NULL, false},
         {"against", 0, "NAME@GEN|FILE", "compare with another generation or with a file", NULL, false},
         {"format", 0, "FORMAT", "text or json", format_choices, false},
         {"root", 0, "DIR", "judge the image mounted at DIR; needs --baseline and --trust", NULL, false},
@@ -153,13 +154,15 @@ const struct command commands[] = {
         {"status", "", "one screen: daemon, baselines, trust, coverage, problems, open drift", command_status,
                 0, 0, 0, NULL, NULL},
         {"diff",
-                "[ITEM]... [--cached] [--full] [--against NAME@GEN|FILE] [--format text|json]\n"
+                "[ITEM]... [--cached] [--full] [--expand] [--against NAME@GEN|FILE] [--format text|json]\n"
                 "       driftctl diff [ITEM]... --root DIR --baseline FILE --trust FILE",
                 "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0,
                 WORDS_ANY, diff_options,
                 "An ITEM is a path, file:PATH, sysctl:KEY, sshd:KEYWORD or openssl:NAME; globs: * within a "
                 "name, ** across,\n"
-                "? one byte. With --root a mounted image is judged, without a daemon; nothing under DIR is "
+                "? one byte. Files of a package that dpkg's digests vouch for are one line: --expand, or "
+                "items, list each.\n"
+                "With --root a mounted image is judged, without a daemon; nothing under DIR is "
                 "trusted."},
         {"show", "ITEM", "all about one item: expected, actual, line diff, history, rule", command_show,
                 COMMAND_ITEMS, 1, 1, NULL, NULL},

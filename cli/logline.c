@@ -8,13 +8,15 @@
 
 #include <string.h>
 
+#include "cli/fold.h"
 #include "core/clock.h"
 
 const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
         "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
-        "clock_jump", "reload", "trust", "adopted", "storage", "tamper", NULL};
+        "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction", NULL};
 
 #define SHOWN_MAX 7
+#define PACKAGES_SHOWN_MAX 3u
 
 static const struct {
         const char *kind;
@@ -42,6 +44,7 @@ static const struct {
         {"adopted", {"baseline", "generation="}, COLOR_YELLOW},
         {"storage", {"error", "set_aside="}, COLOR_RED},
         {"tamper", {"what"}, COLOR_RED},
+        {"transaction", {"manager", "packages", "files=", "command=", "requested_by="}, COLOR_CYAN},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
 };
@@ -69,6 +72,19 @@ append_list(const struct json *list, struct buf *ret)
         return r;
 }
 
+/* "hello 2.10-2 → 2.10-3", the first few. */
+static int
+append_packages(const struct json *list, struct buf *ret)
+{
+        size_t n = json_length(list);
+        int r = 0;
+        for (size_t i = 0; i < n && i < PACKAGES_SHOWN_MAX && r == 0; i++) {
+                r = buf_text(ret, i ? ", " : "");
+                r = r ? r : cause_package_words(json_at(list, i), true, ret);
+        }
+        return r || n <= PACKAGES_SHOWN_MAX ? r : buf_printf(ret, " and %zu more", n - PACKAGES_SHOWN_MAX);
+}
+
 static int
 append_value(const struct json *value, struct buf *ret)
 {
@@ -91,7 +107,7 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
         _cleanup_buf_ struct buf text = {0};
         if (json_is_null(value))
                 return 0;
-        int r = append_value(value, &text);
+        int r = strcmp(name, "packages") == 0 ? append_packages(value, &text) : append_value(value, &text);
         if (r || !text.size || strcmp(text.data, "[]") == 0 || strcmp(text.data, "\"\"") == 0)
                 return r;
         const char *change = json_text(detail, "change");

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "cli/fold.h"
 #include "core/clock.h"
 
 static const struct {
@@ -220,23 +221,94 @@ append_when(const struct json *drift, int64_t now_ms, char last_age[static WORDS
         return r ? r : append_state(drift, ret);
 }
 
-void
-report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms)
+static void
+report_drift(struct table *table, const struct json *drift, int64_t now_ms, char last_age[static WORDS_MAX])
+{
+        _cleanup_buf_ struct buf detail = {0}, when = {0};
+        const char *change = json_text(drift, "change"), *item = json_text(drift, "item");
+        const char *state = json_text(drift, "state"),
+                   *digest = json_text(json_member(drift, "cause"), "digest");
+        bool open = !state || strcmp(state, "open") == 0;
+        enum color color = open ? severity_color(json_text(drift, "severity")) : COLOR_DIM;
+        if (drift_detail(drift, &detail) < 0 || append_when(drift, now_ms, last_age, &when) < 0) {
+                table->failed = true;
+                return;
+        }
+        if (digest && strcmp(digest, "differs") == 0)
+                buf_text(&when, "  dpkg's digest differs");
+        table_cell(table, color, "%s", change ? change : "?");
+        table_cell(table, COLOR_PLAIN, "%s", item ? item : "?");
+        table_cell(table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
+        table_cell(table, COLOR_PLAIN, "%s", when.data ? when.data : "");
+}
+
+static void
+report_fold(struct table *table, const struct fold *fold, int64_t now_ms, char last_age[static WORDS_MAX])
+{
+        _cleanup_buf_ struct buf name = {0}, words = {0}, when = {0};
+        if (cause_package_words(fold->cause, true, &name) < 0 || fold_words(fold, &words) < 0 ||
+                append_when(fold->first, now_ms, last_age, &when) < 0) {
+                table->failed = true;
+                return;
+        }
+        table_cell(table, severity_color(fold->severity), "package");
+        table_cell(table, COLOR_PLAIN, "%s", name.data);
+        table_cell(table, COLOR_PLAIN, "%s", words.data);
+        table_cell(table, COLOR_PLAIN, "%s", when.data ? when.data : "");
+}
+
+size_t
+report_drifts(struct cli *cli, const struct json *drifts, bool fold, int64_t now_ms)
 {
         _cleanup_table_ struct table table = table_make(4);
+        _cleanup_folds_ struct folds folds = {0};
         char last_age[WORDS_MAX] = "";
-        json_each (drifts, i, drift) {
-                _cleanup_buf_ struct buf detail = {0}, when = {0};
-                const char *change = json_text(drift, "change"), *item = json_text(drift, "item");
-                const char *state = json_text(drift, "state");
-                bool open = !state || strcmp(state, "open") == 0;
-                enum color color = open ? severity_color(json_text(drift, "severity")) : COLOR_DIM;
-                if (drift_detail(drift, &detail) < 0 || append_when(drift, now_ms, last_age, &when) < 0)
-                        break;
-                table_cell(&table, color, "%s", change ? change : "?");
-                table_cell(&table, COLOR_PLAIN, "%s", item ? item : "?");
-                table_cell(&table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
-                table_cell(&table, COLOR_PLAIN, "%s", when.data ? when.data : "");
+        size_t folded = 0;
+        if (fold && folds_make(drifts, &folds) < 0) /* no memory to fold: all of them, as far as it goes */
+                fold = false;
+        for (size_t i = 0; i < folds.n; i++) {
+                report_fold(&table, &folds.list[i], now_ms, last_age);
+                folded += folds.list[i].count;
         }
+        json_each (drifts, i, drift)
+                if (!fold || !folds.of[i])
+                        report_drift(&table, drift, now_ms, last_age);
         table_print(&table, &cli->out);
+        return folded;
+}
+
+/* What dpkg's own word is of what is there, or is not. */
+static const char *
+agreement_words(const struct json *drift, const char *digest)
+{
+        const char *change = json_text(drift, "change");
+        bool agrees = digest && strcmp(digest, "agrees") == 0;
+        if (agrees && change && strcmp(change, "missing") == 0)
+                return "and dpkg no longer lists it (corroboration, not approval)";
+        if (agrees)
+                return "its digest agrees (corroboration, not approval)";
+        return digest && strcmp(digest, "differs") == 0
+                       ? "but its digest DIFFERS: this is not what dpkg unpacked"
+                       : "no digest to compare with";
+}
+
+int
+report_cause(const struct json *drift, int64_t now_ms, struct buf *ret)
+{
+        const struct json *cause = json_member(drift, "cause");
+        const char *action = json_text(cause, "action"), *manager = json_text(cause, "manager");
+        const char *by = json_text(cause, "requested_by"), *command = json_text(cause, "command");
+        char when[WORDS_MAX] = "?";
+        int64_t time_ms;
+        if (json_is_null(cause))
+                return 0;
+        if (json_time(cause, "transaction", &time_ms) == 0)
+                time_text(time_ms, now_ms, when);
+        int r = buf_printf(ret, "%s: %s of ", manager ? manager : "?", action ? action : "change");
+        r = r ? r : cause_package_words(cause, false, ret);
+        r = r ? r : buf_printf(ret, " at %s, %s", when, agreement_words(drift, json_text(cause, "digest")));
+        r = r || !command ? r : buf_text(ret, " · ");
+        r = r || !command ? r : print_words(ret, command);
+        r = r || !by ? r : buf_text(ret, " · by ");
+        return r || !by ? r : print_words(ret, by);
 }

@@ -19,7 +19,11 @@ void report_problems(struct cli *cli, const struct json *problems, bool only_low
 /* What to do where no baseline is active: trust somebody, then sign a first one. */
 void report_first_steps(struct cli *cli, const struct json *document);
 
-/* Drifts, aligned. A drift is an element of `drifts` of driftd.diff/1. */
-void report_drifts(struct cli *cli, const struct json *drifts, int64_t now_ms);
+/* Drifts, aligned. A drift is an element of `drifts` of driftd.diff/1. fold: what fold.h folds is one line a
+ * package; returns how many drifts are in such lines. */
+size_t report_drifts(struct cli *cli, const struct json *drifts, bool fold, int64_t now_ms);
+/* "dpkg: upgrade of hello 2.10-2 → 2.10-3 at …, its digest agrees (corroboration, not approval)"; nothing
+ * where no cause is known. Appended. 0 or -ENOMEM. */
+int report_cause(const struct json *drift, int64_t now_ms, struct buf *ret);
 /* "content size", or "0 → 1" for a setting; appended. */
 int drift_detail(const struct json *drift, struct buf *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The ballot: unchecked until chosen, by folder where there are many, and what a person may type. */
 #include <check.h>
+#include <limits.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,7 @@ ballot_of(const char *const *items, size_t n, bool by_section)
         for (size_t i = 0; i < n; i++)
                 entries[i] = (struct ballot_entry){
                         .item = strdup(items[i]), .index = i, .section = by_section ? i % 2 : 0};
-        ck_assert_int_eq(ballot_make(entries, n, by_section, &ballot), 0);
+        ck_assert_int_eq(ballot_make(entries, n, by_section ? UINT_MAX : 0, &ballot), 0);
         return ballot;
 }
 
@@ -118,7 +119,7 @@ START_TEST(a_heading_stands_first_in_its_section)
         struct ballot ballot;
         entries[0] = (struct ballot_entry){.item = strdup("file:/a")};
         entries[1] = (struct ballot_entry){.item = strdup("scope files etc"), .heading = true, .index = 1};
-        ck_assert_int_eq(ballot_make(entries, 2, true, &ballot), 0);
+        ck_assert_int_eq(ballot_make(entries, 2, UINT_MAX, &ballot), 0);
         ck_assert_uint_eq(ballot.entries[0].index, 1);
         ballot_done(&ballot);
 }

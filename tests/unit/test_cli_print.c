@@ -156,7 +156,7 @@ START_TEST(drifts_read_as_in_the_contract)
         struct cli cli = {.out = memory_printer(false)};
         setenv("TZ", "UTC", 1);
         tzset();
-        report_drifts(&cli, drifts, (14 * 3600 + 5 * 60 + 20) * 1000LL);
+        report_drifts(&cli, drifts, true, (14 * 3600 + 5 * 60 + 20) * 1000LL);
         assert_output(&cli.out,
                 "changed     file:/etc/ssh/sshd_config   content size  since 14:02:11 (3 min)\n"
                 "unexpected  file:/etc/cron.d/backdoor                 since 14:02:12\n"
@@ -171,7 +171,7 @@ START_TEST(an_unknown_drift_says_why_and_an_unobserved_one_that_it_was)
                 parse("[{\"item\":\"file:/x\",\"change\":\"unknown\",\"state\":\"acknowledged\","
                       "\"reason\":\"it did not hold still\",\"attributes\":[],\"unobserved\":true}]");
         struct cli cli = {.out = memory_printer(false)};
-        report_drifts(&cli, drifts, 0);
+        report_drifts(&cli, drifts, true, 0);
         assert_output(
                 &cli.out, "unknown  file:/x  it did not hold still    acknowledged  while unobserved\n");
 }
