@@ -11,8 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/buf.h"
@@ -116,12 +114,24 @@ line_field(const char *line, unsigned number)
         return line;
 }
 
+static bool
+field_number(const char *field, uint64_t *ret)
+{
+        char *end;
+        if (*field < '0' || *field > '9')
+                return false;
+        errno = 0;
+        *ret = strtoull(field, &end, 10);
+        return errno == 0 && *end == ' ';
+}
+
 /* The type is a word in the middle of the line: a copy is made in place, behind the source's name. */
 static int
 mount_parse(char *line, struct mount *ret)
 {
         const char *point = line_field(line, 4), *separator = strstr(line, " - ");
-        if (!point || !separator || sscanf(line, "%" SCNu64 " %" SCNu64 " ", &ret->id, &ret->parent_id) != 2)
+        if (!point || !separator || !field_number(line, &ret->id) ||
+                !field_number(line_field(line, 1), &ret->parent_id))
                 return -EBADMSG;
         const char *type = separator + 3;
         size_t type_size = strcspn(type, " ");

@@ -112,9 +112,10 @@ leave_socket(char **argv)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (fd < 0 || strlen(argv[0]) >= sizeof address.sun_path)
+        size_t size = strlen(argv[0]) + 1;
+        if (fd < 0 || size > sizeof address.sun_path)
                 return fail(argv[0]);
-        strcpy(address.sun_path, argv[0]);
+        memcpy(address.sun_path, argv[0], size);
         return bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 ? fail(argv[0]) : 0;
 }
 
