@@ -1,19 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 behind libcrypto's EVP, which picks the CPU's own instructions. The fence of libcrypto: no
- * other file includes its headers. The algorithm is fetched once; fetching costs more than a small hash.
+ * SHA-256 by libcrypto's own functions, which pick the CPU's instructions. The fence of libcrypto: no other
+ * file includes its headers.
+ *
+ * These are the old functions and not the EVP ones on purpose: EVP allocates in every start of a digest, so
+ * that it can fail, and what is true of a file must not hang on memory. Here a digest is a few words of the
+ * caller's, and cannot fail. (OpenSSL 3 calls them deprecated, and has them.)
  */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include "core/digest.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <openssl/sha.h>
 
 #include "core/crypto.h"
 
 struct digester {
-        EVP_MD_CTX *context;
+        SHA256_CTX context;
 };
 
 int
@@ -25,9 +29,6 @@ digest_setup(void)
 struct digester *
 digester_free(struct digester *digester)
 {
-        if (!digester)
-                return NULL;
-        EVP_MD_CTX_free(digester->context);
         free(digester);
         return NULL;
 }
@@ -36,36 +37,27 @@ struct digester *
 digester_new(void)
 {
         struct digester *digester = calloc(1, sizeof *digester);
-        if (!digester)
-                return NULL;
-        digester->context = EVP_MD_CTX_new();
-        if (!digester->context || EVP_DigestInit_ex(digester->context, EVP_sha256(), NULL) != 1)
-                return digester_free(digester);
+        if (digester)
+                SHA256_Init(&digester->context);
         return digester;
 }
 
 void
 digester_start(struct digester *digester)
 {
-        int ok = EVP_DigestInit_ex(digester->context, NULL, NULL);
-        assert(ok == 1);
-        (void)ok;
+        SHA256_Init(&digester->context);
 }
 
 void
 digester_update(struct digester *digester, const void *data, size_t size)
 {
-        int ok = EVP_DigestUpdate(digester->context, data, size);
-        assert(ok == 1);
-        (void)ok;
+        SHA256_Update(&digester->context, data, size);
 }
 
 void
 digester_final(struct digester *digester, struct digest *ret)
 {
-        int ok = EVP_DigestFinal_ex(digester->context, ret->bytes, NULL);
-        assert(ok == 1);
-        (void)ok;
+        SHA256_Final(ret->bytes, &digester->context);
 }
 
 /* ---- MD5: the same, but that it may be refused ---- */
@@ -125,9 +117,10 @@ md5er_final(struct md5er *md5er, unsigned char ret[static MD5_SIZE])
 void
 digest_bytes(const void *data, size_t size, struct digest *ret)
 {
-        int ok = EVP_Digest(data, size, ret->bytes, NULL, EVP_sha256(), NULL);
-        assert(ok == 1);
-        (void)ok;
+        SHA256_CTX context;
+        SHA256_Init(&context);
+        SHA256_Update(&context, data, size);
+        SHA256_Final(ret->bytes, &context);
 }
 
 void

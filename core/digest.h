@@ -21,7 +21,7 @@ struct digest {
 /* Once in each program, before any other call. 0 or -EIO. */
 int digest_setup(void);
 
-/* Of some bytes. Cannot fail (aborts only where libcrypto itself is broken: our own bug). */
+/* Of some bytes. Cannot fail. */
 void digest_bytes(const void *data, size_t size, struct digest *ret);
 
 /* In pieces. One digester is for one thread at a time and may be used again after digester_final. */
