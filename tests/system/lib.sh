@@ -274,6 +274,24 @@ ledger_equals_audit() {
     cmp "$SCRATCH/audit.txt" "$SCRATCH/ledger.txt"
 }
 
+# One random operation somewhere in the tree; those that make no sense there just fail.
+random_operation() {
+    local folders files folder file n=$((RANDOM % 10))
+    mapfile -t folders < <(find "$TREE" -type d)
+    mapfile -t files < <(find "$TREE" -type f)
+    folder=${folders[RANDOM % ${#folders[@]}]}
+    file=${files[RANDOM % (${#files[@]} + 1)]:-$TREE/none}
+    case $((RANDOM % 9)) in
+    0) mkdir -p "$folder/d$n/e$n" ;;
+    1 | 2) printf '%s' "$RANDOM" >"$folder/f$n" ;;
+    3) mv -T "$file" "${folders[RANDOM % ${#folders[@]}]}/f$n" ;;
+    4 | 5) [[ $folder == "$TREE" ]] || mv -T "$folder" "${folders[RANDOM % ${#folders[@]}]}/d$n" ;;
+    6) [[ $folder == "$TREE" || $((RANDOM % 3)) -ne 0 ]] || rm -r "$folder" ;;
+    7) chmod "0$((600 + RANDOM % 2 * 44))" "$file" ;;
+    8) ln -s "f$n" "$folder/s$n" ;;
+    esac 2>/dev/null || true
+}
+
 # put FILE TEXT — in one step: `printf >file` is two changes, empty and then full, and both may be seen
 put() {
     printf '%b' "$2" >"$SCRATCH/put"

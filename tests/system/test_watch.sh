@@ -2,24 +2,6 @@
 # SPDX-License-Identifier: MIT
 # Nothing is missed: what is found live is, in the end, what a look at everything by another way finds.
 
-# One random operation somewhere in the tree; those that make no sense there just fail.
-random_operation() {
-    local folders files folder file n=$((RANDOM % 10))
-    mapfile -t folders < <(find "$TREE" -type d)
-    mapfile -t files < <(find "$TREE" -type f)
-    folder=${folders[RANDOM % ${#folders[@]}]}
-    file=${files[RANDOM % (${#files[@]} + 1)]:-$TREE/none}
-    case $((RANDOM % 9)) in
-    0) mkdir -p "$folder/d$n/e$n" ;;
-    1 | 2) printf '%s' "$RANDOM" >"$folder/f$n" ;;
-    3) mv -T "$file" "${folders[RANDOM % ${#folders[@]}]}/f$n" ;;
-    4 | 5) [[ $folder == "$TREE" ]] || mv -T "$folder" "${folders[RANDOM % ${#folders[@]}]}/d$n" ;;
-    6) [[ $folder == "$TREE" || $((RANDOM % 3)) -ne 0 ]] || rm -r "$folder" ;;
-    7) chmod "0$((600 + RANDOM % 2 * 44))" "$file" ;;
-    8) ln -s "f$n" "$folder/s$n" ;;
-    esac 2>/dev/null || true
-}
-
 test_random_operations_end_in_what_an_audit_finds() {
     mkdir -p "$TREE"/a/{b,c}/{d,e}
     printf 'x\n' | tee "$TREE"/a/{b,c}/{d,e}/file >/dev/null
