@@ -52,19 +52,6 @@ trust_id_json(const struct instance *instance)
         return instance->trust ? digest_json(trust_id(instance->trust)) : json_null_new();
 }
 
-static struct json *
-words_json(const char *words)
-{
-        struct json *list = json_array_make();
-        while (list && words && *words) {
-                size_t size = strcspn(words, " ");
-                _cleanup_free_ char *word = strndup(words, size);
-                json_push(list, word ? json_string_new(word) : NULL);
-                words += size + (words[size] == ' ');
-        }
-        return list;
-}
-
 static const char *
 baseline_state(const struct instance *instance, size_t index)
 {
@@ -81,10 +68,10 @@ baselines_json(const struct instance *instance)
         for (size_t i = 0; list && i < judge_baselines(instance->judge); i++) {
                 const struct baseline *b = judge_baseline(instance->judge, i);
                 const struct baseline_header *header = baseline_header(b);
-                json_push(list,
+                json_gather(&list,
                         json_make("{s:s, s:I, s:o, s:o, s:s, s:o}", "name", header->name, "generation",
                                 (json_int)header->generation, "id", digest_json(baseline_id(b)), "signers",
-                                words_json(instance->signers[i].data), "state", baseline_state(instance, i),
+                                json_words(instance->signers[i].data), "state", baseline_state(instance, i),
                                 "expires", seconds_json(header->expires_ms)));
         }
         return list;
@@ -98,9 +85,9 @@ problems_json(const struct instance *instance)
                 const struct problem *problem = &instance->problems[kind];
                 if (!problem->count)
                         continue;
-                json_push(list, json_make("{s:s, s:I, s:s, s:s, s:b}", "kind", problem_name(kind), "count",
-                                        (json_int)problem->count, "where", problem->where, "hint",
-                                        problem->hint, "lowers_coverage", problem_lowers_coverage(kind)));
+                json_gather(&list, json_make("{s:s, s:I, s:s, s:s, s:b}", "kind", problem_name(kind), "count",
+                                           (json_int)problem->count, "where", problem->where, "hint",
+                                           problem->hint, "lowers_coverage", problem_lowers_coverage(kind)));
         }
         return list;
 }
@@ -234,7 +221,7 @@ document_diff(struct instance *instance, char *const *items, size_t n_items, uin
 {
         struct selecting s = {.instance = instance, .items = items, .n_items = n_items};
         s.now_ms = instance_expiry_now(instance);
-        judge_each(instance->judge, count_selected, &s);
+        judge_each_unsorted(instance->judge, count_selected, &s);
         *ret_count = s.count;
         refresh_not_covered(instance, items, n_items);
         const char *verdict = verdict_for(instance, &s);
@@ -304,9 +291,11 @@ attributes_object(uint32_t mask, const struct attributes *attributes)
         mask = attribute_applicable(mask & attributes->known, attributes->type);
         for (unsigned i = 0; object && i < ATTRIBUTE_COUNT; i++) {
                 _cleanup_buf_ struct buf text = {0};
-                if (!(mask & 1u << i) || attribute_append_value(i, attributes, &text) < 0)
+                if (!(mask & 1u << i))
                         continue;
-                json_put(object, attribute_name(i), json_string_new(text.data ? text.data : ""));
+                if (attribute_append_value(i, attributes, &text) < 0 ||
+                        json_put(object, attribute_name(i), json_string_new(text.data ? text.data : "")) < 0)
+                        object = json_free(object);
         }
         return object;
 }
@@ -324,18 +313,30 @@ show_baseline(struct showing *showing, size_t index, int result, const struct sn
         const struct scope *scope = scope_for_path(scopes, n_scopes, path);
         _cleanup_buf_ struct buf rule = {0};
         int r = 0;
-        if (scope && scope_append(scope, &rule) == 0)
+        if (scope && (r = scope_append(scope, &rule)) == 0)
                 rule.data[rule.size - 1] = '\0';
+        if (r < 0)
+                return NULL;
         bool found = baseline_file_find(b, path, strlen(path), &entry) &&
                      baseline_file_attributes(b, entry, expected) == 0;
-        judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r);
+        /* What the ledger has of it (with its age and state); else what this look shows, which no event has
+         * told of yet. */
+        if (!judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r)) {
+                struct observation seen = {
+                        .result = result,
+                        .snapshot = (struct snapshot *)(uintptr_t)snapshot, /* read only here */
+                        .now_ms = clock_now_ms(),
+                        .unobserved = instance->offline,
+                };
+                showing->drift = judge_look_json(instance->judge, index, showing->item, &seen);
+        }
         uint32_t mask = scope ? scope->attributes : 0;
         return json_make("{s:s, s:I, s:s, s:s?, s:s?, s:o, s:o, s:o}", "name", header->name, "generation",
                 (json_int)header->generation, "state", baseline_state(instance, index), "scope",
                 scope ? scope->name : NULL, "rule", scope ? rule.data : NULL, "expected",
                 found ? attributes_object(mask, expected) : json_null_new(), "actual",
                 result == 0 ? attributes_object(mask, &snapshot->attributes) : json_null_new(), "drift",
-                showing->drift ? steal_pointer(&showing->drift) : json_null_new());
+                steal_pointer(&showing->drift));
 }
 
 static int
@@ -354,8 +355,8 @@ history_of(struct instance *instance, const char *item)
         struct record_query query = {
                 .until_ms = INT64_MAX, .items = items, .n_items = 1, .limit = SHOW_HISTORY_MAX};
         struct json *list = json_array_make();
-        if (list)
-                store_records(instance->store, &query, push_record, list, NULL);
+        if (list && store_records(instance->store, &query, push_record, list, NULL) < 0)
+                list = json_free(list);
         return list;
 }
 
@@ -416,7 +417,7 @@ document_show(struct instance *instance, const char *item, int result, const str
                 struct attributes mine = {0};
                 struct json *one = show_baseline(&showing, i, result, snapshot, &mine);
                 covered = covered || (one && !json_is_null(json_member(one, "scope")));
-                json_push(baselines, one);
+                json_gather(&baselines, one);
                 if (mine.known) {
                         attributes_done(&expected);
                         expected = mine;
@@ -461,7 +462,7 @@ document_baseline_info(struct instance *instance, const struct baseline_row *row
                 json_make("{s:s, s:I, s:o, s:o, s:b, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:b}", "name",
                         row->name, "generation", (json_int)row->generation, "id", digest_json(&row->id),
                         "applied", time_json(row->applied_ms), "active", row->active, "signers",
-                        words_json(row->signers), "state", state, "author", values[0], "ticket",
+                        json_words(row->signers), "state", state, "author", values[0], "ticket",
                         no_ticket ? NULL : values[1], "class", values[2], "created", values[3], "expires",
                         never ? NULL : values[4], "has_text", row->has_text);
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)

@@ -125,8 +125,25 @@ pending_clear(struct pending *pending)
         pending->body_bytes = 0;
 }
 
-/* Takes the entry's contents over; drops and counts it where there is no room. */
-static void
+/* Whether there was memory for all that the entry says: half a record would say something else. */
+static bool
+entry_is_whole(const struct pending_entry *entry)
+{
+        switch (entry->work) {
+        case PENDING_RECORD:
+                return entry->detail;
+        case PENDING_DRIFT:
+                return entry->item && entry->baseline && entry->detail;
+        case PENDING_BODY:
+                return entry->body;
+        case PENDING_VALUE:
+                return entry->item;
+        }
+        return false;
+}
+
+/* Takes the entry's contents over; drops and counts it where there is no room or no memory. */
+static int
 pending_add(struct pending *pending, struct pending_entry entry)
 {
         if (pending->count == pending->capacity && pending->count < PENDING_RECORDS_MAX) {
@@ -137,16 +154,17 @@ pending_add(struct pending *pending, struct pending_entry entry)
                         pending->capacity = capacity;
                 }
         }
-        if (pending->count == pending->capacity) {
+        if (pending->count == pending->capacity || !entry_is_whole(&entry)) {
                 pending->dropped++;
                 entry_done(&entry);
-                return;
+                return -ENOMEM;
         }
         pending->body_bytes += entry.work == PENDING_BODY ? entry.body_size : 0;
         pending->entries[pending->count++] = entry;
+        return 0;
 }
 
-void
+int
 instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail)
 {
         struct pending_entry entry = {
@@ -156,7 +174,11 @@ instance_record(struct instance *instance, const char *kind, const char *item, s
                 .item = item ? strdup(item) : NULL,
                 .detail = detail,
         };
-        pending_add(instance->pending, entry);
+        if (item && !entry.item) {
+                json_free(entry.detail);
+                entry.detail = NULL;
+        }
+        return pending_add(instance->pending, entry);
 }
 
 void
@@ -200,13 +222,13 @@ drift_detail(const struct judge_event *event)
                         (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
                         "change", change_names[drift->change]);
         struct json *attributes = NULL;
-        json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL);
+        if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
+                return NULL;
         struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b}", "baseline", drift->baseline,
                 "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
-                severity_names[drift->severity], "attributes", attributes ? attributes : json_array_make(),
-                "unobserved", drift->unobserved);
-        if (detail && drift->reason)
-                json_put(detail, "error", json_string_new(drift->reason));
+                severity_names[drift->severity], "attributes", attributes, "unobserved", drift->unobserved);
+        if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
+                detail = json_free(detail);
         return detail;
 }
 
@@ -418,8 +440,12 @@ note_recovery(struct instance *instance)
         struct pending *pending = instance->pending;
         if (!pending->storage_told && !pending->dropped)
                 return;
-        struct json *detail = json_make("{s:s, s:I}", "error", instance->problems[PROBLEM_STORAGE].where,
-                "records_dropped", (json_int)pending->dropped);
+        const char *error =
+                pending->storage_told ? instance->problems[PROBLEM_STORAGE].where : "out of memory";
+        struct json *detail =
+                json_make("{s:s, s:I}", "error", error, "records_dropped", (json_int)pending->dropped);
+        if (!detail)
+                return; /* at the next flush */
         pending->storage_told = false;
         pending->trouble_told = false;
         pending->dropped = 0;
@@ -493,11 +519,8 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         announce_pending(instance);
         pending_clear(pending);
         note_own(instance);
-        if (pending->storage_told || pending->dropped) {
-                note_recovery(instance);
-                return instance_flush_with(instance, NULL, NULL, err);
-        }
-        return 0;
+        note_recovery(instance);
+        return pending->count ? instance_flush_with(instance, NULL, NULL, err) : 0;
 }
 
 /* ---- opening ---- */
@@ -543,7 +566,9 @@ restore_drift(void *userdata, const struct ledger_row *row)
         _cleanup_free_ char *cause = row->cause ? strdup(row->cause) : NULL;
         int change = name_index(change_names, CHANGE_COUNT, row->change, strlen(row->change));
         int severity = name_index(severity_names, SEVERITY_COUNT, row->severity, strlen(row->severity));
-        if (!item || !attributes || change < 0 || severity < 0)
+        if (!item || !attributes || (row->ack_by && !by) || (row->ack_reason && !why))
+                return -ENOMEM;
+        if (change < 0 || severity < 0)
                 return 0; /* a row that is not ours: the next look finds the drift again */
         drift.item = item;
         drift.attributes = attributes;
@@ -657,7 +682,7 @@ instance_free(struct instance *instance)
                 free(instance->pending->entries);
                 free(instance->pending);
         }
-        instance_drop_baseline_states(instance);
+        instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);
         judge_free(instance->judge);
         trust_free(instance->trust);
         store_free(instance->store);
@@ -771,7 +796,7 @@ void
 instance_count(struct instance *instance, struct drift_counts *ret)
 {
         *ret = (struct drift_counts){.instance = instance, .now_ms = instance_expiry_now(instance)};
-        judge_each(instance->judge, count_drift, ret);
+        judge_each_unsorted(instance->judge, count_drift, ret);
 }
 
 static void
@@ -874,8 +899,10 @@ instance_walk_problem(void *userdata, const char *path, int error)
 {
         struct walk_problems *problems = userdata;
         _cleanup_buf_ struct buf text = {0};
-        if (error == EXDEV || buf_escape(&text, path, strlen(path)) < 0)
+        if (error == EXDEV)
                 return;
+        if (buf_escape(&text, path, strlen(path)) < 0) /* a problem all the same, and nobody knows which */
+                error = ENOMEM;
         if (error == ENOENT || error == ENOTDIR) {
                 if (judge_names_path(problems->instance->judge, text.data) &&
                         atomic_fetch_add(&problems->missing, 1) == 0)
@@ -884,7 +911,7 @@ instance_walk_problem(void *userdata, const char *path, int error)
                 return;
         }
         if (atomic_fetch_add(&problems->count, 1) == 0)
-                snprintf(problems->where, sizeof problems->where, "%.400s: %s", text.data,
+                snprintf(problems->where, sizeof problems->where, "%.400s: %s", text.data ? text.data : "?",
                         strerrordesc_np(error));
 }
 
@@ -931,9 +958,8 @@ ack_drift(void *userdata, struct drift *drift)
                         acking->instance, json_make("{s:s, s:s, s:s}", "baseline", drift->baseline, "by",
                                                   acking->by, "reason", acking->reason)),
         };
-        pending_add(acking->instance->pending, entry);
         acking->count++;
-        return 0;
+        return pending_add(acking->instance->pending, entry);
 }
 
 int

@@ -138,8 +138,11 @@ void instance_await_trust(struct instance *instance);
 /* Keeps the time of being alive, for the bounds of a gap after a crash. */
 int instance_alive(struct instance *instance, struct err *err);
 
-/* Queues a record; takes the reference of detail (NULL: none). Never fails: a lost one is counted. */
-void instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
+/*
+ * Queues a record; takes the reference of detail (NULL: there was no memory for it). A lost one is counted,
+ * which the history will tell; -ENOMEM is for those to whom the record is a part of the deed.
+ */
+int instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
 /* Queues a named value of the store; NULL removes. */
 void instance_value(struct instance *instance, const char *key, const char *value);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */

@@ -123,7 +123,7 @@ void value_key(const char *key, const char *name, char ret[static NAME_MAX_SIZE 
 int instance_load_trust(struct instance *instance, struct err *err);
 int instance_load_baselines(struct instance *instance, struct err *err);
 int instance_load_clock(struct instance *instance, struct err *err);
-void instance_drop_baseline_states(struct instance *instance);
+void instance_drop_baseline_states(struct instance *instance, size_t n);
 /* Whether the configuration would propose other scopes than those that are signed. Looks at the file system.
  */
 bool instance_scopes_differ(const struct instance *instance);

@@ -16,16 +16,16 @@
 
 /* ---- trust ---- */
 
-static void
+static int
 record_trust(struct instance *instance, const struct trust *trust, const char *state, const char *reason)
 {
         char id[DIGEST_HEX_SIZE];
         digest_hex(trust_id(trust), id);
         struct json *detail = json_make(
                 "{s:s, s:I, s:s}", "id", id, "generation", (json_int)trust_generation(trust), "state", state);
-        if (detail && reason)
-                json_put(detail, "reason", json_string_new(reason));
-        instance_record(instance, "trust", NULL, detail);
+        if (detail && reason && json_put(detail, "reason", json_string_new(reason)) < 0)
+                detail = json_free(detail);
+        return instance_record(instance, "trust", NULL, detail);
 }
 
 struct taking {
@@ -51,7 +51,10 @@ take_trust(struct instance *instance, struct trust *trust, bool first_use, const
 {
         struct taking taking = {instance, trust, first_use, text, approval};
         instance_value(instance, "trust_refused", NULL);
-        record_trust(instance, trust, first_use ? "first_use" : "succeeded", NULL);
+        if (record_trust(instance, trust, first_use ? "first_use" : "succeeded", NULL) < 0) {
+                trust_free(trust);
+                return err_oom(err);
+        }
         int r = instance_flush_with(instance, put_trust, &taking, err);
         if (r) {
                 instance_unrecord(instance);
@@ -236,9 +239,9 @@ report_broken(struct instance *instance, const char *what, const char *why)
 }
 
 void
-instance_drop_baseline_states(struct instance *instance)
+instance_drop_baseline_states(struct instance *instance, size_t n)
 {
-        for (size_t i = 0; instance->signers && i < judge_baselines(instance->judge); i++)
+        for (size_t i = 0; instance->signers && i < n; i++)
                 buf_done(&instance->signers[i]);
         free(instance->signers);
         free(instance->baseline_trusted);
@@ -296,8 +299,11 @@ load_one(struct instance *instance, const struct mark *active, const struct mark
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct err why = {0};
         int r = store_baseline_get(instance->store, name, 0, &text, &size, &approvals, &why);
-        if (r < 0 && r != -EBADMSG)
-                return *err = why, r;
+        if (r < 0 && r != -EBADMSG) {
+                if (err)
+                        *err = why;
+                return r;
+        }
         if (r == 0)
                 r = baseline_open(text, size, &b, &why);
         if (r == -ENOMEM)
@@ -426,7 +432,7 @@ check_marks(struct instance *instance, const struct loading *loading, struct mar
 static int
 load_all(struct instance *instance, struct loading *loading, const struct marks *marks, struct err *err)
 {
-        size_t n = loading->active.count, kept = 0;
+        size_t n = loading->active.count, kept = 0, n_before = judge_baselines(instance->judge);
         struct baseline **list = calloc(n + 1, sizeof *list);
         struct buf *signers = calloc(n + 1, sizeof *signers);
         bool *trusted = calloc(n + 1, sizeof *trusted);
@@ -439,13 +445,11 @@ load_all(struct instance *instance, struct loading *loading, const struct marks 
                 else if (r == 0)
                         buf_done(&signers[kept]);
         }
-        if (r == 0) {
-                instance_drop_baseline_states(instance);
+        if (r == 0)
                 r = judge_set(instance->judge, list, kept, instance->broken_why[0] != '\0', err);
-        } else {
+        else
                 for (size_t i = 0; list && i < kept; i++)
                         baseline_free(list[i]);
-        }
         free(list);
         if (r) {
                 for (size_t i = 0; signers && i < n; i++)
@@ -454,13 +458,14 @@ load_all(struct instance *instance, struct loading *loading, const struct marks 
                 free(trusted);
                 return r;
         }
+        instance_drop_baseline_states(instance, n_before);
         instance->signers = signers;
         instance->baseline_trusted = trusted;
         return 0;
 }
 
-int
-instance_load_baselines(struct instance *instance, struct err *err)
+static int
+load_baselines(struct instance *instance, struct err *err)
 {
         _cleanup_(loading_done) struct loading loading = {.instance = instance};
         _cleanup_(marks_done) struct marks marks = {0};
@@ -482,6 +487,22 @@ instance_load_baselines(struct instance *instance, struct err *err)
         r = r ? r : load_all(instance, &loading, &marks, err);
         if (r == 0)
                 instance->scope_differs = instance_scopes_differ(instance);
+        return r;
+}
+
+/* If that fails, what was loaded before goes on judging, and nobody may take its word for what is in force.
+ */
+int
+instance_load_baselines(struct instance *instance, struct err *err)
+{
+        struct err why = {0};
+        int r = load_baselines(instance, &why);
+        if (r == 0)
+                return 0;
+        snprintf(instance->broken_why, sizeof instance->broken_why,
+                "the baselines could not be loaded: %.400s", why.text);
+        if (err)
+                *err = why;
         return r;
 }
 
@@ -734,7 +755,7 @@ put_rows(void *userdata, struct err *err)
         return r ? r : confirm_rebuilt(applying, err);
 }
 
-static void
+static int
 record_bless(const struct applying *applying)
 {
         struct instance *instance = applying->instance;
@@ -743,13 +764,13 @@ record_bless(const struct applying *applying)
         char id[DIGEST_HEX_SIZE], trust[DIGEST_HEX_SIZE];
         struct json *signers = json_array_make(), *on_host = json_array_make();
         for (size_t i = 0; i < verdict->n_signers; i++) {
-                json_push(signers, json_string_new(verdict->signers[i]));
+                json_gather(&signers, json_string_new(verdict->signers[i]));
                 if (verdict->key_on_host[i])
-                        json_push(on_host, json_string_new(verdict->signers[i]));
+                        json_gather(&on_host, json_string_new(verdict->signers[i]));
         }
         digest_hex(baseline_id(applying->baseline), id);
         digest_hex(trust_id(instance->trust), trust);
-        instance_record(instance, applying->adopted ? "adopted" : "bless", NULL,
+        return instance_record(instance, applying->adopted ? "adopted" : "bless", NULL,
                 instance_asked(
                         instance, json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b}", "baseline",
                                           header->name, "generation", (json_int)header->generation, "id", id,
@@ -761,7 +782,8 @@ record_bless(const struct applying *applying)
 int
 instance_put_baseline(struct applying *applying, struct err *err)
 {
-        record_bless(applying);
+        if (record_bless(applying) < 0)
+                return err_oom(err);
         int r = instance_flush_with(applying->instance, put_rows, applying, err);
         if (r)
                 instance_unrecord(applying->instance);

@@ -200,6 +200,26 @@ json_push(struct json *array, struct json *value)
         return json_array_append_new(inner(array), inner(value)) == 0 ? 0 : -ENOMEM;
 }
 
+void
+json_gather(struct json **array, struct json *value)
+{
+        if (json_push(*array, value) < 0)
+                *array = json_free(*array);
+}
+
+struct json *
+json_words(const char *text)
+{
+        struct json *list = json_array_make();
+        while (list && text && *text) {
+                size_t size = strcspn(text, " ");
+                _cleanup_free_ char *word = strndup(text, size);
+                json_gather(&list, word ? json_string_new(word) : NULL);
+                text += size + (text[size] == ' ');
+        }
+        return list;
+}
+
 int
 json_put(struct json *object, const char *key, struct json *value)
 {

@@ -42,8 +42,13 @@ CLEANUP_DEFINE(struct json *, json_free)
 struct json *json_null_new(void);
 struct json *json_string_new(const char *text);
 struct json *json_array_make(void);
+/* The words of a text, which stand one space apart, as an array. NULL (no words): an empty one. */
+struct json *json_words(const char *text);
 /* Take the reference of value, also when they fail; a NULL value is -ENOMEM (so that calls nest). */
 int json_push(struct json *array, struct json *value);
+/* The same, so that a list is whole or none: what fails frees the array and sets it to NULL, which it may be.
+ */
+void json_gather(struct json **array, struct json *value);
 int json_put(struct json *object, const char *key, struct json *value);
 
 const struct json *json_member(const struct json *object, const char *key); /* borrowed; NULL if absent */

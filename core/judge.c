@@ -288,6 +288,22 @@ resolve_orphans(struct judge *judge)
                 }
 }
 
+/* From here on nothing can fail. */
+static void
+standings_take(struct judge *judge, struct standings *standings)
+{
+        for (size_t i = 0; i < standings->n; i++) {
+                struct standing *to = &standings->list[i];
+                const struct standing *from =
+                        standing_named(judge->standings, baseline_header(to->baseline)->name);
+                if (!from)
+                        continue;
+                standing_inherit(to, from);
+                note_moved(judge, to, from);
+        }
+        judge->standings = standings;
+}
+
 int
 judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_drifts, struct err *err)
 {
@@ -309,21 +325,18 @@ judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_
         }
         pthread_mutex_lock(&judge->lock);
         struct standings *before = judge->standings;
-        for (size_t i = 0; i < n; i++) {
-                const char *name = baseline_header(baselines[i])->name;
-                struct standing *old = standing_named(before, name);
-                if (!old)
-                        continue;
-                standing_inherit(&standings->list[i], old);
-                if (rotations_inherit(judge, &standings->list[i], old) < 0)
-                        r = -ENOMEM;
-                note_moved(judge, &standings->list[i], old);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                const struct standing *old = standing_named(before, baseline_header(baselines[i])->name);
+                if (old)
+                        r = rotations_inherit(judge, &standings->list[i], old);
         }
-        judge->standings = standings;
-        if (!keep_drifts)
-                resolve_orphans(judge);
+        if (r == 0) {
+                standings_take(judge, standings);
+                if (!keep_drifts)
+                        resolve_orphans(judge);
+        }
         pthread_mutex_unlock(&judge->lock);
-        judge_release(before);
+        judge_release(r == 0 ? before : standings);
         return r < 0 ? err_oom(err) : 0;
 }
 
@@ -430,7 +443,9 @@ judge_restore(struct judge *judge, const struct drift *drift)
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);
         copy->cause = judge_copy(drift->cause);
-        if (!copy->item)
+        if (!copy->item || !copy->attributes || (drift->reason && !copy->reason) ||
+                (drift->ack_by && !copy->ack_by) || (drift->ack_reason && !copy->ack_reason) ||
+                (drift->cause && !copy->cause))
                 return -ENOMEM;
         pthread_mutex_lock(&judge->lock);
         int r = drift_add(judge, copy);
@@ -544,6 +559,18 @@ judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift
         for (size_t i = 0; i < n && r == 0; i++)
                 r = visit(userdata, list[i]);
         free(list);
+        pthread_mutex_unlock(&judge->lock);
+        return r;
+}
+
+int
+judge_each_unsorted(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata)
+{
+        int r = 0;
+        pthread_mutex_lock(&judge->lock);
+        for (size_t i = 0; i < BUCKETS && r == 0; i++)
+                for (struct drift *drift = judge->buckets[i]; drift && r == 0; drift = drift->next)
+                        r = visit(userdata, drift);
         pthread_mutex_unlock(&judge->lock);
         return r;
 }

@@ -75,7 +75,8 @@ CLEANUP_DEFINE(struct judge *, judge_free)
 /*
  * Takes the baselines over (the array is copied) and judges by them from now on. What was verified stays so
  * for expectations whose line is the same. Drifts of baselines that are gone are resolved as approved, unless
- * keep_drifts: then one could not be loaded, and nothing is settled.
+ * keep_drifts: then one could not be loaded, and nothing is settled. < 0: all is as before, and the baselines
+ * are freed.
  */
 int judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_drifts, struct err *err);
 size_t judge_baselines(const struct judge *judge);
@@ -100,8 +101,9 @@ int judge_restore(struct judge *judge, const struct drift *drift);
 int judge_restore_rotation(struct judge *judge, const struct digest *baseline_id, const char *item,
         const struct rotation *rotation);
 
-/* How a path (raw) is to be looked at; false if no scope holds it and nothing is expected of it. */
-bool judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish);
+/* How a path (raw) is to be looked at. 0, JUDGE_NOT_OURS if no scope holds it, or -ENOMEM. */
+#define JUDGE_NOT_OURS 1
+int judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish);
 
 /*
  * How far a look at a path (raw) may go: as far as the mount rules of any scope that holds it allow. The
@@ -165,6 +167,9 @@ void judge_refused_reset(struct judge *judge);
 
 /* Calls visit for every open drift, sorted by item, then baseline; under the lock. */
 int judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);
+/* The same in no order. It needs no memory, so that what is counted cannot come out too low. */
+int judge_each_unsorted(
+        struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);
 /* The same for one; false if it is not open. */
 bool judge_find(struct judge *judge, const char *baseline, const char *item,
         int (*visit)(void *userdata, struct drift *drift), void *userdata, int *ret);
@@ -172,6 +177,12 @@ bool judge_find(struct judge *judge, const char *baseline, const char *item,
 const struct waiver *judge_waiver(const struct judge *judge, const struct drift *drift, int64_t now_ms);
 /* A drift as diff --json has it. */
 struct json *judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t now_ms);
+/*
+ * The same for what a look shows by the baseline at `index`, whether that drift is open yet or not: null if
+ * the look meets what is expected, or does not hold what is judged by. NULL: no memory. Nothing is changed.
+ */
+struct json *judge_look_json(
+        struct judge *judge, size_t index, const char *item, const struct observation *observation);
 /* [{name, expected, actual}] of two sides; either may be NULL. */
 struct json *attributes_json(
         uint32_t mask, const struct attributes *expected, const struct attributes *actual);

@@ -163,8 +163,8 @@ unknown_reason(const struct observation *seen)
         return strerrordesc_np(seen->snapshot->failed_errno);
 }
 
-/* Fills in what the look says; what belongs to the drift's life (first seen, acknowledgement) is the
- * caller's. */
+/* Fills in what the look says, all of it or (with no memory) nothing; what belongs to the drift's life (first
+ * seen, acknowledgement) is the caller's. */
 static int
 drift_describe(struct drift *drift, const struct ruling *ruling, const struct finding *finding,
         const struct attributes *expected, const struct observation *seen)
@@ -173,17 +173,19 @@ drift_describe(struct drift *drift, const struct ruling *ruling, const struct fi
         _cleanup_json_ struct json *list = attributes_json(
                 reported_mask(ruling, finding, expected, seen), ruling->expected ? expected : NULL, actual);
         _cleanup_buf_ struct buf text = {0};
-        if (!list || json_write(list, &text) < 0)
+        bool unknown = finding->change == CHANGE_UNKNOWN;
+        const char *words = unknown ? unknown_reason(seen) : NULL;
+        _cleanup_free_ char *reason = judge_copy(unknown && !words ? "?" : words);
+        if (!list || (unknown && !reason) || json_write(list, &text) < 0)
                 return -ENOMEM;
         free(drift->attributes);
-        drift->attributes = buf_steal(&text);
         free(drift->reason);
-        const char *reason = finding->change == CHANGE_UNKNOWN ? unknown_reason(seen) : NULL;
-        drift->reason = judge_copy(reason ? reason : finding->change == CHANGE_UNKNOWN ? "?" : NULL);
+        drift->attributes = buf_steal(&text);
+        drift->reason = steal_pointer(&reason);
         drift->change = finding->change;
         drift->severity = ruling->scope->severity;
         drift->last_change_ms = seen->now_ms;
-        return drift->attributes && (drift->reason || finding->change != CHANGE_UNKNOWN) ? 0 : -ENOMEM;
+        return 0;
 }
 
 static struct drift *
@@ -277,11 +279,36 @@ update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
         }
         if (!*slot)
                 return drift_open(judge, ruling, item, finding, expected, seen, observed);
+        bool same = same_look && (*slot)->change == finding->change;
+        if (!same)
+                r = drift_alter(judge, *slot, ruling, finding, expected, seen, observed);
+        else if (finding->change == CHANGE_UNKNOWN)
+                r = reason_renew(*slot, seen);
+        if (r < 0)
+                return r;
         (*slot)->mark = seen->snapshot->mark;
         (*slot)->moved = false;
-        if (same_look && (*slot)->change == finding->change)
-                return finding->change == CHANGE_UNKNOWN ? reason_renew(*slot, seen) : 0;
-        return drift_alter(judge, *slot, ruling, finding, expected, seen, observed);
+        return 0;
+}
+
+struct json *
+judge_look_json(struct judge *judge, size_t index, const char *item, const struct observation *seen)
+{
+        struct ruling ruling = rule_on(&judge->standings->list[index], item + 5);
+        _cleanup_attributes_ struct attributes expected = {0};
+        struct finding finding = {0};
+        if (!ruling.scope || seen->result == SNAPSHOT_OWN)
+                return json_null_new();
+        pthread_mutex_lock(&judge->lock); /* rotations are written under it */
+        int r = rule_find(&ruling, item, seen, &expected, &finding);
+        bool shows = r == 0 && rule_suffices(&ruling, item, &expected, seen) && finding.drift;
+        pthread_mutex_unlock(&judge->lock);
+        if (!shows)
+                return r < 0 ? NULL : json_null_new();
+        _cleanup_(drift_freep) struct drift *drift = drift_make(&ruling, item, seen);
+        if (!drift || drift_describe(drift, &ruling, &finding, &expected, seen) < 0)
+                return NULL;
+        return judge_drift_json(judge, drift, seen->now_ms);
 }
 
 /* Content is kept when small, text, and world-readable as expected and as observed (snapshot.body has seen to

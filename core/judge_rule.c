@@ -75,23 +75,25 @@ rule_wish_also(const struct ruling *ruling, const char *item, struct snapshot_wi
         wish->body |= own.body;
 }
 
-bool
+int
 judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish)
 {
         _cleanup_free_ char *item = item_from_path(path);
-        bool wanted = false;
+        int r = JUDGE_NOT_OURS;
+        if (!item)
+                return -ENOMEM;
         wish->content = wish->body = false;
         wish->prefix = UINT64_MAX;
         pthread_mutex_lock(&judge->lock);
-        for (size_t i = 0; item && judge->standings && i < judge->standings->n; i++) {
+        for (size_t i = 0; judge->standings && i < judge->standings->n; i++) {
                 struct ruling ruling = rule_on(&judge->standings->list[i], item + 5);
                 if (!ruling.scope)
                         continue;
-                wanted = true;
+                r = 0;
                 rule_wish_also(&ruling, item, wish);
         }
         pthread_mutex_unlock(&judge->lock);
-        return wanted;
+        return r;
 }
 
 enum scan_reach

@@ -28,17 +28,17 @@ struct walk {
         atomic_bool out_of_memory;
 };
 
-/* Escapes into the caller's memory where it fits; otherwise into *ret_heap. */
+/* The path's item, in the caller's memory where it fits; otherwise in *ret_heap. NULL: there is none. */
 static const char *
-escaped_path(const char *path, char *local, size_t room, char **ret_heap)
+item_of_path(const char *path, char *local, size_t room, char **ret_heap)
 {
-        size_t size = strlen(path);
-        if (escape_size(path, size) < room) {
-                local[escape(path, size, local)] = '\0';
-                return local;
-        }
-        *ret_heap = escape_new(path, size);
-        return *ret_heap;
+        static const char domain[] = "file:";
+        size_t size = strlen(path), start = sizeof domain - 1;
+        if (start + escape_size(path, size) >= room)
+                return *ret_heap = item_from_path(path);
+        memcpy(local, domain, start);
+        local[start + escape(path, size, local + start)] = '\0';
+        return local;
 }
 
 static void
@@ -59,12 +59,19 @@ observe_here(struct walk *walk, const char *path, int result, struct snapshot *s
                 atomic_store(&walk->out_of_memory, true);
 }
 
+/* A thing was passed over: the scan goes on, and fails at its end. */
+static enum scan_look
+skip_for_memory(struct walk *walk)
+{
+        atomic_store(&walk->out_of_memory, true);
+        return SCAN_SKIP;
+}
+
 /* Whether an open drift already says all that this stat could say. */
 static bool
-drift_is_current(struct walk *walk, const char *escaped, stat_mark mark)
+drift_is_current(struct walk *walk, const char *item, stat_mark mark)
 {
-        _cleanup_free_ char *item = NULL;
-        if (walk->options->full || !mark || asprintf(&item, "file:%s", escaped) < 0)
+        if (walk->options->full || !mark)
                 return false;
         pthread_mutex_lock(&walk->judge->lock);
         const char *name = baseline_header(walk->standing->baseline)->name;
@@ -75,13 +82,9 @@ drift_is_current(struct walk *walk, const char *escaped, stat_mark mark)
 }
 
 static bool
-item_wanted(const struct walk *walk, const char *escaped)
+item_wanted(const struct walk *walk, const char *item)
 {
-        if (!walk->options->n_items)
-                return true;
-        _cleanup_free_ char *item = NULL;
-        return asprintf(&item, "file:%s", escaped) >= 0 &&
-               item_selected(item, walk->options->items, walk->options->n_items);
+        return !walk->options->n_items || item_selected(item, walk->options->items, walk->options->n_items);
 }
 
 static enum scan_look
@@ -92,13 +95,15 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
         struct standing *s = walk->standing;
         char local[1024];
         _cleanup_free_ char *heap = NULL;
-        const char *escaped = escaped_path(path, local, sizeof local, &heap);
+        const char *item = item_of_path(path, local, sizeof local, &heap);
         size_t index;
         count(walk->options->files, 1);
-        if (!escaped || !item_wanted(walk, escaped))
+        if (!item)
+                return skip_for_memory(walk);
+        if (!item_wanted(walk, item))
                 return SCAN_SKIP;
         stat_mark mark = stat_mark_of(stx);
-        bool expected = baseline_file_find(s->baseline, escaped, strlen(escaped), &index);
+        bool expected = baseline_file_find(s->baseline, item + 5, strlen(item + 5), &index);
         if (expected)
                 s->met[index] = walk->pass;
         if (!walk->options->full) {
@@ -107,7 +112,7 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
                                 s->verified_s[index] = walk->now_s;
                         return SCAN_SKIP;
                 }
-                if (!expected && drift_is_current(walk, escaped, mark))
+                if (!expected && drift_is_current(walk, item, mark))
                         return SCAN_SKIP;
                 if (!walk->options->at_once) {
                         walk->options->hint(walk->options->userdata, path);
@@ -117,15 +122,12 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
         wish->content = wish->body = false;
         wish->prefix = UINT64_MAX;
         struct ruling ruling = {.standing = s, .scope = scope, .expected = expected, .index = index};
-        if (scope->mode == SCOPE_GROWING) {
-                _cleanup_free_ char *item = item_from_path(path);
-                pthread_mutex_lock(&walk->judge->lock); /* rotations are written under it */
-                if (item)
-                        rule_wish(&ruling, item, wish);
+        bool growing = scope->mode == SCOPE_GROWING; /* rotations are written under the lock */
+        if (growing)
+                pthread_mutex_lock(&walk->judge->lock);
+        rule_wish(&ruling, item, wish);
+        if (growing)
                 pthread_mutex_unlock(&walk->judge->lock);
-        } else {
-                rule_wish(&ruling, NULL, wish);
-        }
         if (expected && s->bits[index] & ENTRY_KEPT)
                 wish->body = false;
         return wish->content ? SCAN_READ : SCAN_STAT;
@@ -175,9 +177,13 @@ walk_seen(void *userdata, const char *path, const struct scope *scope, int resul
                 observe_here(walk, path, result, snapshot);
                 return;
         }
-        _cleanup_free_ char *item = item_from_path(path);
-        if (!item)
+        char local[1024];
+        _cleanup_free_ char *heap = NULL;
+        const char *item = item_of_path(path, local, sizeof local, &heap);
+        if (!item) {
+                skip_for_memory(walk);
                 return;
+        }
         struct ruling ruling = {.standing = walk->standing, .scope = scope};
         ruling.expected =
                 baseline_file_find(walk->standing->baseline, item + 5, strlen(item + 5), &ruling.index);
@@ -210,7 +216,10 @@ walk_single(struct walk *walk, const char *path, struct err *err)
         }
         _cleanup_snapshot_ struct snapshot snapshot = {0};
         struct snapshot_wish wish = {.own = walk->options->own, .n_own = walk->options->n_own};
-        if (!judge_wish(walk->judge, path, &wish))
+        int wished = judge_wish(walk->judge, path, &wish);
+        if (wished < 0)
+                return err_oom(err);
+        if (wished == JUDGE_NOT_OURS)
                 return 0;
         bool image = walk->options->root && walk->options->root[0]; /* the table's paths are the host's */
         int result = image ? snapshot_path(walk->options->root, path, &wish, &snapshot, err)
@@ -242,10 +251,10 @@ walk_unmet(struct walk *walk, struct err *err)
                 const char *path = baseline_file_path(b, i, &size);
                 if (walk->standing->met[i] == walk->pass)
                         continue;
-                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL;
-                if (!escaped || (r = unescape_new(escaped, &raw)) < 0)
+                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL, *item = NULL;
+                if (!escaped || unescape_new(escaped, &raw) < 0 || !(item = item_from_path(raw)))
                         return err_oom(err);
-                if (item_wanted(walk, escaped))
+                if (item_wanted(walk, item))
                         r = walk_single(walk, raw, err);
         }
         return r;
@@ -256,7 +265,7 @@ collect_unexpected(void *userdata, struct drift *drift)
 {
         struct text_list *list = userdata;
         if (strncmp(drift->item, "file:", 5) == 0)
-                return text_list_add(list, drift->item + 5, strlen(drift->item + 5));
+                return text_list_add(list, drift->item, strlen(drift->item));
         return 0;
 }
 
@@ -269,14 +278,14 @@ walk_open_drifts(struct walk *walk, struct err *err)
         for (size_t i = 0; i < list.count && r == 0; i++) {
                 _cleanup_free_ char *raw = NULL;
                 size_t below_size = walk->options->below ? strlen(walk->options->below) : 0;
-                r = unescape_new(list.items[i], &raw);
+                r = unescape_new(list.items[i] + 5, &raw);
                 bool under = r == 0 && (!below_size || (strncmp(raw, walk->options->below, below_size) == 0 &&
                                                                (!raw[below_size] || raw[below_size] == '/')));
                 if (under && item_wanted(walk, list.items[i]))
                         r = walk_single(walk, raw, err);
         }
         text_list_done(&list);
-        return r;
+        return r == -ENOMEM ? err_oom(err) : r;
 }
 
 static int

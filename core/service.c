@@ -170,7 +170,10 @@ static int
 log_record(void *userdata, const struct record *record)
 {
         struct json *value = NULL;
-        if (json_parse(record->body, strlen(record->body), &value, NULL) < 0)
+        int r = json_parse(record->body, strlen(record->body), &value, NULL);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
                 value = json_make("{s:I, s:s, s:n, s:{}}", "seq", (json_int)record->seq, "kind", "damaged",
                         "item", "detail");
         return json_push(userdata, value);
@@ -293,19 +296,6 @@ upload(struct call *call)
         return r < 0 ? failed(call, err_oom(call->err)) : say(call, json_make("{}"), false);
 }
 
-static struct json *
-split_words(const char *words)
-{
-        struct json *list = json_array_make();
-        while (list && words && *words) {
-                size_t size = strcspn(words, " ");
-                _cleanup_free_ char *word = strndup(words, size);
-                json_push(list, word ? json_string_new(word) : NULL);
-                words += size + (words[size] == ' ');
-        }
-        return list;
-}
-
 static int
 apply(struct call *call)
 {
@@ -334,7 +324,7 @@ apply(struct call *call)
         digest_hex(&result.id, id);
         r = say(call,
                 json_make("{s:s, s:I, s:s, s:o, s:b, s:b}", "name", result.name, "generation",
-                        (json_int)result.generation, "id", id, "signers", split_words(result.signers.data),
+                        (json_int)result.generation, "id", id, "signers", json_words(result.signers.data),
                         "adopted", result.adopted, "review_due", result.review_due),
                 false);
         buf_done(&result.signers);
@@ -447,7 +437,10 @@ backup(struct call *call)
         if (r)
                 return failed(call, r);
         stat(path, &st);
-        return say(call, json_make("{s:I}", "bytes", (json_int)st.st_size), false);
+        r = say(call, json_make("{s:I}", "bytes", (json_int)st.st_size), false);
+        if (r == EXIT_FAILED) /* what failed leaves no file */
+                unlink(path);
+        return r;
 }
 
 static int

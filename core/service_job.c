@@ -46,6 +46,7 @@ struct service_job {
         struct json *document;
         /* show */
         char *item, *path;
+        struct snapshot_wish wish;
         struct snapshot snapshot;
 };
 
@@ -287,24 +288,25 @@ prepare_show(struct instance *instance, struct service_job *job, struct err *err
         if (unescape_new(job->item + 5, &job->path) < 0)
                 return fail(err, "the item's path is not in its escaped form", "as driftctl diff prints it");
         memcpy(job->own, instance->own, sizeof job->own);
-        job->request.n_own = instance->n_own;
+        /* As it is judged (of a growing file a prefix), and with all its content where nobody judges it. */
+        if (judge_wish(instance->judge, job->path, &job->wish) < 0) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        job->wish.content = job->wish.body = true;
+        job->wish.own = job->own;
+        job->wish.n_own = instance->n_own;
+        job->wish.cancel = &job->cancel;
         return 0;
 }
 
 static void
 run_show(struct service_job *job)
 {
-        struct snapshot_wish wish = {
-                .content = true,
-                .body = true,
-                .prefix = UINT64_MAX,
-                .own = job->own,
-                .n_own = job->request.n_own,
-                .cancel = &job->cancel,
-        };
         _cleanup_mount_table_ struct mount_table mounts = {0};
         (void)mount_table_now(&mounts); /* without it, as far as the path leads */
-        job->result = judge_look(job->instance->judge, &mounts, job->path, &wish, &job->snapshot, &job->err);
+        job->result =
+                judge_look(job->instance->judge, &mounts, job->path, &job->wish, &job->snapshot, &job->err);
 }
 
 static int
@@ -419,13 +421,15 @@ reply_document(struct service_job *job, service_reply reply, void *userdata)
         int r = 0;
         json_each (drifts, i, drift) {
                 batch = batch ? batch : json_array_make();
-                json_push(batch, json_keep((struct json *)(uintptr_t)drift));
+                if (json_push(batch, json_keep((struct json *)(uintptr_t)drift)) < 0)
+                        r = -ENOMEM;
                 bool full = json_length(batch) == 256 || i + 1 == json_length(drifts);
                 if (r == 0 && full)
                         r = reply(userdata, json_make("{s:o}", "drifts", steal_pointer(&batch)), true);
         }
         json_free(batch);
-        json_put(job->document, "drifts", json_array_make());
+        if (r == 0)
+                r = json_put(job->document, "drifts", json_array_make());
         if (r == 0)
                 r = reply(userdata, json_make("{s:o}", "document", steal_pointer(&job->document)), false);
         return r ? -1 : 0;

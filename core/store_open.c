@@ -116,10 +116,11 @@ store_file_create(const char *path, struct err *err)
                 return err_set(err, -errno, "%s could not be made: %s", quote(path), strerror(errno));
         folder[strrchr(folder, '/') - folder + 1] = '\0';
         _cleanup_fd_ int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (folder_fd < 0 || fsync(folder_fd) < 0)
-                return err_set(
-                        err, -errno, "%s could not be made durable: %s", quote(folder), strerror(errno));
-        return 0;
+        if (folder_fd >= 0 && fsync(folder_fd) == 0)
+                return 0;
+        int error = errno;
+        unlink(path);
+        return err_set(err, -error, "%s could not be made durable: %s", quote(folder), strerror(error));
 }
 
 /* ---- the connection ---- */

@@ -30,8 +30,9 @@
 #include "daemon/walker.h"
 #include "daemon/watch.h"
 
-#define TURN_MS 5000        /* how often the slow circle takes its next files */
-#define LINKS_PASS_MS 10000 /* between passes that look for the other names of changed hard links */
+#define TURN_MS 5000 /* how often the slow circle takes its next files */
+#define LINKS_PASS_MS                                                                                        \
+        10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define UNVERIFIED_FOR_FULL                                                                                  \
@@ -65,6 +66,7 @@ struct engine {
         bool overflowed;
         uint64_t overflow_pass; /* the pass that mends it: one that began after it */
         bool links_changed;     /* a file of several names changed: inotify tells of one name only */
+        bool pass_failed;       /* and is to be tried again */
         bool gap_before;        /* there was a time without us before this start */
         void (*ready)(void *userdata);
         void *ready_userdata;
@@ -116,13 +118,14 @@ feed_lookers(struct engine *engine)
                 if (!entry)
                         return;
                 struct look *look = look_new(entry, dirty_path(entry));
-                if (look && judge_wish(instance->judge, look->path, &look->wish)) {
+                int r = look ? judge_wish(instance->judge, look->path, &look->wish) : -ENOMEM;
+                if (r == 0) {
                         look->wish.own = instance->own;
                         look->wish.n_own = instance->n_own;
                         ask_look(engine, look);
                         continue;
                 }
-                if (!look) /* no memory: look again later */
+                if (r < 0) /* no memory: look again later */
                         dirty_mark(engine->dirty, dirty_path(entry), dirty_from_pass(entry),
                                 clock_monotonic_ms() + LOOK_AGAIN_MS);
                 dirty_done(engine->dirty, entry);
@@ -200,7 +203,7 @@ static uint64_t
 open_drifts(struct engine *engine)
 {
         uint64_t count = 0;
-        judge_each(engine->instance->judge, count_all, &count);
+        judge_each_unsorted(engine->instance->judge, count_all, &count);
         return count;
 }
 
@@ -259,6 +262,13 @@ report_pass(struct engine *engine, const struct pass *pass)
         if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
+        }
+        if (pass->result < 0) { /* what it did not come to is unknown until one goes to its end */
+                engine->overflowed = true;
+                engine->pass_failed = true;
+                engine->overflow_pass = pass->number + 1;
+                instance_problem(instance, PROBLEM_OVERFLOW, 1, strerrordesc_np(-pass->result),
+                        "a pass failed; another is tried soon");
         }
         engine->last_quick_ms = clock_monotonic_ms();
         /* From now on what a pass finds happened under our eyes, or nearly. */
@@ -487,7 +497,7 @@ on_changed(void *userdata, const char *path)
 {
         struct engine *engine = userdata;
         struct snapshot_wish wish = {0};
-        if (!judge_wish(engine->instance->judge, path, &wish))
+        if (judge_wish(engine->instance->judge, path, &wish) == JUDGE_NOT_OURS)
                 return;
         if (!dirty_mark(engine->dirty, path, false, backoff(engine, path)))
                 mark_overflow(engine, "more changed paths than are kept");
@@ -519,7 +529,11 @@ on_mount(void *userdata, const char *path, const char *change)
         struct judge *judge = engine->instance->judge;
         struct snapshot_wish wish = {0};
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
-        if (!escaped || (!judge_wish(judge, path, &wish) && !judge_names_below(judge, escaped)))
+        if (!escaped) {
+                mark_overflow(engine, "no memory for a mount");
+                return;
+        }
+        if (judge_wish(judge, path, &wish) == JUDGE_NOT_OURS && !judge_names_below(judge, escaped))
                 return;
         instance_record(
                 engine->instance, "mount", NULL, json_make("{s:s, s:s}", "change", change, "where", escaped));
@@ -602,10 +616,10 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         take_turn(engine, now_ms);
         check_stuck(engine, now_ms);
         int64_t since_ms = now_ms - engine->last_quick_ms;
-        bool links = engine->links_changed && since_ms >= LINKS_PASS_MS;
-        if (engine->ready_told && (links || since_ms >= engine->quick_interval_s * 1000)) {
+        bool soon = (engine->links_changed || engine->pass_failed) && since_ms >= LINKS_PASS_MS;
+        if (engine->ready_told && (soon || since_ms >= engine->quick_interval_s * 1000)) {
                 engine->last_quick_ms = now_ms;
-                engine->links_changed = false;
+                engine->links_changed = engine->pass_failed = false;
                 walker_ask(engine->walker, PASS_QUICK, false);
         }
         pump(engine);

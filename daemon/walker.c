@@ -64,6 +64,7 @@ struct walker {
         bool over;                   /* it is: `pass` is to be taken once `before_over` hints are */
         size_t before_over;
         struct pass pass;
+        bool out_of_memory; /* something of the pass could not be kept */
         atomic_ullong files, bytes;
         atomic_bool cancel;                        /* of the pass */
         atomic_bool cancel_all;                    /* of the subtree too */
@@ -98,7 +99,7 @@ queue_hint(struct walker *walker, struct hint hint)
                 walker->n_hints++;
                 walker->hint_bytes += hint.body_size;
         } else if (hint.kind == HINT_PATH && hint.from_pass) {
-                walker->pass.unreadable.count++; /* not looked at: the pass is incomplete */
+                walker->out_of_memory = true; /* not looked at: the pass is incomplete */
         } else if (hint.kind == HINT_PATH) {
                 walker->want[PASS_QUICK] = true;
                 pthread_cond_broadcast(&walker->work);
@@ -200,12 +201,14 @@ on_problem(void *userdata, const char *path, int error)
 {
         struct walker *walker = userdata;
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
-        if (error == EXDEV || !escaped)
+        if (error == EXDEV)
                 return;
         bool gone = error == ENOENT || error == ENOTDIR;
-        bool named = gone && judge_names_path(walker->instance->judge, escaped);
+        bool named = gone && escaped && judge_names_path(walker->instance->judge, escaped);
         pthread_mutex_lock(&walker->lock);
-        if (named)
+        if (!escaped)
+                walker->out_of_memory = true;
+        else if (named)
                 count_place(&walker->pass.missing, escaped, NULL);
         else if (!gone)
                 count_place(&walker->pass.unreadable, escaped, strerrordesc_np(error));
@@ -331,6 +334,7 @@ begin_pass(struct walker *walker, enum pass_kind kind)
         walker->urgent = false;
         walker->pass = (struct pass){.kind = kind, .number = walker->asked, .started_ms = clock_now_ms()};
         walker->files = walker->bytes = 0;
+        walker->out_of_memory = false;
         atomic_store(&walker->cancel, walker->stopping);
 }
 
@@ -350,7 +354,7 @@ passes_main(void *argument)
                 pthread_mutex_unlock(&walker->lock);
                 int r = walk(walker, kind, background);
                 pthread_mutex_lock(&walker->lock);
-                walker->pass.result = r;
+                walker->pass.result = r == 0 && walker->out_of_memory ? -ENOMEM : r;
                 walker->pass.files = walker->files;
                 walker->pass.bytes = walker->bytes;
                 walker->over = true;

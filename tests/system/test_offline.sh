@@ -30,6 +30,36 @@ test_everything_works_without_a_daemon() {
     expect_exit 0 driftctl backup "$SCRATCH/copy.db"
 }
 
+test_show_tells_drift_that_nobody_has_looked_at_yet() {
+    need_root
+    printf 'one\n' >"$TREE/a"
+    first_steps
+    expect_exit 0 driftctl show "$TREE/a"
+    printf 'two\n' >"$TREE/a"
+    expect_exit 1 driftctl show --json "$TREE/a"
+    expect_json '.baselines[0].drift.change == "changed" and .baselines[0].drift.state == "open"'
+    printf 'x\n' >"$TREE/new"
+    expect_exit 1 driftctl show --json "$TREE/new"
+    expect_json '.baselines[0].drift.change == "unexpected"'
+    rm "$TREE/a"
+    expect_exit 1 driftctl show "$TREE/a"
+    expect_output '^missing'
+}
+
+test_show_of_a_log_that_grows() {
+    need_root
+    write_config "[files log]
+path = $TREE
+mode = growing"
+    printf 'one\n' >"$TREE/log"
+    first_steps
+    printf 'two\n' >>"$TREE/log"
+    expect_exit 0 driftctl show "$TREE/log"
+    expect_output 'as expected'
+    printf 'ONE\n' | dd of="$TREE/log" conv=notrunc status=none
+    expect_exit 1 driftctl show "$TREE/log"
+}
+
 test_what_was_done_offline_is_there_for_the_daemon() {
     need_root
     printf 'one\n' >"$TREE/a"

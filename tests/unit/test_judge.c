@@ -659,7 +659,7 @@ static uint64_t
 prefix_wished(const char *path)
 {
         struct snapshot_wish wish = {0};
-        ck_assert(judge_wish(judge, path, &wish));
+        ck_assert_int_eq(judge_wish(judge, path, &wish), 0);
         return wish.prefix;
 }
 
@@ -876,14 +876,14 @@ START_TEST(what_one_look_should_hold_is_asked_of_all_baselines)
 {
         struct snapshot_wish wish = {.content = true, .body = true, .prefix = 1};
         both_active("scope files etc path=/etc attributes=type,mode" STATIC_REST, SCOPE_ETC FILE_A);
-        ck_assert(judge_wish(judge, "/etc/a", &wish));
+        ck_assert_int_eq(judge_wish(judge, "/etc/a", &wish), 0);
         ck_assert(wish.content);
         ck_assert(wish.body);
         ck_assert_uint_eq(wish.prefix, UINT64_MAX);
-        ck_assert(!judge_wish(judge, "/bin/a", &wish));
+        ck_assert_int_eq(judge_wish(judge, "/bin/a", &wish), JUDGE_NOT_OURS);
         ck_assert(!wish.content);
         active(1, SCOPE_RUN);
-        ck_assert(judge_wish(judge, "/run/a", &wish)); /* a stat is enough */
+        ck_assert_int_eq(judge_wish(judge, "/run/a", &wish), 0); /* a stat is enough */
         ck_assert(!wish.content);
         ck_assert(!wish.body);
 }
@@ -1184,7 +1184,7 @@ see_live(const char *name)
         struct statx stx;
         struct snapshot_wish wish = {0};
         _cleanup_snapshot_ struct snapshot snapshot = {0};
-        ck_assert(judge_wish(judge, in(name), &wish));
+        ck_assert_int_eq(judge_wish(judge, in(name), &wish), 0);
         int result = snapshot_path("", in(name), &wish, &snapshot, NULL);
         ck_assert_int_ge(result, 0);
         if (result != SNAPSHOT_GONE) {
