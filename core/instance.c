@@ -918,8 +918,9 @@ instance_walk_problem(void *userdata, const char *path, int error)
 struct json *
 instance_asked(const struct instance *instance, struct json *detail)
 {
-        if (detail && instance->asked)
-                json_put(detail, "asked", json_keep((struct json *)(uintptr_t)instance->asked));
+        if (detail && instance->asked &&
+                json_put(detail, "asked", json_keep((struct json *)(uintptr_t)instance->asked)) < 0)
+                return json_free(detail);
         return detail;
 }
 

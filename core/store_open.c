@@ -301,6 +301,45 @@ store_connect(struct store *store, struct err *err)
         return r ? r : store_log_keep(store, false, err);
 }
 
+/* Reads a file of the connection to its end, by the descriptor that it has. */
+static int
+file_read_through(struct store *store, int which, struct err *err)
+{
+        char bytes[4096];
+        sqlite3_file *file = NULL;
+        sqlite3_int64 size = 0;
+        int rc = sqlite3_file_control(store->db, "main", which, &file);
+        if (rc != SQLITE_OK || !file || !file->pMethods)
+                return 0; /* there is none */
+        rc = file->pMethods->xFileSize(file, &size);
+        for (sqlite3_int64 at = 0; at < size && rc == SQLITE_OK; at += (sqlite3_int64)sizeof bytes)
+                rc = file->pMethods->xRead(file, bytes, sizeof bytes, at);
+        return rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ ? 0 : db_error(store, rc, "read", err);
+}
+
+/*
+ * A page that the disk did not give is, to quick_check, a page that is wrong: an answer, and no error. But
+ * what could not be read is no damage (a damaged store is set aside, with all its history). So before it is
+ * called that, everything is read, and the question put again.
+ */
+static int
+pages_check(struct store *store, struct err *err)
+{
+        static const char *const pragma = "PRAGMA quick_check(1)", *const what = "SQLite's quick_check found";
+        struct err first = {0};
+        const struct err damage = store->damage;
+        int r = pragma_expect(store, pragma, "ok", what, &first);
+        if (r != STORE_DAMAGED) {
+                if (r != 0 && err)
+                        *err = first;
+                return r;
+        }
+        store->damage = damage;
+        r = file_read_through(store, SQLITE_FCNTL_FILE_POINTER, err);
+        r = r ? r : file_read_through(store, SQLITE_FCNTL_JOURNAL_POINTER, err);
+        return r ? r : pragma_expect(store, pragma, "ok", what, err);
+}
+
 static int
 contents_check(struct store *store, unsigned *ret_version, struct err *err)
 {
@@ -312,7 +351,7 @@ contents_check(struct store *store, unsigned *ret_version, struct err *err)
         if (r == 0)
                 r = schema_check(store, store_migrations, version, err);
         if (r == 0)
-                r = pragma_expect(store, "PRAGMA quick_check(1)", "ok", "SQLite's quick_check found", err);
+                r = pages_check(store, err);
         if (r == 0)
                 *ret_version = version;
         return r;
