@@ -134,6 +134,8 @@ entry_is_whole(const struct pending_entry *entry)
                 return entry->detail;
         case PENDING_DRIFT:
                 return entry->item && entry->baseline && entry->detail;
+        case PENDING_ROW:
+                return entry->item && entry->baseline;
         case PENDING_BODY:
                 return entry->body;
         case PENDING_VALUE:
@@ -566,7 +568,8 @@ restore_drift(void *userdata, const struct ledger_row *row)
         _cleanup_free_ char *cause = row->cause ? strdup(row->cause) : NULL;
         int change = name_index(change_names, CHANGE_COUNT, row->change, strlen(row->change));
         int severity = name_index(severity_names, SEVERITY_COUNT, row->severity, strlen(row->severity));
-        if (!item || !attributes || (row->ack_by && !by) || (row->ack_reason && !why))
+        if (!item || !attributes || (row->ack_by && !by) || (row->ack_reason && !why) ||
+                (row->cause && !cause))
                 return -ENOMEM;
         if (change < 0 || severity < 0)
                 return 0; /* a row that is not ours: the next look finds the drift again */

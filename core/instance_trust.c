@@ -477,8 +477,11 @@ load_baselines(struct instance *instance, struct err *err)
         r = marks_read(instance, &marks, &why);
         if (r == -ENOMEM)
                 return err_oom(err);
-        if (r)
+        if (r == -EBADMSG || r > 0)
                 report_broken(instance, "high-water marks", why.text);
+        else if (r) /* no word of theirs can be taken, but nobody has tampered with them */
+                snprintf(instance->broken_why, sizeof instance->broken_why, "high-water marks: %.400s",
+                        why.text);
         bool readable = r == 0;
         if (instance->trust && mark_raise(&loading.in_store, MARK_TRUST, trust_generation(instance->trust),
                                        trust_id(instance->trust)) < 0)
@@ -911,8 +914,12 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
 int
 instance_verify_baselines(struct instance *instance, uint64_t *ret_baselines, struct err *err)
 {
+        _cleanup_(marks_done) struct marks marks = {0};
         int r = instance_load_baselines(instance, err);
         if (r)
+                return r;
+        r = marks_read(instance, &marks, err);
+        if (r < 0 && r != -EBADMSG) /* what cannot be read is neither good nor forged */
                 return r;
         *ret_baselines = judge_baselines(instance->judge);
         instance_refresh_trust_problems(instance);
