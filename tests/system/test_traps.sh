@@ -365,28 +365,37 @@ attributes = type content"
     expect_output '256 GiB'
 }
 
-# strace is the witness: what was opened for reading is named by the kernel.
+# A daemon with a witness: what it opens is named by the kernel. (LeakSanitizer cannot look at a traced process.)
+start_traced() {
+    ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0 strace -ff -qq -yy -e trace=open,openat,openat2,getdents64 \
+        -o "$SCRATCH/strace" "$BUILD/driftd" --config "$CONFIG" >>"$SCRATCH/driftd.log" 2>&1 9>&- &
+    TRACER=$!
+    remember_process "$TRACER"
+    wait_until 60 is_listening
+    DAEMON=$(pgrep -P "$TRACER" driftd)
+}
+
+# $SCRATCH/strace then holds what all threads did.
+stop_traced() {
+    kill -TERM "$DAEMON"
+    wait "$TRACER" || true
+    DAEMON=
+    cat "$SCRATCH"/strace.* >"$SCRATCH/strace"
+}
+
 test_no_fifo_device_or_socket_is_opened_under_any_look() {
     need_root
     mkfifo "$TREE/fifo"
     mknod "$TREE/zero" c 1 5
     mknod "$TREE/block" b 7 250
     first_steps
-    strace -ff -qq -yy -e trace=open,openat,openat2 -o "$SCRATCH/strace" "$BUILD/driftd" --config "$CONFIG" \
-        >>"$SCRATCH/driftd.log" 2>&1 9>&- &
-    local tracer=$!
-    remember_process "$tracer"
-    wait_until 60 is_listening
-    DAEMON=$(pgrep -P "$tracer" driftd)
+    start_traced
     mkfifo "$TREE/later"
     leave_socket "$TREE/socket"
     wait_until "$LIVE" has_drift "file:$TREE/later" unexpected
     wait_until "$LIVE" has_drift "file:$TREE/socket" unexpected
     expect_exit 1 driftctl diff --full
-    kill -TERM "$DAEMON"
-    wait "$tracer" || true
-    DAEMON=
-    cat "$SCRATCH"/strace.* >"$SCRATCH/strace"
+    stop_traced
     grep -q "$TREE" "$SCRATCH/strace" || fail "strace saw nothing: the test shows nothing"
     # O_PATH opens nothing; what /proc/self/fd is asked for again is read.
     ! grep -E "= [0-9]+<$TREE/(fifo|later|zero|block|socket)" "$SCRATCH/strace" | grep -v O_PATH ||
@@ -409,22 +418,15 @@ test_a_parent_swapped_for_a_link_all_the_time_never_leads_to_the_target() {
     done
     ln -s "$SCRATCH/target" "$TREE/link"
     first_steps
-    strace -ff -qq -yy -e trace=open,openat,openat2,getdents64 -o "$SCRATCH/strace" "$BUILD/driftd" --config "$CONFIG" \
-        >>"$SCRATCH/driftd.log" 2>&1 9>&- &
-    local tracer=$! until=$((SECONDS + ${SWAP_SECONDS:-8})) looks=0
-    remember_process "$tracer"
-    wait_until 60 is_listening
-    DAEMON=$(pgrep -P "$tracer" driftd)
+    start_traced
+    local until=$((SECONDS + ${SWAP_SECONDS:-8})) looks=0
     trap_start swap "$TREE/dir" "$TREE/link"
     while ((SECONDS < until)); do
         driftctl diff --full --json >"$OUT" || [[ $? -le 2 ]]
         looks=$((looks + 1))
     done
     trap_end
-    kill -TERM "$DAEMON"
-    wait "$tracer" || true
-    DAEMON=
-    cat "$SCRATCH"/strace.* >"$SCRATCH/strace"
+    stop_traced
     [[ $looks -gt 3 ]] || fail "only $looks looks were taken: the test shows nothing"
     grep -q "<$TREE/dir/sub/f1" "$SCRATCH/strace" || fail "strace saw no file opened: the test shows nothing"
     ! grep -F "<$SCRATCH/target" "$SCRATCH/strace" || fail "the target was opened"
