@@ -389,7 +389,8 @@ run_client_bless() {
 asks() {
     code=0
     driftctl "$@" >"$HERE/stdout" 2>"$HERE/stderr" </dev/null || code=$?
-    [[ $code -lt 100 ]] || wrong "hang: no answer to $1"
+    # A daemon whose sockets fail for good has no way to answer; and no answer is none of "clean".
+    [[ $code -lt 100 || $KIND/$MODE == socket/good ]] || wrong "hang: no answer to $1"
 }
 
 # The life of a daemon: start, first pass, a change that is found by itself, one that is put right, a new folder, questions,
