@@ -76,7 +76,10 @@ take_word(const char *word, size_t size, char *ret, size_t ret_size)
 static bool
 take_name(const char *word, size_t size, char ret[static DPKG_NAME_MAX])
 {
-        return take_word(word, size, ret, DPKG_NAME_MAX) && ret[0] != '.' && ret[0] != ':';
+        if (take_word(word, size, ret, DPKG_NAME_MAX) && ret[0] != '.' && ret[0] != ':')
+                return true;
+        ret[0] = '\0'; /* a stanza would go on under a name that was refused */
+        return false;
 }
 
 /* "<none>" and nothing are no version. */
