@@ -112,9 +112,10 @@ enum instance_flags {
 };
 
 enum instance_result {
-        INSTANCE_BUSY = 1,      /* another program holds the store */
-        INSTANCE_REFUSED = 2,   /* a baseline or trust file does not hold: exit 3, recorded */
-        INSTANCE_MALFORMED = 3, /* bad input: exit 4, nothing changed */
+        INSTANCE_BUSY = 1,       /* another program holds the store */
+        INSTANCE_REFUSED = 2,    /* a baseline or trust file does not hold: exit 3, recorded */
+        INSTANCE_MALFORMED = 3,  /* bad input: exit 4, nothing changed */
+        INSTANCE_SUPERSEDED = 4, /* another proposal from the same parent was first: exit 4, recorded */
 };
 
 /*
@@ -170,7 +171,8 @@ struct apply_result {
         struct buf signers; /* blank-separated */
         bool adopted, review_due;
 };
-/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED or INSTANCE_MALFORMED with the reason, < 0.
+/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or INSTANCE_SUPERSEDED
+ * with the reason, < 0.
  * Flushes. */
 int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err);

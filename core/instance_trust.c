@@ -208,7 +208,21 @@ struct loading {
         struct marks in_store; /* the newest generation of each name */
         struct marks before;   /* the one before it, where there is one */
         struct marks active;   /* in force */
+        /* Where a candidate is given, what the rows say of it. */
+        const struct baseline *candidate;
+        bool was_applied;  /* it was in force before: to apply it again is a replay */
+        bool has_siblings; /* its parent was in force here, whatever followed on it */
 };
+
+static void
+note_candidate(struct loading *loading, const struct baseline_row *row)
+{
+        const struct baseline_header *header = baseline_header(loading->candidate);
+        loading->was_applied |= digest_equal(&row->id, baseline_id(loading->candidate));
+        loading->has_siblings |= header->generation == 1 ? row->generation == 1
+                                                         : row->generation == header->generation - 1 &&
+                                                                   digest_equal(&row->id, &header->parent);
+}
 
 /* Rows come by name, and then by generation. */
 static int
@@ -220,6 +234,8 @@ note_row(void *userdata, const struct baseline_row *row)
                 mark_raise(&loading->in_store, row->name, row->generation, &row->id) < 0 ||
                 (row->active && mark_raise(&loading->active, row->name, row->generation, &row->id) < 0))
                 return -ENOMEM;
+        if (loading->candidate)
+                note_candidate(loading, row);
         return 0;
 }
 
@@ -669,12 +685,31 @@ check_generation(const struct baseline *b, const struct mark *held, const struct
                 "apply that generation, or one above it");
 }
 
+/* Somebody else's proposal from the same parent was applied first: two people at work, not a replay. */
+static bool
+is_superseded(const struct loading *loading)
+{
+        const struct baseline_header *header = baseline_header(loading->candidate);
+        const struct mark *held = mark_named(&loading->in_store, header->name);
+        return held && header->generation <= held->generation && loading->has_siblings &&
+               !loading->was_applied && strcmp(header->host, "*") != 0;
+}
+
+static int
+superseded(const struct baseline_header *header, struct err *err)
+{
+        err_set(err, INSTANCE_SUPERSEDED,
+                "another proposal was applied first: generation %" PRIu64 " of %s is there already",
+                header->generation, header->name);
+        return err_hint(err, INSTANCE_SUPERSEDED, "propose or bless anew from what is active now");
+}
+
 static int
 check_baseline(struct instance *instance, const struct baseline *b, const struct buf *approvals,
         struct trust_verdict *verdict, bool *ret_adopted, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
-        _cleanup_(loading_done) struct loading loading = {.instance = instance};
+        _cleanup_(loading_done) struct loading loading = {.instance = instance, .candidate = b};
         _cleanup_(marks_done) struct marks marks = {0};
         if (strcmp(header->host, "*") != 0 && strcmp(header->host, instance->host) != 0)
                 return refuse(
@@ -693,13 +728,17 @@ check_baseline(struct instance *instance, const struct baseline *b, const struct
         r = store_value_get(instance->store, key, &doubts, NULL);
         if (r && r != STORE_NONE)
                 return err_set(err, r < 0 ? r : -EIO, "the store could not be read");
-        r = check_generation(b, mark_named(&loading.in_store, header->name), mark_named(&marks, header->name),
-                doubts != NULL, ret_adopted, err);
+        bool late = is_superseded(&loading);
+        r = late ? 0
+                 : check_generation(b, mark_named(&loading.in_store, header->name),
+                           mark_named(&marks, header->name), doubts != NULL, ret_adopted, err);
         if (r)
                 return r;
         *ret_adopted = *ret_adopted || damaged;
         r = instance_judge_approvals(instance, b, approvals, verdict, err);
-        return r > 0 ? (err->code = INSTANCE_REFUSED) : r;
+        if (r > 0)
+                return err->code = INSTANCE_REFUSED;
+        return r || !late ? r : superseded(header, err);
 }
 
 static int

@@ -88,7 +88,7 @@ test_an_empty_value_is_refused() {
 test_an_expired_baseline_is_not_nothing_to_bless() {
     put "$TREE/a" 'one\n'
     first_steps
-    bless_all --expires +1s
+    bless_all --expires +3s
     wait_until 10 expired
     expect_exit 2 driftctl diff
     expect_exit 4 driftctl bless --ticket T --key "$KEYS/alice" --yes

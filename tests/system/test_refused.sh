@@ -9,11 +9,11 @@ begin() {
     printf 'two\n' >"$TREE/a"
 }
 
-# refused WORDS — apply $SCRATCH/next.baseline
+# refused WORDS [STATUS] — apply $SCRATCH/next.baseline
 refused() {
     local before
     before=$(driftctl log --json --kind reject | wc -l)
-    expect_exit 3 driftctl apply "$SCRATCH/next.baseline"
+    expect_exit "${2:-3}" driftctl apply "$SCRATCH/next.baseline"
     expect_error "$1"
     expect_equal "$(active_id)" "$active" "the active baseline"
     expect_equal "$(driftctl log --json --kind reject | wc -l)" "$((before + 1))" "the number of rejects in the history"
@@ -87,6 +87,23 @@ test_replayed() {
     active=$(active_id)
     printf 'three\n' >"$TREE/a"
     refused '.'
+}
+
+# Two people propose from the same generation: who comes second is told so, and is not called a forger.
+test_late() {
+    begin
+    propose && sign
+    bless_all
+    active=$(active_id)
+    printf 'three\n' >"$TREE/a"
+    refused 'another proposal was applied first' 4
+    # However late.
+    bless_all
+    active=$(active_id)
+    printf 'four\n' >"$TREE/a"
+    refused 'another proposal was applied first' 4
+    sed -i '/BEGIN/,$d' "$SCRATCH/next.baseline.approval"
+    refused 'signature|approv'
 }
 
 test_for_another_host() {
