@@ -56,6 +56,7 @@ struct probe_request {
 
 enum probe_result {
         PROBE_FAILED = 1, /* nothing can be said of the domain: err says why, and what to do */
+        PROBE_ABSENT = 2, /* the same, and for sure because the software is not on this host */
 };
 
 struct probe {
