@@ -305,7 +305,7 @@ append_settings_and_waivers(const struct making *making, struct buf *ret)
         struct text_list lines = {0};
         int r = 0;
         for (size_t i = 0; i < n_settings && r == 0; i++)
-                r = buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op, settings[i].value);
+                r = setting_append(&settings[i], ret);
         for (size_t i = 0; i < n_waivers + request->n_waivers && r == 0; i++) {
                 _cleanup_buf_ struct buf line = {0};
                 const struct waiver *waiver = i < n_waivers ? &waivers[i] : &request->waivers[i - n_waivers];
