@@ -37,12 +37,6 @@ struct judging {
         size_t n, room;
 };
 
-static int
-domain_of(const char *item)
-{
-        return name_index(scope_domain_names, SCOPE_DOMAIN_COUNT, item, strcspn(item, ":["));
-}
-
 static const struct scope *
 scope_of_domain(const struct baseline *baseline, enum scope_domain domain)
 {
@@ -65,7 +59,7 @@ settings_open(struct standing *s)
         if (!s->settings || !s->globs)
                 return -ENOMEM;
         for (size_t i = 0; i < s->n_settings; i++)
-                if (strpbrk(lines[i].item, "*?"))
+                if (setting_is_glob(lines[i].item))
                         s->globs[s->n_globs++] = i;
         return 0;
 }
@@ -140,7 +134,7 @@ settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret)
                 ret->settings_unknown += fresh && state->look == SETTING_UNKNOWN;
                 if (fresh || ret->settings++)
                         continue;
-                int domain = domain_of(lines[i].item);
+                int domain = setting_domain(lines[i].item);
                 const char *why = domain >= 0 ? s->probe_failed[domain] : NULL;
                 snprintf(ret->settings_where, sizeof ret->settings_where, "%s: %.200s",
                         domain >= 0 ? scope_domain_names[domain] : "?", why ? why : "not looked at yet");
@@ -236,7 +230,7 @@ judge_lines(struct judging *judging)
         readings[judging->look->scope->domain] = judging->look->reading;
         int r = 0;
         for (size_t i = 0; i < n && r == 0; i++) {
-                if (domain_of(lines[i].item) != (int)judging->look->scope->domain)
+                if (setting_domain(lines[i].item) != (int)judging->look->scope->domain)
                         continue;
                 judging->line = &lines[i];
                 judging->line_unknown = false;
@@ -438,7 +432,7 @@ resolve_others(struct judging *judging)
                 for (struct drift **slot = &judge->buckets[i]; *slot && r == 0;) {
                         struct drift *drift = *slot;
                         bool ours = strcmp(drift->baseline, header->name) == 0 &&
-                                    domain_of(drift->item) == (int)judging->look->scope->domain;
+                                    setting_domain(drift->item) == (int)judging->look->scope->domain;
                         if (!ours || is_found(judging, drift->item)) {
                                 slot = &drift->next;
                                 continue;
@@ -479,7 +473,7 @@ note_failed(struct judging *judging)
         enum scope_domain domain = judging->look->scope->domain;
         char **why = &judging->standing->probe_failed[domain];
         for (size_t i = 0; i < n; i++)
-                if (domain_of(lines[i].item) == (int)domain)
+                if (setting_domain(lines[i].item) == (int)domain)
                         judging->standing->settings[i].look = SETTING_NOT_LOOKED;
         free(*why);
         *why = judging->look->failed ? strdup(judging->look->failed) : NULL;
@@ -571,7 +565,7 @@ judge_named(struct judge *judge, const struct scope *scope, struct text_list *re
                 if (!own || !own->named_only || !scope_same_probe(own, scope))
                         continue;
                 for (size_t j = 0; j < n && r == 0; j++)
-                        if (domain_of(lines[j].item) == (int)scope->domain)
+                        if (setting_domain(lines[j].item) == (int)scope->domain)
                                 r = text_list_add(ret, lines[j].item, strlen(lines[j].item));
                 /* (A condition is of the same domain, and its item is asked for too.) */
                 for (size_t j = 0; j < n && r == 0; j++) {

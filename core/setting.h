@@ -6,16 +6,17 @@
  *     set ITEM OPERATOR VALUE [quantifier=all|any|none] [default=VALUE] [if=CONDITION]
  * [severity=high|medium|low] [control=TEXT]... [reason=TEXT]
  *
- * in this order, each field escaped; CONDITION is `ITEM OPERATOR VALUE` escaped as a whole. ITEM may be a
- * glob (item.h): then the quantifier says how many of the items that it matches must meet it (left out: all);
- * that none matches is no failure of `all` and `none`. A literal item that is not there is judged by
- * `default` where one is written.
+ * in this order, each field escaped; an empty VALUE is written \x00; CONDITION is `ITEM OPERATOR VALUE`
+ * escaped as a whole. ITEM may be a glob (item.h): then the quantifier says how many of the items that it
+ * matches must meet it (left out: all); that none matches is no failure of `all` and `none`. A literal item
+ * that is not there is judged by `default` where one is written. core/setting_judge.h does the judging.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/buf.h"
 #include "core/err.h"
 #include "core/scope.h" /* enum severity */
 
@@ -24,12 +25,12 @@ enum setting_operator {
         SETTING_NE,     /* */
         SETTING_IN,     /* one of the blank-separated words */
         SETTING_NOT_IN, /* */
-        SETTING_LT,     /* numbers (decimal, or 0x, signed, 64 bits), or versions `TLSv1.2` of one kind */
+        SETTING_LT,     /* numbers (decimal, or 0x, -2^63 to 2^64-1), or versions `TLSv1.2` of one kind */
         SETTING_LE,     /* `10:30:60` and `4096 87380` compare field by field, and each field must hold */
         SETTING_GT,
         SETTING_GE,
         SETTING_BETWEEN,   /* `LOW HIGH`, both included */
-        SETTING_REGEX,     /* extended (regex(7)), of the whole value */
+        SETTING_REGEX,     /* extended (regex(7)), of the whole value; bounded (setting_regex.c) */
         SETTING_EXISTS,    /* VALUE is `-` */
         SETTING_ABSENT,    /* VALUE is `-` */
         SETTING_SUBSET_OF, /* sets: words parted by commas or blanks */
@@ -51,13 +52,13 @@ extern const char *const setting_quantifier_names[SETTING_QUANTIFIER_COUNT];
 struct setting {
         const char *item;
         enum setting_operator op;
-        const char *value;
+        const char *value; /* may be empty */
         enum setting_quantifier quantifier;
         const char *fallback;  /* default=; NULL: none */
         const char *condition; /* if=; NULL: none */
         bool has_severity;     /* else that of the scope, or medium */
         enum severity severity;
-        const char *controls; /* the escaped texts, blank-separated; NULL: none */
+        const char *controls; /* the escaped texts, sorted (strcmp), blank-separated; NULL: none */
         const char *reason;   /* NULL: none */
 };
 
@@ -69,6 +70,11 @@ struct setting {
 int setting_parse(char *line, struct setting *ret, struct err *err);
 /* The canonical line with `set ` and its newline. -ENOMEM. */
 int setting_append(const struct setting *setting, struct buf *buf);
+
+/* The domain of an item or of a glob over items (`sshd**:permitrootlogin`: in every context): SCOPE_SYSCTL
+ * and so on; -EINVAL: none that has settings. */
+int setting_domain(const char *item) _pure_;
+bool setting_is_glob(const char *item) _pure_;
 
 enum setting_answer { SETTING_MET, SETTING_NOT_MET, SETTING_INCOMPARABLE /* neither: `abc` is no number */ };
 /* Whether a value (raw; NULL: it is not there) meets an operator and its escaped operand. error: of a read
