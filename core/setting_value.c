@@ -406,8 +406,7 @@ setting_operand_check(enum setting_operator op, const char *operand, struct err 
         if (r == -ENOMEM)
                 return err_oom(err);
         if (r < 0)
-                return err_set(err, r, "\"%s\" does not fit %s: %s",
-                        quote_bytes(&(struct quote){{0}}, operand, strlen(operand)),
+                return err_set(err, r, "\"%s\" does not fit %s: %s", quote(operand),
                         setting_operator_names[op], inner.text);
         return 0;
 }
