@@ -178,8 +178,9 @@ base_name(const char *path)
 }
 
 /*
- * What the next start would bring, where that is not what is in force: "reverts at reboot (99-hardening.conf:12 says 0)".
- * Of the configured side as an item of its own: "from the next reboot on (99-hardening.conf:12)".
+ * What the next start would bring, where that is not what is in force: "reverts at reboot
+ * (99-hardening.conf:12 says 0)". Of the configured side as an item of its own: "from the next reboot on
+ * (99-hardening.conf:12)".
  */
 static int
 append_views(const struct json *drift, struct buf *ret)

@@ -79,7 +79,9 @@ look(struct instance *instance, const struct audit_request *request, struct err 
                 .userdata = &problems,
         };
         struct settings_request settings = {
-                .not_here = request->root[0] ? "an image has no settings in force: they are judged on the running host" : NULL,
+                .not_here = request->root[0]
+                                    ? "an image has no settings in force: they are judged on the running host"
+                                    : NULL,
                 .cancel = request->cancel,
         };
         int r = judge_scan(instance->judge, &scan, err);

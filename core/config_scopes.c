@@ -214,8 +214,7 @@ config_scopes_resolved(const struct config *config, struct scope **ret, size_t *
 }
 
 int
-config_probe_scope(
-        const struct config *config, enum scope_domain domain, struct scope *ret, struct err *err)
+config_probe_scope(const struct config *config, enum scope_domain domain, struct scope *ret, struct err *err)
 {
         static const char *const paths[SCOPE_DOMAIN_COUNT] = {
                 [SCOPE_SYSCTL] = "/proc/sys", [SCOPE_SSHD] = "/etc/ssh/sshd_config"};

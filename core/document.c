@@ -439,9 +439,11 @@ document_show(struct instance *instance, const char *item, int result, const str
 
 /* ---- settings ---- */
 
-/* The `set` lines of a baseline that speak of an item by its name or a glob; the first stands for `expected`. */
+/* The `set` lines of a baseline that speak of an item by its name or a glob; the first stands for `expected`.
+ */
 static int
-lines_of_setting(const struct baseline *b, const char *item, struct buf *ret, const struct setting **ret_first)
+lines_of_setting(
+        const struct baseline *b, const char *item, struct buf *ret, const struct setting **ret_first)
 {
         size_t n;
         const struct setting *lines = baseline_settings(b, &n);
@@ -482,8 +484,8 @@ show_setting_baseline(struct showing *showing, size_t index, const struct settin
                        : NULL,
                 "rule", rule.size ? rule.data : NULL, "expected",
                 line ? json_make("{s:o}", "value", setting_expected_json(line)) : json_null_new(), "actual",
-                seen ? json_make("{s:o}", "value", setting_value_json(actual->value)) : json_null_new(), "drift",
-                steal_pointer(&showing->drift));
+                seen ? json_make("{s:o}", "value", setting_value_json(actual->value)) : json_null_new(),
+                "drift", steal_pointer(&showing->drift));
 }
 
 int
@@ -505,8 +507,9 @@ document_show_setting(struct instance *instance, const char *item, const struct 
                 unreadable ? "unreadable"
                 : actual   ? "present"
                            : "gone",
-                "baselines", baselines, "history", history_of(instance, item), "line_diff", "line_diff_reason",
-                "covered", covered, "views", actual ? views_json(actual) : json_null_new(), "reason", reason);
+                "baselines", baselines, "history", history_of(instance, item), "line_diff",
+                "line_diff_reason", "covered", covered, "views",
+                actual ? views_json(actual) : json_null_new(), "reason", reason);
         return *ret ? 0 : err_oom(err);
 }
 

@@ -822,7 +822,8 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
         instance_problem(instance, PROBLEM_DRIFT_LIMIT, judge_refused(instance->judge),
                 "more open drifts than are kept", "bless or revert what is listed, then look again");
         instance_problem(instance, PROBLEM_NOT_PROBED, coverage.settings, coverage.settings_where,
-                "these settings are not known now: driftctl show ITEM tells of one, driftctl scan looks again");
+                "these settings are not known now: driftctl show ITEM tells of one, driftctl scan looks "
+                "again");
 }
 
 static void

@@ -10,14 +10,17 @@
 #include "core/probe.h"
 
 static int
-look_at(struct judge *judge, const struct scope *scope, const struct settings_request *request, struct err *err)
+look_at(struct judge *judge, const struct scope *scope, const struct settings_request *request,
+        struct err *err)
 {
         _cleanup_probe_reading_ struct probe_reading reading = {0};
         _cleanup_free_ char *helpers = probe_helpers();
         struct err why = {0};
         struct probe_request ask = {.scope = scope, .helpers = helpers, .cancel = request->cancel};
-        struct settings_look look = {
-                .scope = scope, .now_ms = clock_now_ms(), .unobserved = request->unobserved, .failed = request->not_here};
+        struct settings_look look = {.scope = scope,
+                .now_ms = clock_now_ms(),
+                .unobserved = request->unobserved,
+                .failed = request->not_here};
         if (!helpers)
                 return err_oom(err);
         int r = request->not_here ? PROBE_FAILED : probe_read(&ask, &reading, &why);

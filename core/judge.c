@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The judge (its drifts are in judge_drift.c, what is said of one path in judge_rule.c, its scans in
- * judge_scan.c, settings in judge_setting.c). Two kinds of memory: the standings (for each baseline, per expectation: the stat mark under
- * which it was last judged, when its content was verified, in which pass it was met) and the open drifts
- * by (baseline, item). The standings' arrays are written by many threads, one word at a time; the drifts
- * only under the lock.
+ * judge_scan.c, settings in judge_setting.c). Two kinds of memory: the standings (for each baseline, per
+ * expectation: the stat mark under which it was last judged, when its content was verified, in which pass it
+ * was met) and the open drifts by (baseline, item). The standings' arrays are written by many threads, one
+ * word at a time; the drifts only under the lock.
  *
  * Invariants: a mark is stored only after the thing was judged; a mark of 0 means "look again"; verified
  * times move only when content was read and met its expectation (for things without content: when they
@@ -283,7 +283,8 @@ resolve_orphans(struct judge *judge)
                         const struct scope *scopes = s ? baseline_scopes(s->baseline, &n_scopes) : NULL;
                         bool is_file = strncmp((*slot)->item, "file:", 5) == 0;
                         bool lives = s && (is_file ? scope_for_item(scopes, n_scopes, (*slot)->item) ||
-                                                             baseline_file_find(s->baseline, path, strlen(path), &index)
+                                                                  baseline_file_find(s->baseline, path,
+                                                                          strlen(path), &index)
                                                    : settings_speak_of(s, (*slot)->item));
                         if (lives)
                                 slot = &(*slot)->next;

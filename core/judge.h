@@ -27,10 +27,10 @@ struct drift {
         enum change change;
         enum severity severity;
         int64_t first_seen_ms, last_change_ms;
-        bool unobserved;                /* it happened while nobody looked */
-        char *attributes;               /* JSON array, as in diff --json */
-        char *views; /* of a setting: JSON object, as in diff --json; NULL: not looked at since the start */
-        char *reason;                   /* CHANGE_UNKNOWN: why, in words; else NULL */
+        bool unobserved;  /* it happened while nobody looked */
+        char *attributes; /* JSON array, as in diff --json */
+        char *views;  /* of a setting: JSON object, as in diff --json; NULL: not looked at since the start */
+        char *reason; /* CHANGE_UNKNOWN: why, in words; else NULL */
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
         char *ack_by, *ack_reason;      /* NULL: not acknowledged */
         int64_t ack_ms;
@@ -131,7 +131,7 @@ struct settings_look {
         const struct scope *scope;           /* the parameters of the look: judge_probes */
         const struct probe_reading *reading; /* NULL: nothing can be said of the domain */
         const char *failed;                  /* then: why */
-        bool named;      /* the reading holds what judge_named selects, and no more need be in it */
+        bool named; /* the reading holds what judge_named selects, and no more need be in it */
         int64_t now_ms;
         bool unobserved; /* what is found happened while nobody looked */
 };
@@ -139,17 +139,19 @@ struct settings_look {
 int judge_observe_settings(struct judge *judge, const struct settings_look *look);
 /* The parameters of the looks that the baselines of now ask for: copies, freed with scopes_free. */
 int judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n);
-/* Items and globs that policies (scopes that do not close) name in the domain, for looks between the whole ones. */
+/* Items and globs that policies (scopes that do not close) name in the domain, for looks between the whole
+ * ones. */
 int judge_named(struct judge *judge, const struct scope *scope, struct text_list *ret);
 /* What a reading shows by the baseline at `index`: as judge_look_json. */
-struct json *judge_setting_json(struct judge *judge, size_t index, const char *item,
-        const struct settings_look *look);
+struct json *judge_setting_json(
+        struct judge *judge, size_t index, const char *item, const struct settings_look *look);
 /* {running, configured: {value, source} | null, after_restart} */
 struct json *views_json(const struct probe_setting *setting);
 /* A value (raw; NULL: null), and what a line expects (`0`, or `ge 1`; NULL: null), as JSON has them. */
 struct json *setting_value_json(const char *value);
 struct json *setting_expected_json(const struct setting *line);
-/* The text of a value for people and JSON: printable ASCII, other bytes and `\` escaped, blanks as they are. */
+/* The text of a value for people and JSON: printable ASCII, other bytes and `\` escaped, blanks as they are.
+ */
 int value_append(const char *value, struct buf *buf);
 
 struct judge_scan {

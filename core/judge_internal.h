@@ -37,9 +37,10 @@ struct standing {
         struct rotation_entry *rotations;
         size_t n_rotations;
         size_t n_settings;
-        struct setting_state *settings;             /* of each `set` line; under the lock */
-        size_t *globs, n_globs;                     /* which of them name items by a glob */
-        char *probe_failed[SCOPE_DOMAIN_COUNT];     /* why nothing can be said of a domain; NULL; under the lock */
+        struct setting_state *settings;         /* of each `set` line; under the lock */
+        size_t *globs, n_globs;                 /* which of them name items by a glob */
+        char *probe_failed[SCOPE_DOMAIN_COUNT]; /* why nothing can be said of a domain; NULL; under the lock
+                                                 */
 };
 
 /* Shared with the threads that scan: replaced as a whole, freed when the last lets go. */
@@ -95,7 +96,8 @@ struct drift_look {
         int result; /* of the snapshot, for the event */
         stat_mark mark;
         bool renew; /* the words of a drift that is as it was are made anew, without a record */
-        int (*describe)(void *userdata, struct drift *drift); /* what the look says, all of it or (-ENOMEM) nothing */
+        int (*describe)(
+                void *userdata, struct drift *drift); /* what the look says, all of it or (-ENOMEM) nothing */
         void *userdata;
 };
 

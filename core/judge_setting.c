@@ -14,12 +14,13 @@
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/item.h"
+#include "core/setting_judge.h"
 
 #define GOOD_FOR_S 900u /* a look at a setting: three of the longest intervals of the probes */
 
 struct setting_finding {
-        const char *item;                  /* of the reading or of the line, which outlive it */
-        const struct setting *line;        /* NULL: no line speaks of it */
+        const char *item;                   /* of the reading or of the line, which outlive it */
+        const struct setting *line;         /* NULL: no line speaks of it */
         const struct probe_setting *actual; /* NULL: it is not there, or it is many */
         enum change change;
         char *reason; /* owned; NULL */
@@ -129,13 +130,16 @@ settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret)
         ret->expected += n;
         for (size_t i = 0; i < n; i++) {
                 const struct setting_state *state = &s->settings[i];
-                bool fresh = state->look != SETTING_NOT_LOOKED && now_ms / 1000 - state->looked_s <= GOOD_FOR_S;
+                bool fresh =
+                        state->look != SETTING_NOT_LOOKED && now_ms / 1000 - state->looked_s <= GOOD_FOR_S;
                 ret->verified += fresh && state->look == SETTING_ANSWERED;
                 ret->settings_unknown += fresh && state->look == SETTING_UNKNOWN;
                 if (fresh || ret->settings++)
                         continue;
                 int domain = setting_domain(lines[i].item);
                 const char *why = domain >= 0 ? s->probe_failed[domain] : NULL;
+                if (domain >= 0 && !scope_of_domain(s->baseline, (enum scope_domain)domain))
+                        why = "its baseline has no scope of this domain, which says how to look";
                 snprintf(ret->settings_where, sizeof ret->settings_where, "%s: %.200s",
                         domain >= 0 ? scope_domain_names[domain] : "?", why ? why : "not looked at yet");
         }
@@ -204,8 +208,8 @@ found(struct judging *judging, const char *item, enum change change, const struc
 }
 
 static int
-on_verdict(void *userdata, const char *item, enum setting_verdict verdict,
-        const struct probe_setting *actual, const char *reason)
+on_verdict(void *userdata, const char *item, enum setting_verdict verdict, const struct probe_setting *actual,
+        const char *reason)
 {
         struct judging *judging = userdata;
         switch (verdict) {
@@ -327,12 +331,12 @@ setting_expected_json(const struct setting *line)
 struct json *
 views_json(const struct probe_setting *setting)
 {
-        struct json *configured =
-                setting->configured ? json_make("{s:o, s:o}", "value", setting_value_json(setting->configured), "source",
-                                              setting_value_json(setting->source))
-                                    : json_null_new();
-        return json_make("{s:o, s:o, s:o}", "running", setting_value_json(setting->value), "configured", configured,
-                "after_restart", setting_value_json(setting->after_restart));
+        struct json *configured = setting->configured ? json_make("{s:o, s:o}", "value",
+                                                                setting_value_json(setting->configured),
+                                                                "source", setting_value_json(setting->source))
+                                                      : json_null_new();
+        return json_make("{s:o, s:o, s:o}", "running", setting_value_json(setting->value), "configured",
+                configured, "after_restart", setting_value_json(setting->after_restart));
 }
 
 struct describing {
@@ -355,8 +359,8 @@ describe_setting(void *userdata, struct drift *drift)
                                   setting_value_json(actual ? actual->value : NULL));
         _cleanup_json_ struct json *seen = actual ? views_json(actual) : NULL;
         _cleanup_free_ char *reason = judge_copy(finding->reason);
-        if (!list || json_write(list, &attributes) < 0 || (actual && (!seen || json_write(seen, &views) < 0)) ||
-                (finding->reason && !reason))
+        if (!list || json_write(list, &attributes) < 0 ||
+                (actual && (!seen || json_write(seen, &views) < 0)) || (finding->reason && !reason))
                 return -ENOMEM;
         free(drift->attributes);
         free(drift->views);
@@ -388,7 +392,8 @@ look_of_finding(const struct judging *judging, struct describing *describing)
 {
         const struct setting_finding *finding = describing->finding;
         enum severity severity = judging->scope ? judging->scope->severity : SEVERITY_MEDIUM;
-        describing->severity = finding->line && finding->line->has_severity ? finding->line->severity : severity;
+        describing->severity =
+                finding->line && finding->line->has_severity ? finding->line->severity : severity;
         struct drift_look look = {
                 .header = baseline_header(judging->standing->baseline),
                 .item = finding->item,
@@ -534,7 +539,8 @@ judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n)
         struct scope *list = calloc(room + 1, sizeof *list);
         int r = list ? 0 : -ENOMEM;
         for (size_t i = 0; held && i < held->n && r == 0; i++)
-                for (enum scope_domain domain = SCOPE_SYSCTL; domain < SCOPE_DOMAIN_COUNT && r == 0; domain++) {
+                for (enum scope_domain domain = SCOPE_SYSCTL; domain < SCOPE_DOMAIN_COUNT && r == 0;
+                        domain++) {
                         const struct scope *scope = scope_of_domain(held->list[i].baseline, domain);
                         size_t j = 0;
                         while (scope && j < n && !scope_same_probe(&list[j], scope))
@@ -587,10 +593,8 @@ judge_named(struct judge *judge, const struct scope *scope, struct text_list *re
 struct json *
 judge_setting_json(struct judge *judge, size_t index, const char *item, const struct settings_look *look)
 {
-        struct judging judging = {.judge = judge,
-                .standing = &judge->standings->list[index],
-                .look = look,
-                .only_shows = true};
+        struct judging judging = {
+                .judge = judge, .standing = &judge->standings->list[index], .look = look, .only_shows = true};
         struct json *value = NULL;
         judging.scope = scope_of_domain(judging.standing->baseline, look->scope->domain);
         if (!look->reading || !concerns(look, judging.scope))

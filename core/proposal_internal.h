@@ -23,6 +23,7 @@ bool proposal_takes(const struct making *making, const char *item);
 /* The whole proposal is refused, and this is named among the reasons. Under the lock. */
 void proposal_refuse(struct making *making, const char *what, const char *why);
 
-/* proposal_setting.c: looks at the settings that are taken live; their lines, with those of the parent that stay. */
+/* proposal_setting.c: looks at the settings that are taken live; their lines, with those of the parent that
+ * stay. */
 int proposal_look_settings(struct making *making, struct err *err);
 int proposal_append_settings(const struct making *making, struct buf *ret);

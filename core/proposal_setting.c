@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The settings of a proposal: what the probes read, a line each; a policy's own lines; or the parent's. A domain
- * that is not there (no sshd on the host) has a scope and no line: what comes there later is unexpected.
+ * The settings of a proposal: what the probes read, a line each; a policy's own lines; or the parent's. A
+ * domain that is not there (no sshd on the host) has a scope and no line: what comes there later is
+ * unexpected.
  */
 #include "core/proposal_internal.h"
 
@@ -55,7 +56,8 @@ look_domain(struct making *making, const struct scope *scope, struct err *err)
 {
         _cleanup_probe_reading_ struct probe_reading reading = {0};
         _cleanup_free_ char *helpers = probe_helpers();
-        struct probe_request request = {.scope = scope, .helpers = helpers, .cancel = making->request->cancel};
+        struct probe_request request = {
+                .scope = scope, .helpers = helpers, .cancel = making->request->cancel};
         if (!helpers)
                 return err_oom(err);
         int r = probe_read(&request, &reading, err);
@@ -67,7 +69,8 @@ look_domain(struct making *making, const struct scope *scope, struct err *err)
         }
         for (size_t i = 0; i < reading.count && r == 0; i++) {
                 const struct probe_setting *live = &reading.list[i];
-                if (!live->derived && scope_for_item(scope, 1, live->item) && proposal_takes(making, live->item))
+                if (!live->derived && scope_for_item(scope, 1, live->item) &&
+                        proposal_takes(making, live->item))
                         r = add_line(making, live);
         }
         return r == -ENOMEM ? err_oom(err) : r;
@@ -79,27 +82,17 @@ proposal_look_settings(struct making *making, struct err *err)
         int r = 0;
         for (size_t i = 0; i < making->n_scopes && r == 0; i++) {
                 const struct scope *scope = &making->scopes[i];
-                if (scope->domain != SCOPE_FILES && !scope->named_only && domain_is_asked(making, scope->domain))
+                if (scope->domain != SCOPE_FILES && !scope->named_only &&
+                        domain_is_asked(making, scope->domain))
                         r = look_domain(making, scope, err);
         }
         return r;
 }
 
-/* The parent's line stands as it was: not taken live, and still in a scope, or of a policy. */
 static bool
 parent_line_stays(const struct making *making, const struct setting *line)
 {
-        if (making->request->policy || making->request->retire)
-                return false;
-        if (proposal_takes(making, line->item))
-                return false;
-        size_t size = strcspn(line->item, ":[");
-        for (size_t i = 0; i < making->n_scopes; i++) {
-                const char *name = scope_domain_names[making->scopes[i].domain];
-                if (strlen(name) == size && memcmp(name, line->item, size) == 0)
-                        return true;
-        }
-        return false;
+        return !making->request->policy && !making->request->retire && !proposal_takes(making, line->item);
 }
 
 int

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread, one question at a time: a look at a domain with one set of parameters (a target). The loop keeps the
- * targets, when each is due, and the ticket that its newest whole look answers. An edit of a watched file makes its
- * target due. A target that is gone while its look runs is forgotten with its answer.
+ * One thread, one question at a time: a look at a domain with one set of parameters (a target). The loop
+ * keeps the targets, when each is due, and the ticket that its newest whole look answers. An edit of a
+ * watched file makes its target due. A target that is gone while its look runs is forgotten with its answer.
  */
 #include "daemon/prober.h"
 
@@ -154,8 +154,8 @@ add_edit_watch(struct prober *prober, struct target *target, const char *folder,
         return 0;
 }
 
-/* The folder itself, and the nearest folder above for the coming and going of the thing. A watch that cannot be had
- * costs time, not truth: the next look at its interval sees the edit. */
+/* The folder itself, and the nearest folder above for the coming and going of the thing. A watch that cannot
+ * be had costs time, not truth: the next look at its interval sees the edit. */
 static void
 watch_edits_of(struct prober *prober, struct target *target, const char *path)
 {
@@ -257,10 +257,11 @@ prober_baselines_changed(struct prober *prober)
         struct scope *scopes = NULL;
         size_t n = 0;
         struct target *targets = NULL;
-        if (judge_probes(prober->instance->judge, &scopes, &n) < 0 || !(targets = calloc(n + 1, sizeof *targets))) {
+        if (judge_probes(prober->instance->judge, &scopes, &n) < 0 ||
+                !(targets = calloc(n + 1, sizeof *targets))) {
                 scopes_free(scopes, n);
-                sd_event_source_set_time(prober->timer_source,
-                        (uint64_t)(clock_monotonic_ms() + PROBE_RETRY_MS) * 1000);
+                sd_event_source_set_time(
+                        prober->timer_source, (uint64_t)(clock_monotonic_ms() + PROBE_RETRY_MS) * 1000);
                 return;
         }
         uint64_t ticket = prober->tickets;
