@@ -9,8 +9,8 @@
  *
  * Items (escaped, item.h) have the forms `sysctl:KEY`, `sshd:KEYWORD`, `sshd[CONTEXT]:KEYWORD`,
  * `openssl:SECTION/NAME`; facts that are no key of the software are named as a path under the domain
- * (`sshd:config/accepted`), and values that are worked out from others end in `@effective` or
- * `@after_restart`.
+ * (`sshd:config/accepted`), and values that are worked out from others end in `@effective`,
+ * `@after_restart`, or `@` and the name of the program that would set them (`@procps`).
  */
 #pragma once
 
@@ -30,7 +30,8 @@ struct probe_setting {
         char *source;        /* FILE:LINE (raw) of what configures it; NULL as above */
         char *after_restart; /* what it will be once the software, or the host, starts again; NULL: as the
                                 software has it by itself, or not known */
-        char *reason;        /* where value is NULL: why, in words */
+        char *reason;        /* where value is NULL: why, in words. Beside a value: why configured and
+                                after_restart are not known (then they are NULL) */
         int error;           /* the errno behind the reason, where one is; 0 */
         bool derived; /* worked out from others: a policy may name it, but no snapshot expects it and no scope
                          closes it */
