@@ -83,9 +83,8 @@ scopes_of(struct cli *cli, const struct policy *policy, struct scope *scopes, si
 }
 
 static int
-make(struct cli *cli, const struct policy *policy, const struct proposal_wish *wish,
-        const struct baseline *parent, const struct scope *scopes, size_t n_scopes, struct baseline **ret,
-        struct err *err)
+make(const struct policy *policy, const struct proposal_wish *wish, const struct baseline *parent,
+        const struct scope *scopes, size_t n_scopes, struct baseline **ret, struct err *err)
 {
         _cleanup_buf_ struct buf lines = {0}, text = {0};
         _cleanup_free_ char *ticket = wish->ticket && *wish->ticket && strcmp(wish->ticket, "none") != 0
@@ -131,7 +130,7 @@ policy_proposal(struct cli *cli, const struct policy *policy, const struct propo
         size_t n = 0;
         int r = fetch_parent(cli, policy_name(policy), &parent, err);
         r = r ? r : scopes_of(cli, policy, scopes, &n, err);
-        r = r ? r : make(cli, policy, wish, parent.baseline, scopes, n, ret, err);
+        r = r ? r : make(policy, wish, parent.baseline, scopes, n, ret, err);
         for (size_t i = 0; i < n; i++)
                 scope_done(&scopes[i]);
         return r;

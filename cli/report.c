@@ -141,13 +141,6 @@ report_first_steps(struct cli *cli, const struct json *document)
 
 /* ---- drifts ---- */
 
-static const char *
-value_of(const struct json *attribute, const char *side)
-{
-        const char *value = json_text(attribute, side);
-        return value ? value : "(absent)";
-}
-
 int
 drift_detail(const struct json *drift, struct buf *ret)
 {
@@ -161,9 +154,7 @@ drift_detail(const struct json *drift, struct buf *ret)
                 const char *name = json_text(attribute, "name");
                 const char *blank = i ? " " : "";
                 if (name && strcmp(name, "value") == 0)
-                        r = r ? r
-                              : buf_printf(ret, "%s%s → %s", blank, value_of(attribute, "expected"),
-                                        value_of(attribute, "actual"));
+                        r = r ? r : append_sides(ret, attribute);
                 else
                         r = r ? r : buf_printf(ret, "%s%s", blank, name ? name : "?");
         }

@@ -33,6 +33,8 @@ struct probe_setting {
         char *reason;        /* where value is NULL: why, in words. Beside a value: why configured and
                                 after_restart are not known (then they are NULL) */
         int error;           /* the errno behind the reason, where one is; 0 */
+        bool fact;    /* of the machine, not of how it is set up (its name, its memory): of one that nothing
+                         configures a snapshot expects only that it is there */
         bool derived; /* worked out from others: a policy may name it, but no snapshot expects it and no scope
                          closes it */
 };

@@ -572,7 +572,9 @@ set_after_restart(
 static int
 add_running(struct look *look, const struct leaf *leaf, const struct sysctl_assignment *from, bool certain)
 {
-        struct probe_setting setting = {.item = item_new(leaf->key, ""), .error = leaf->error};
+        struct probe_setting setting = {.item = item_new(leaf->key, ""),
+                .error = leaf->error,
+                .fact = sysctl_is_host_fact(leaf->key)};
         const char *trouble = look->sources.troubles[look->sources.boots_with].words;
         int r = 0;
         setting.value = leaf->value ? shown_new(leaf->key, leaf->value) : NULL;

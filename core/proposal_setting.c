@@ -35,7 +35,10 @@ add_line(struct making *making, const struct probe_setting *live)
         _cleanup_free_ char *value = NULL;
         _cleanup_buf_ struct buf line = {0};
         struct setting setting = {.item = live->item, .op = SETTING_EQ};
-        if (live->value)
+        bool exists = live->fact && live->value && !live->configured;
+        if (exists)
+                value = strdup("-");
+        else if (live->value)
                 value = *live->value ? escape_new(live->value, strlen(live->value)) : strdup("");
         else if (live->error && strerrorname_np(live->error))
                 value = strdup(strerrorname_np(live->error));
@@ -45,7 +48,7 @@ add_line(struct making *making, const struct probe_setting *live)
         }
         if (!value)
                 return -ENOMEM;
-        setting.op = live->value ? SETTING_EQ : SETTING_UNREADABLE;
+        setting.op = exists ? SETTING_EXISTS : live->value ? SETTING_EQ : SETTING_UNREADABLE;
         setting.value = value;
         int r = setting_append(&setting, &line);
         return r ? r : text_list_add(&making->settings, line.data, line.size);
