@@ -50,8 +50,8 @@ item_without_contexts(const char *item)
         return buf_steal(&buf);
 }
 
-static int
-check_item(const char *item, struct err *err)
+int
+setting_item_check(const char *item, struct err *err)
 {
         _cleanup_free_ char *plain = item_without_contexts(item), *parsed = NULL;
         struct err inner = {0};
@@ -84,8 +84,8 @@ setting_is_glob(const char *item)
 
 /* ---- the three words ---- */
 
-static int
-read_operator(const char *word, enum setting_operator *ret, struct err *err)
+int
+setting_operator_parse(const char *word, enum setting_operator *ret, struct err *err)
 {
         int index = name_index(setting_operator_names, SETTING_OPERATOR_COUNT, word, strlen(word));
         if (index >= 0) {
@@ -119,8 +119,8 @@ read_words(
         char *item = cut_word(text), *op = cut_word(text), *value = cut_word(text);
         if (!item || !op || !value || !*item || !*value)
                 return err_set(err, -EINVAL, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
-        int r = check_item(item, err);
-        r = r ? r : read_operator(op, ret_op, err);
+        int r = setting_item_check(item, err);
+        r = r ? r : setting_operator_parse(op, ret_op, err);
         if (r)
                 return r;
         if (strcmp(value, EMPTY) == 0)

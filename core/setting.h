@@ -76,6 +76,12 @@ int setting_append(const struct setting *setting, struct buf *buf);
 int setting_domain(const char *item) _pure_;
 bool setting_is_glob(const char *item) _pure_;
 
+/* The parts of a line on their own, for who makes one: an item or glob, an operator's name, and whether an
+ * escaped operand fits an operator. -EINVAL with what would be right, -ENOMEM. */
+int setting_item_check(const char *item, struct err *err);
+int setting_operator_parse(const char *word, enum setting_operator *ret, struct err *err);
+int setting_operand_check(enum setting_operator op, const char *operand, struct err *err);
+
 enum setting_answer { SETTING_MET, SETTING_NOT_MET, SETTING_INCOMPARABLE /* neither: `abc` is no number */ };
 /* Whether a value (raw; NULL: it is not there) meets an operator and its escaped operand. error: of a read
  * that failed, with value NULL. now_ms for days. < 0: -ENOMEM. */

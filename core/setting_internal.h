@@ -4,9 +4,6 @@
 
 #include "core/setting.h"
 
-/* Whether an escaped operand fits its operator. -EINVAL with what would be right, -ENOMEM. */
-int setting_operand_check(enum setting_operator op, const char *operand, struct err *err);
-
 #define SETTING_FIELDS_MAX 16u /* of `4096 87380 6291456`, and parts of a version */
 
 enum setting_order { SETTING_LESS = -1, SETTING_SAME = 0, SETTING_MORE = 1, SETTING_NO_ORDER = 2 };

@@ -11,7 +11,7 @@ set -euo pipefail
 floors=(
     "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name varlink dpkg child"
     "attribute scope config folder mount snapshot sshsig ssh probe setting"
-    "baseline approval trust secret host drift judge scan proposal revision package"
+    "baseline approval trust secret host drift judge scan proposal revision package policy"
     "store"
     "instance document"
     "service audit"
