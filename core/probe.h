@@ -24,17 +24,17 @@
 #define PROBE_SETTINGS_MAX 131072u        /* of a domain; past it the domain is unknown */
 
 struct probe_setting {
-        char *item;          /* escaped, owned, as all texts here */
-        char *value;         /* in force; raw bytes without NUL; NULL where it could not be read */
-        char *configured;    /* what the configuration says; NULL: nothing configures it */
-        char *source;        /* FILE:LINE (raw) of what configures it; NULL as above */
-        char *after_restart; /* what it will be once the software, or the host, starts again; NULL: as the
-                                software has it by itself, or not known */
-        char *reason;        /* where value is NULL: why, in words. Beside a value: why configured and
-                                after_restart are not known (then they are NULL) */
-        int error;           /* the errno behind the reason, where one is; 0 */
-        bool fact;    /* of the machine, not of how it is set up (its name, its memory): of one that nothing
-                         configures a snapshot expects only that it is there */
+        char *item;              /* escaped, owned, as all texts here */
+        char *value;             /* in force; raw bytes without NUL; NULL where it could not be read */
+        char *configured;        /* what the configuration says; NULL: nothing configures it */
+        char *source;            /* FILE:LINE (raw) of what configures it; NULL as above */
+        char *after_restart;     /* what it will be once the software, or the host, starts again; NULL: as the
+                                    software has it by itself, or not known */
+        char *reason;            /* where value is NULL: why, in words. Beside a value: why configured and
+                                    after_restart are not known (then they are NULL) */
+        int error;               /* the errno behind the reason, where one is; 0 */
+        const char *expectation; /* static; NULL, or `OPERATOR VALUE` (as in a set line), which a snapshot
+                                    expects instead of `eq` and the value */
         bool derived; /* worked out from others: a policy may name it, but no snapshot expects it and no scope
                          closes it */
 };

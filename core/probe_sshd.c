@@ -884,7 +884,12 @@ add_facts(struct look *look)
         int r = add_fact(look, "accepted", accepted);
         r = r < 0 ? r : add_permissions(look);
         r = r < 0 ? r : add_commands(look);
-        return r < 0 ? r : add_loaded(look);
+        r = r < 0 ? r : add_loaded(look);
+        /* Whether it runs at the moment is not how it is set up. */
+        struct probe_setting *loaded = r < 0 ? NULL : &look->reading->list[look->reading->count - 1];
+        if (loaded && loaded->value && strncmp(loaded->value, "no:", 3) != 0)
+                loaded->expectation = "regex yes|not\\x20running";
+        return r;
 }
 
 /* ---- keys ---- */

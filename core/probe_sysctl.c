@@ -574,7 +574,7 @@ add_running(struct look *look, const struct leaf *leaf, const struct sysctl_assi
 {
         struct probe_setting setting = {.item = item_new(leaf->key, ""),
                 .error = leaf->error,
-                .fact = sysctl_is_host_fact(leaf->key)};
+                .expectation = sysctl_is_host_fact(leaf->key) && !(from && from->value) ? "exists -" : NULL};
         const char *trouble = look->sources.troubles[look->sources.boots_with].words;
         int r = 0;
         setting.value = leaf->value ? shown_new(leaf->key, leaf->value) : NULL;

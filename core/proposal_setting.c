@@ -29,28 +29,45 @@ domain_is_asked(const struct making *making, enum scope_domain domain)
         return !request->n_items && !request->n_waivers && !request->retire;
 }
 
+/* `OPERATOR VALUE` of a line: what the probe says is to be expected, else the value, else how reading it
+ * fails. *ret_value is to be freed; NULL with 0: nothing certain can be said. */
+static int
+expectation_of(const struct probe_setting *live, enum setting_operator *ret_op, char **ret_value)
+{
+        const char *name = live->error ? strerrorname_np(live->error) : NULL;
+        const char *blank = live->expectation ? strchr(live->expectation, ' ') : NULL;
+        *ret_value = NULL;
+        if (live->value && blank) {
+                *ret_op = (enum setting_operator)name_index(setting_operator_names, SETTING_OPERATOR_COUNT,
+                        live->expectation, (size_t)(blank - live->expectation));
+                *ret_value = strdup(blank + 1);
+        } else if (live->value) {
+                *ret_op = SETTING_EQ;
+                *ret_value = *live->value ? escape_new(live->value, strlen(live->value)) : strdup("");
+        } else if (name) {
+                *ret_op = SETTING_UNREADABLE;
+                *ret_value = strdup(name);
+        } else {
+                return 0;
+        }
+        return *ret_value ? 0 : -ENOMEM;
+}
+
 static int
 add_line(struct making *making, const struct probe_setting *live)
 {
         _cleanup_free_ char *value = NULL;
         _cleanup_buf_ struct buf line = {0};
-        struct setting setting = {.item = live->item, .op = SETTING_EQ};
-        bool exists = live->fact && live->value && !live->configured;
-        if (exists)
-                value = strdup("-");
-        else if (live->value)
-                value = *live->value ? escape_new(live->value, strlen(live->value)) : strdup("");
-        else if (live->error && strerrorname_np(live->error))
-                value = strdup(strerrorname_np(live->error));
-        else {
+        struct setting setting = {.item = live->item};
+        int r = expectation_of(live, &setting.op, &value);
+        if (r < 0)
+                return r;
+        if (!value) {
                 proposal_refuse(making, live->item, live->reason);
                 return 0;
         }
-        if (!value)
-                return -ENOMEM;
-        setting.op = exists ? SETTING_EXISTS : live->value ? SETTING_EQ : SETTING_UNREADABLE;
         setting.value = value;
-        int r = setting_append(&setting, &line);
+        r = setting_append(&setting, &line);
         return r ? r : text_list_add(&making->settings, line.data, line.size);
 }
 
