@@ -3,6 +3,7 @@
  * scratch trees; and on this host, where nothing is changed outside of a network namespace of the test's own.
  */
 #include <sched.h>
+#include <sys/mount.h>
 
 #include "core/clock.h"
 #include "core/digest.h"
@@ -163,6 +164,27 @@ START_TEST(keys_without_a_read_bit_links_and_fifos_are_not_opened)
         look();
         ck_assert_ptr_null(setting("kernel/write_only"));
         ck_assert_ptr_null(setting("kernel/link"));
+}
+END_TEST
+
+START_TEST(a_folder_that_is_mounted_by_who_enters_it_is_not_entered)
+{
+        int ends[2];
+        char options[128];
+        put_key("fs/binfmt_misc/inside", "1\n");
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                skip_test("a mount namespace needs root: %s", strerror(errno));
+        ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+        snprintf(options, sizeof options, "fd=%d,pgrp=1,minproto=5,maxproto=5,direct", ends[1]);
+        if (mount("driftd-test", at("proc/sys/fs/binfmt_misc"), "autofs", 0, options) < 0)
+                skip_test("this kernel mounts no autofs: %s", strerror(errno));
+        char named[] = "sysctl:fs/binfmt_misc/inside", *items[] = {named};
+        look();
+        ck_assert_ptr_null(setting("fs/binfmt_misc/inside"));
+        ck_assert_int_eq(look_with(at("proc/sys"), items, 1, 0, NULL), 0);
+        struct pollfd asked = {.fd = ends[0], .events = POLLIN};
+        ck_assert_msg(poll(&asked, 1, 0) == 0, "the mount was asked for");
+        ck_assert_int_eq(umount2(at("proc/sys/fs/binfmt_misc"), MNT_DETACH), 0);
 }
 END_TEST
 
@@ -796,6 +818,7 @@ main(void)
         tcase_add_test(all, a_key_that_cannot_be_read_is_unknown_and_not_left_out);
         tcase_add_test(all, what_acts_warns_or_moves_is_never_opened);
         tcase_add_test(all, keys_without_a_read_bit_links_and_fifos_are_not_opened);
+        tcase_add_test(all, a_folder_that_is_mounted_by_who_enters_it_is_not_entered);
         tcase_add_test(all, interfaces_that_come_and_go_are_left_out);
         tcase_add_test(all, without_a_tree_the_domain_is_unknown_and_says_what_to_do);
         tcase_add_test(all, a_look_ends_when_it_is_called_off_or_late);
