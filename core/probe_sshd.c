@@ -167,18 +167,20 @@ answer_parse(struct answer *answer)
         return answer_find(answer, "port") && answer_find(answer, "permitrootlogin") ? 0 : 1;
 }
 
-/* Its words in one line. */
+/* Its words in one line, printable: what is not, and is no blank, is escaped. */
 static void
 message_take(const struct buf *errors, int status, char ret[static MESSAGE_MAX])
 {
         size_t size = 0;
-        for (size_t i = 0; i < errors->size && size + 3 < MESSAGE_MAX; i++) {
+        for (size_t i = 0; i < errors->size && size + 5 < MESSAGE_MAX; i++) {
                 char byte = errors->data[i];
                 if (byte == '\n' && size && i + 1 < errors->size) {
                         ret[size++] = ';';
                         ret[size++] = ' ';
-                } else if (byte != '\n' && byte != '\r' && byte) {
+                } else if (byte == ' ') {
                         ret[size++] = byte;
+                } else if (byte != '\n' && byte != '\r') {
+                        size += escape(&byte, 1, ret + size);
                 }
         }
         while (size && (ret[size - 1] == ' ' || ret[size - 1] == ';'))
@@ -407,9 +409,11 @@ ask(struct look *look, const struct question *question, struct answer *ret, stru
         int r = answer_parse(ret);
         if (r < 0)
                 return err_oom(err);
-        if (r > 0)
-                return err_set(
-                        err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd", look->program);
+        if (r > 0) {
+                err_set(err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd",
+                        quote(look->program));
+                return err_hint(err, PROBE_FAILED, "`command` in [sshd] names the program: is it sshd?");
+        }
         ret->accepted = true;
         ret->about_host = false;
         return 0;
@@ -420,7 +424,7 @@ ask(struct look *look, const struct question *question, struct answer *ret, stru
 static int
 failed(const struct look *look, const struct answer *answer, struct err *err)
 {
-        err_set(err, PROBE_FAILED, "%.300s: %s", look->program, quote(answer->message));
+        err_set(err, PROBE_FAILED, "%.300s: %s", quote(look->program), answer->message);
         if (strstr(answer->message, "rivilege separation"))
                 return err_hint(err, PROBE_FAILED,
                         "start ssh.service, or: install -d -m 0755 /run/sshd (sshd before 9.3 says nothing "
@@ -785,11 +789,31 @@ add_command(struct text_list *files, struct text_list *options, const struct ssh
         return list_line(options, text.size ? text.data : "none");
 }
 
+static const char cut_reason[] = "the title of a listener has no room for its whole command line";
+
+static bool
+has_cut(const struct look *look)
+{
+        for (size_t i = 0; i < look->listeners.count; i++)
+                if (look->listeners.list[i].cut)
+                        return true;
+        return false;
+}
+
+static int
+add_commands_unknown(struct look *look)
+{
+        int r = sshd_add(look->reading, strdup("sshd:config/file"), NULL, cut_reason, 0);
+        return r < 0 ? r : sshd_add(look->reading, strdup("sshd:config/options"), NULL, cut_reason, 0);
+}
+
 static int
 add_commands(struct look *look)
 {
         struct text_list files = {0}, options = {0};
         int r = 0;
+        if (has_cut(look))
+                return add_commands_unknown(look);
         for (size_t i = 0; r == 0 && i < look->listeners.count; i++)
                 r = add_command(&files, &options, &look->listeners.list[i]);
         if (r == 0 && !look->listeners.count && look->unit.found)
@@ -856,6 +880,8 @@ add_loaded(struct look *look)
                 return -ENOMEM;
         if (!look->listeners.count)
                 return add_fact(look, "loaded", strdup("not running"));
+        if (!look->running && has_cut(look))
+                return sshd_add(look->reading, strdup("sshd:config/loaded"), NULL, cut_reason, 0);
         if (!look->running) {
                 if (asprintf(&text, "no: the listener uses %s", config_of(&look->listeners.list[0])) < 0)
                         return -ENOMEM;
@@ -995,7 +1021,8 @@ static void
 choose_command(struct look *look)
 {
         for (size_t i = 0; i < look->listeners.count && !look->running; i++)
-                if (strcmp(config_of(&look->listeners.list[i]), look->path) == 0)
+                if (!look->listeners.list[i].cut &&
+                        strcmp(config_of(&look->listeners.list[i]), look->path) == 0)
                         look->running = &look->listeners.list[i];
         look->command = look->running;
         if (!look->listeners.count && look->unit.found &&

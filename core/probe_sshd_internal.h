@@ -160,6 +160,7 @@ bool sshd_block_choose(
 struct sshd_listener {
         int pid;
         int64_t start_ms;         /* since 1970 UTC */
+        bool cut;                 /* its title has no room for all of the following */
         char *config;             /* after -f; NULL: the compiled default */
         struct text_list options; /* of -4 -6 -c -g -h -o -p, as arguments */
 };
