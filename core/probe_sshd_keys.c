@@ -472,7 +472,7 @@ join(struct probe_setting *to, const struct probe_setting *from)
 }
 
 int
-sshd_authorized_keys_merge(struct probe_reading *reading)
+sshd_merge(struct probe_reading *reading)
 {
         size_t kept = 0;
         int r = 0;

@@ -2,8 +2,10 @@
 /* The sshd probe: the text of configurations, Match blocks, listeners, keys; the real sshd; and sshds that
  * fail in every way. */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -415,7 +417,7 @@ look_by(const char *program, const char *path, unsigned timeout_ms)
         free(escaped_program);
         free(escaped_path);
         if (r == 0 && reading.count) /* as probe_read does */
-                ck_assert_int_eq(sshd_authorized_keys_merge(&reading), 0);
+                ck_assert_int_eq(sshd_merge(&reading), 0);
         return r;
 }
 
@@ -628,6 +630,40 @@ START_TEST(it_works_with_the_capabilities_of_the_unit)
         }
         int status = -1;
         ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(status == 0, "0x%x", status);
+}
+END_TEST
+
+/* Root may become nobody, for whom sshd wants no folder of its own; the unit may not. */
+START_TEST(it_works_without_run_sshd_where_we_may_change_who_we_are)
+{
+        if (geteuid() != 0)
+                skip_test("only root can hide /run/sshd");
+        put_config("PermitTTY no\n");
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+                        mount("none", "/run", "tmpfs", 0, NULL) < 0)
+                        _exit(77);
+                expect(access("/run/sshd", F_OK) < 0);
+                expect(look_by(SSHD, at("config"), 30000) == 0);
+                expect(strcmp(value("sshd:permittty"), "no") == 0);
+                for (unsigned long i = 0; i < 64; i++)
+                        if (i != 2 && i != 3 && i != 19)
+                                (void)prctl(PR_CAPBSET_DROP, i, 0, 0, 0);
+                int r = look_by(SSHD, at("config"), 30000);
+                if (r == 0)
+                        _exit(0); /* sshd from 9.3 does without */
+                expect(r == PROBE_FAILED);
+                expect(strstr(err.text, "Missing privilege separation directory: /run/sshd"));
+                expect(strstr(err.hint, "install -d -m 0755 /run/sshd"));
+                _exit(0);
+        }
+        int status = -1;
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip_test("there are no mount namespaces here");
         ck_assert_msg(status == 0, "0x%x", status);
 }
 END_TEST
@@ -952,7 +988,7 @@ START_TEST(host_keys_are_known_by_their_public_halves)
         ck_assert(!witness_saw_opening(private));
         close(private);
         ck_assert_int_eq(sshd_host_key_add(at("gone"), false, &reading), 0);
-        ck_assert_int_eq(sshd_authorized_keys_merge(&reading), 0); /* sorts */
+        ck_assert_int_eq(sshd_merge(&reading), 0); /* sorts */
         ck_assert_str_eq(value(text("sshd:hostkey%s/type", at("rsa"))), "ssh-rsa");
         ck_assert_str_eq(value(text("sshd:hostkey%s/bits", at("rsa"))), "2048");
         ck_assert_str_eq(value(text("sshd:hostkey%s/mode", at("rsa"))), "0600");
@@ -965,7 +1001,7 @@ START_TEST(host_keys_are_known_by_their_public_halves)
         put(at("ecdsa.pub"), "no key at all\n");
         ck_assert_int_eq(sshd_host_key_add(at("ecdsa"), true, &reading), 0);
         ck_assert_int_eq(sshd_host_key_add(at("gone"), true, &reading), 0);
-        ck_assert_int_eq(sshd_authorized_keys_merge(&reading), 0);
+        ck_assert_int_eq(sshd_merge(&reading), 0);
         ck_assert_ptr_null(item(text("sshd:hostkey%s/type", at("ecdsa")))->value);
         ck_assert_int_eq(item(text("sshd:hostkey%s/mode", at("gone")))->error, ENOENT);
 }
@@ -1074,6 +1110,7 @@ START_TEST(an_sshd_that_fails_is_a_failure_in_its_own_words)
         check_fails("echo hello", 20000, "no configuration of sshd");
         check_fails("exit 0", 20000, "no configuration of sshd");
         check_fails("printf 'port 22\\npermitrootlogin no\\n\\000x\\n'", 20000, "no configuration of sshd");
+        check_fails("seq -f 'x%.0f 1' 90000", 20000, "no configuration of sshd");
         check_fails("head -c 3000000 /dev/zero", 20000, "more than is taken in");
         check_fails("head -c 3000000 /dev/zero >&2; exit 1", 20000, "more than is taken in");
         check_fails("printf '\\033[2Jevil\\n' >&2; exit 1", 20000, "\\x1b[2Jevil");
@@ -1185,6 +1222,7 @@ main(void)
         ADD(all_that_was_read_is_watched);
         ADD(a_hundred_looks_are_the_same);
         ADD(it_works_with_the_capabilities_of_the_unit);
+        ADD(it_works_without_run_sshd_where_we_may_change_who_we_are);
         ADD(what_we_read_in_the_text_is_what_sshd_makes_of_it);
         ADD(an_edit_waits_for_a_reload_and_that_is_told);
         ADD(a_file_added_to_an_included_folder_is_an_edit);
