@@ -45,6 +45,12 @@ const struct option global_options[] = {
                 "author", 0, "NAME", "who proposes (default: who is logged in)", NULL, false                 \
         }
 
+#define POLICY_OPTION                                                                                        \
+        {                                                                                                    \
+                "policy", 0, "PACK", "a policy pack (driftctl policy list), instead of the live state",      \
+                        NULL, false                                                                          \
+        }
+
 #define OUTPUT_OPTION                                                                                        \
         {                                                                                                    \
                 "output", 'o', "FILE", "where to (default: standard output)", NULL, false                    \
@@ -93,6 +99,7 @@ static const struct option propose_options[] = {
         CHANGE_OPTIONS,
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
         AUTHOR_OPTION,
+        POLICY_OPTION,
         END,
 };
 
@@ -123,6 +130,7 @@ static const struct option bless_options[] = {
         CHANGE_OPTIONS,
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
         SIGNING_OPTIONS,
+        POLICY_OPTION,
         END,
 };
 
@@ -172,7 +180,7 @@ const struct command commands[] = {
                 WORDS_ANY, NULL, NULL},
         {"scan", "[--full]", "diff without the listing; waits for the answer", command_scan, 0, 0, 0,
                 scan_options, NULL},
-        {"propose", "[ITEM]... [-o FILE] [--ticket T] [--class C] [--expires T]",
+        {"propose", "[ITEM]... [--policy PACK] [-o FILE] [--ticket T] [--class C] [--expires T]",
                 "the next generation, as text to review and sign", command_propose, COMMAND_ITEMS, 0,
                 WORDS_ANY, propose_options,
                 "Takes the live state of the items named (none named: all) and leaves the rest as expected."},
@@ -188,7 +196,7 @@ const struct command commands[] = {
                 "passphrase."},
         {"apply", "FILE", "hand a signed baseline (FILE and FILE.approval) to the daemon", command_apply,
                 COMMAND_FILES, 1, 1, NULL, NULL},
-        {"bless", "[ITEM]... --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
+        {"bless", "[ITEM]... [--policy PACK] --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
                 "propose, choose, sign and apply in one step", command_bless, COMMAND_ITEMS, 0, WORDS_ANY,
                 bless_options,
                 "On a terminal each change is shown and unchecked until you choose it; elsewhere --yes takes "

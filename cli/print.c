@@ -288,6 +288,26 @@ json_time(const struct json *object, const char *key, int64_t *ret_ms)
         return text ? clock_parse_human(text, 0, ret_ms, NULL) : -EINVAL;
 }
 
+static int
+append_side(struct buf *ret, const struct json *attribute, const char *side)
+{
+        const char *value = json_text(attribute, side);
+        if (!value)
+                return buf_text(ret, "(absent)");
+        if (!*value)
+                return buf_text(ret, "(empty)");
+        bool cut = strlen(value) > VALUE_SHOWN_MAX;
+        return buf_printf(ret, "%.*s%s", (int)VALUE_SHOWN_MAX, value, cut ? "…" : "");
+}
+
+int
+append_sides(struct buf *ret, const struct json *attribute)
+{
+        int r = append_side(ret, attribute, "expected");
+        r = r ? r : buf_text(ret, " → ");
+        return r ? r : append_side(ret, attribute, "actual");
+}
+
 int
 print_words(struct buf *buf, const char *escaped)
 {

@@ -95,7 +95,7 @@ setting_line(const struct baseline *baseline, size_t index, struct buf *ret)
 {
         size_t n;
         int r = setting_append(&baseline_settings(baseline, &n)[index], ret);
-        if (r == 0)
+        if (r == 0 && ret->size)
                 ret->data[--ret->size] = '\0';
         return r;
 }

@@ -9,8 +9,8 @@
  *
  * Items (escaped, item.h) have the forms `sysctl:KEY`, `sshd:KEYWORD`, `sshd[CONTEXT]:KEYWORD`,
  * `openssl:SECTION/NAME`; facts that are no key of the software are named as a path under the domain
- * (`sshd:config/accepted`), and values that are worked out from others end in `@effective` or
- * `@after_restart`.
+ * (`sshd:config/accepted`), and values that are worked out from others end in `@effective`,
+ * `@after_restart`, or `@` and the name of the program that would set them (`@procps`).
  */
 #pragma once
 
@@ -24,14 +24,17 @@
 #define PROBE_SETTINGS_MAX 131072u        /* of a domain; past it the domain is unknown */
 
 struct probe_setting {
-        char *item;          /* escaped, owned, as all texts here */
-        char *value;         /* in force; raw bytes without NUL; NULL where it could not be read */
-        char *configured;    /* what the configuration says; NULL: nothing configures it */
-        char *source;        /* FILE:LINE (raw) of what configures it; NULL as above */
-        char *after_restart; /* what it will be once the software, or the host, starts again; NULL: as the
-                                software has it by itself, or not known */
-        char *reason;        /* where value is NULL: why, in words */
-        int error;           /* the errno behind the reason, where one is; 0 */
+        char *item;              /* escaped, owned, as all texts here */
+        char *value;             /* in force; raw bytes without NUL; NULL where it could not be read */
+        char *configured;        /* what the configuration says; NULL: nothing configures it */
+        char *source;            /* FILE:LINE (raw) of what configures it; NULL as above */
+        char *after_restart;     /* what it will be once the software, or the host, starts again; NULL: as the
+                                    software has it by itself, or not known */
+        char *reason;            /* where value is NULL: why, in words. Beside a value: why configured and
+                                    after_restart are not known (then they are NULL) */
+        int error;               /* the errno behind the reason, where one is; 0 */
+        const char *expectation; /* static; NULL, or `OPERATOR VALUE` (as in a set line), which a snapshot
+                                    expects instead of `eq` and the value */
         bool derived; /* worked out from others: a policy may name it, but no snapshot expects it and no scope
                          closes it */
 };
@@ -56,6 +59,7 @@ struct probe_request {
 
 enum probe_result {
         PROBE_FAILED = 1, /* nothing can be said of the domain: err says why, and what to do */
+        PROBE_ABSENT = 2, /* the same, and for sure because the software is not on this host */
 };
 
 struct probe {

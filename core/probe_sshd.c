@@ -1,11 +1,1122 @@
 /* SPDX-License-Identifier: MIT */
-/* The sshd probe. */
+/*
+ * The sshd probe: what sshd itself says of its configuration, for everybody and for each Match block, and
+ * what lies around it.
+ *
+ * Items: `sshd:KEYWORD` is what holds outside of all Match blocks but `Match all`; `sshd[CONTEXT]:KEYWORD` is
+ * what a block changes of it. Values are sshd's own words; a keyword that it prints more than once is one
+ * value with a line each, in its order. `configured` is the same value where a line of the configuration, or
+ * an option of the command, sets the keyword, and `source` says which; NULL: sshd's own default. Facts:
+ *
+ *     sshd:config/accepted  yes, or `no: MESSAGE`; then all keywords are unknown
+ *     sshd:config/loaded    yes, `no: REASON`, or `not running`
+ *     sshd:config/file      the configuration that the listeners use, or that the unit names; `none`
+ *     sshd:config/options   their -4 -6 -c -g -h -o -p, one listener a line; `none`
+ *     sshd:config/socket    ListenStream of ssh.socket, where that is enabled
+ *     sshd:config/mode, sshd:config/owner
+ *     sshd:hostkey/PATH/..., sshd:authorized_keys/USER/...    see probe_sshd_internal.h
+ *
+ * What a running listener took in cannot be asked. `value` is what sshd makes of the files on the disk with
+ * the listener's own options; where they were edited after they were loaded, config/loaded says so.
+ *
+ * Ways to ask: -G (from 9.3; with -T beside it, since it takes -C only so) needs nothing. -T as root wants
+ * /run/sshd and a host key that loads. Where no key does, a key of zeros in memory is put before them, which
+ * is never used; where the folder is missing, sshd runs as nobody, if we may change who we are.
+ */
+#include "core/probe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "core/child.h"
+#include "core/clock.h"
+#include "core/crypto.h"
+#include "core/escape.h"
 #include "core/probe_internal.h"
+#include "core/probe_sshd_internal.h"
+#include "core/quote.h"
+#include "core/sshsig.h"
+
+#define OUTPUT_MAX ((size_t)1 << 20) /* bytes that sshd may say */
+#define MESSAGE_MAX 400              /* bytes of its words that are kept, with the NUL */
+#define ARGUMENTS_MAX 128            /* of a run, the NULL counted */
+#define TICK_MS 20                   /* how much earlier than it was a process may seem to have started */
+#define DEFAULT_CONFIG "/etc/ssh/sshd_config"
+#define SETPRIV "/usr/bin/setpriv"
+#define NOBODY "65534"
+
+_Static_assert((int)CHILD_FAILED == (int)PROBE_FAILED, "the words of the one are the other's");
+
+enum way { WAY_G, WAY_T, WAY_KEY, WAY_NOBODY };
+
+struct value {
+        const char *keyword; /* in the output */
+        char *text;
+};
+
+/* What sshd said: its settings, or why not. */
+struct answer {
+        bool accepted;
+        bool about_host; /* it failed for want of something on the host */
+        struct buf output;
+        struct value *list; /* in its order, each keyword once */
+        size_t count;
+        char message[MESSAGE_MAX];
+};
+
+struct look {
+        const struct probe_request *request;
+        struct probe_reading *reading;
+        char *program, *path; /* raw */
+        int64_t deadline_ms;
+        enum way way;
+        int key_fd;         /* of the key of zeros, or -1 */
+        bool whole_specs;   /* this sshd wants every part of -C */
+        unsigned free_port; /* that no block asks for */
+        struct sshd_config config;
+        struct sshd_accounts accounts;
+        int accounts_error;
+        struct sshd_listeners listeners;
+        struct sshd_unit unit;
+        const struct sshd_listener *running; /* the one that uses our configuration; NULL: none */
+        const struct sshd_listener *command; /* whose options count: that, or the unit's; NULL: none */
+        struct answer global, defaults;      /* defaults: only where global was refused */
+        struct answer *blocks;               /* one a block of config; accepted: asked */
+};
+
+/* ---- what sshd says ---- */
+
+static void
+answer_done(struct answer *answer)
+{
+        for (size_t i = 0; i < answer->count; i++)
+                free(answer->list[i].text);
+        free(answer->list);
+        buf_done(&answer->output);
+        *answer = (struct answer){0};
+}
+
+static struct value *
+answer_find(const struct answer *answer, const char *keyword)
+{
+        for (size_t i = 0; i < answer->count; i++)
+                if (strcmp(answer->list[i].keyword, keyword) == 0)
+                        return &answer->list[i];
+        return NULL;
+}
+
+static const char *
+answer_text(const struct answer *answer, const char *keyword)
+{
+        const struct value *value = answer_find(answer, keyword);
+        return value ? value->text : NULL;
+}
+
+static int
+answer_add(struct answer *answer, const char *keyword, const char *text)
+{
+        struct value *value = answer_find(answer, keyword);
+        if (value) {
+                char *joined = NULL;
+                if (asprintf(&joined, "%s\n%s", value->text, text) < 0)
+                        return -ENOMEM;
+                free(value->text);
+                value->text = joined;
+                return 0;
+        }
+        struct value *grown = reallocarray(answer->list, answer->count + 1, sizeof *grown);
+        if (!grown)
+                return -ENOMEM;
+        answer->list = grown;
+        grown[answer->count] = (struct value){keyword, strdup(text)};
+        return grown[answer->count++].text ? 0 : -ENOMEM;
+}
+
+/* The key of zeros is ours and no part of the configuration. */
+static bool
+is_our_key(const char *keyword, const char *text)
+{
+        char ours[64];
+        snprintf(ours, sizeof ours, "/proc/%d/fd/", (int)getpid());
+        return strcmp(keyword, "hostkey") == 0 && strncmp(text, ours, strlen(ours)) == 0;
+}
+
+/* Each line is `keyword value`. 1: it is something else. */
+static int
+answer_parse(struct answer *answer)
+{
+        static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+        char *rest = answer->output.data, *line;
+        if (!rest || strlen(rest) != answer->output.size)
+                return 1;
+        while ((line = strsep(&rest, "\n"))) {
+                size_t size = strspn(line, letters);
+                if (!*line && !rest)
+                        break;
+                if (!size || (line[size] && line[size] != ' '))
+                        return 1;
+                char *text = line + size + (line[size] == ' ');
+                line[size] = '\0';
+                if (!is_our_key(line, text) && answer_add(answer, line, text) < 0)
+                        return -ENOMEM;
+        }
+        /* All versions have these two. */
+        return answer_find(answer, "port") && answer_find(answer, "permitrootlogin") ? 0 : 1;
+}
+
+/* Its words in one line. */
+static void
+message_take(const struct buf *errors, int status, char ret[static MESSAGE_MAX])
+{
+        size_t size = 0;
+        for (size_t i = 0; i < errors->size && size + 3 < MESSAGE_MAX; i++) {
+                char byte = errors->data[i];
+                if (byte == '\n' && size && i + 1 < errors->size) {
+                        ret[size++] = ';';
+                        ret[size++] = ' ';
+                } else if (byte != '\n' && byte != '\r' && byte) {
+                        ret[size++] = byte;
+                }
+        }
+        while (size && (ret[size - 1] == ' ' || ret[size - 1] == ';'))
+                size--;
+        ret[size] = '\0';
+        if (!size)
+                snprintf(ret, MESSAGE_MAX, "it ended with status %d and said nothing", status);
+}
+
+static bool
+says(const struct buf *text, const char *what)
+{
+        return text->size && memmem(text->data, text->size, what, strlen(what));
+}
+
+static bool
+is_about_folder(const struct buf *errors)
+{
+        return says(errors, "rivilege separation") ||
+               says(errors, "must be owned by root and not group or world-writable");
+}
+
+static bool
+is_about_keys(const struct buf *errors)
+{
+        return says(errors, "no hostkeys available");
+}
+
+/* ---- a key of zeros ---- */
+
+static int
+append_zero_key(struct buf *ret)
+{
+        static const unsigned char zeros[64], padding[] = {1, 2, 3, 4, 5};
+        static const char type[] = "ssh-ed25519";
+        _cleanup_buf_ struct buf secret = {0}, public = {0};
+        int r = ssh_append_string(&public, type, sizeof type - 1);
+        r = r < 0 ? r : ssh_append_string(&public, zeros, 32);
+        r = r < 0 ? r : buf_append(&secret, zeros, 8); /* twice the same number */
+        r = r < 0 ? r : buf_append(&secret, public.data, public.size);
+        r = r < 0 ? r : ssh_append_string(&secret, zeros, sizeof zeros);
+        r = r < 0 ? r : ssh_append_string(&secret, "", 0); /* comment */
+        r = r < 0 ? r : buf_append(&secret, padding, (8 - secret.size % 8) % 8);
+        r = r < 0 ? r : buf_append(ret, "openssh-key-v1", 15);
+        r = r < 0 ? r : ssh_append_string(ret, "none", 4);
+        r = r < 0 ? r : ssh_append_string(ret, "none", 4);
+        r = r < 0 ? r : ssh_append_string(ret, "", 0);
+        r = r < 0 ? r : ssh_append_u32(ret, 1);
+        r = r < 0 ? r : ssh_append_string(ret, public.data, public.size);
+        return r < 0 ? r : ssh_append_string(ret, secret.data, secret.size);
+}
+
+/* In OpenSSH's own form (PROTOCOL.key), in a file that has no name. */
+static int
+make_zero_key(struct look *look)
+{
+        _cleanup_buf_ struct buf blob = {0}, text = {0};
+        int r = append_zero_key(&blob);
+        r = r < 0 ? r : buf_text(&text, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
+        r = r < 0 ? r : crypto_base64_append(&text, blob.data, blob.size);
+        r = r < 0 ? r : buf_text(&text, "\n-----END OPENSSH PRIVATE KEY-----\n");
+        if (r < 0)
+                return -ENOMEM;
+        _cleanup_fd_ int fd = memfd_create("driftd-no-key", MFD_CLOEXEC);
+        if (fd < 0 || fchmod(fd, 0600) < 0 || write(fd, text.data, text.size) != (ssize_t)text.size)
+                return 0; /* then this way is not open */
+        look->key_fd = steal_fd(&fd);
+        return 0;
+}
+
+/* ---- asking ---- */
+
+struct arguments {
+        char *list[ARGUMENTS_MAX];
+        size_t count;
+        char key[96];
+};
+
+static void
+say(struct arguments *arguments, const char *text)
+{
+        if (arguments->count + 1 < ARGUMENTS_MAX)
+                arguments->list[arguments->count++] = (char *)(uintptr_t)text; /* exec changes none */
+}
+
+static void
+say_way(struct arguments *arguments, const struct look *look)
+{
+        static const char *const as_nobody[] = {SETPRIV, "--reuid=" NOBODY, "--regid=" NOBODY,
+                "--clear-groups", "--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search",
+                "--ambient-caps=-all,+dac_read_search", "--"};
+        for (size_t i = 0; look->way == WAY_NOBODY && i < ARRAY_SIZE(as_nobody); i++)
+                say(arguments, as_nobody[i]);
+        say(arguments, look->program);
+        if (look->way == WAY_G)
+                say(arguments, "-G");
+        say(arguments, "-T");
+        if (look->way != WAY_KEY)
+                return;
+        snprintf(arguments->key, sizeof arguments->key, "/proc/%d/fd/%d", (int)getpid(), look->key_fd);
+        say(arguments, "-h");
+        say(arguments, arguments->key);
+}
+
+struct question {
+        const char *path;
+        const struct sshd_listener *command; /* its options; NULL: none */
+        const struct sshd_connection *connection;
+};
+
+static int
+append_part(struct buf *spec, const char *name, const char *value, const char *otherwise)
+{
+        value = value ? value : otherwise;
+        return value ? buf_printf(spec, "%s%s=%s", spec->size ? "," : "", name, value) : 0;
+}
+
+/* Empty: no -C. */
+static int
+append_spec(const struct look *look, const struct sshd_connection *connection, struct buf *spec)
+{
+        bool whole = look->whole_specs;
+        char port[16] = "";
+        unsigned number = connection->localport ? connection->localport : look->free_port;
+        if (number || whole)
+                snprintf(port, sizeof port, "%u", number ? number : 22);
+        int r = append_part(spec, "user", connection->user, whole ? "nobody" : NULL);
+        r = r < 0 ? r : append_part(spec, "host", connection->host, whole ? "host.invalid" : NULL);
+        r = r < 0 ? r : append_part(spec, "addr", connection->address, whole ? "192.0.2.1" : NULL);
+        r = r < 0 ? r : append_part(spec, "laddr", connection->localaddress, whole ? "192.0.2.2" : NULL);
+        r = r < 0 ? r : append_part(spec, "lport", *port ? port : NULL, NULL);
+        r = r < 0 ? r : append_part(spec, "rdomain", connection->rdomain, NULL);
+        if (r >= 0 && connection->invalid_user)
+                r = buf_printf(spec, "%sinvalid-user", spec->size ? "," : "");
+        return r < 0 ? -ENOMEM : 0;
+}
+
+/* One run. 0 (it ended by itself), PROBE_FAILED, -ECANCELED, -ENOMEM */
+static int
+run(const struct look *look, const struct question *question, struct buf *output, struct buf *errors,
+        int *ret_status, struct err *err)
+{
+        struct arguments arguments = {.count = 0};
+        _cleanup_buf_ struct buf spec = {0};
+        if (append_spec(look, question->connection, &spec) < 0)
+                return err_oom(err);
+        say_way(&arguments, look);
+        say(&arguments, "-f");
+        say(&arguments, question->path);
+        for (size_t i = 0; question->command && i < question->command->options.count; i++)
+                say(&arguments, question->command->options.items[i]);
+        if (spec.size) {
+                say(&arguments, "-C");
+                say(&arguments, spec.data);
+        }
+        int64_t left_ms = look->deadline_ms - clock_monotonic_ms();
+        struct child child = {.program = arguments.list[0],
+                .arguments = arguments.list,
+                .timeout_ms = left_ms > 0 ? (unsigned)left_ms : 0,
+                .output_max = OUTPUT_MAX,
+                .cancel = look->request->cancel};
+        buf_clear(output);
+        buf_clear(errors);
+        int r = child_run(&child, output, errors, ret_status, err);
+        if (r != CHILD_FAILED)
+                return r == -ENOMEM ? err_oom(err) : r;
+        return err_hint(err, PROBE_FAILED,
+                "see what it says: run %.100s -T (`command` in [sshd] names another program)", look->program);
+}
+
+/* Goes to the next way that may help against what it said. False: there is none. */
+static int
+next_way(struct look *look, const struct buf *errors, bool *ret_again)
+{
+        *ret_again = true;
+        if (look->way == WAY_G && says(errors, "option -- G")) {
+                look->way = WAY_T;
+                return 0;
+        }
+        if (!look->whole_specs && says(errors, "connection test specification")) {
+                look->whole_specs = true;
+                return 0;
+        }
+        if (look->way == WAY_T && is_about_keys(errors)) {
+                int r = make_zero_key(look);
+                if (r < 0 || look->key_fd >= 0) {
+                        look->way = WAY_KEY;
+                        return r;
+                }
+        }
+        if ((look->way == WAY_T || look->way == WAY_KEY) && is_about_folder(errors) && geteuid() == 0) {
+                look->way = WAY_NOBODY;
+                return 0;
+        }
+        *ret_again = false;
+        return 0;
+}
+
+/* 0: an answer, which may be a refusal. PROBE_FAILED, -ECANCELED, -ENOMEM */
+static int
+ask(struct look *look, const struct question *question, struct answer *ret, struct err *err)
+{
+        _cleanup_buf_ struct buf errors = {0};
+        enum way tried = look->way;
+        int status = 0;
+        for (bool again = true; again;) {
+                bool as_nobody = look->way == WAY_NOBODY && tried != WAY_NOBODY;
+                int r = run(look, question, &ret->output, &errors, &status, err);
+                if (r)
+                        return r;
+                if (as_nobody && status != 0 && says(&errors, "setpriv: ")) {
+                        look->way = tried; /* we may not change who we are: the words are those before */
+                        return 0;
+                }
+                tried = look->way;
+                if (status == 0)
+                        break;
+                message_take(&errors, status, ret->message);
+                ret->about_host = is_about_keys(&errors) || is_about_folder(&errors);
+                r = next_way(look, &errors, &again);
+                if (r < 0)
+                        return err_oom(err);
+        }
+        if (status != 0)
+                return 0;
+        int r = answer_parse(ret);
+        if (r < 0)
+                return err_oom(err);
+        if (r > 0)
+                return err_set(
+                        err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd", look->program);
+        ret->accepted = true;
+        ret->about_host = false;
+        return 0;
+}
+
+/* ---- the first question: is it refused, or can nothing be asked? ---- */
+
+static int
+failed(const struct look *look, const struct answer *answer, struct err *err)
+{
+        err_set(err, PROBE_FAILED, "%.300s: %s", look->program, quote(answer->message));
+        if (strstr(answer->message, "rivilege separation"))
+                return err_hint(err, PROBE_FAILED,
+                        "start ssh.service, or: install -d -m 0755 /run/sshd (sshd before 9.3 says nothing "
+                        "without it)");
+        if (strstr(answer->message, "no hostkeys"))
+                return err_hint(err, PROBE_FAILED, "make the host's keys: ssh-keygen -A");
+        return err_hint(err, PROBE_FAILED, "see what it says: run %.100s -T", look->program);
+}
+
+static bool
+is_for_want_of_rights(int error)
+{
+        return error == -EACCES || error == -EPERM || error == -EMFILE || error == -ENFILE;
+}
+
+static int
+ask_first(struct look *look, struct err *err)
+{
+        static const struct sshd_connection nobody;
+        struct question question = {look->path, look->command, &nobody};
+        int r = ask(look, &question, &look->global, err);
+        if (r || look->global.accepted)
+                return r;
+        if (look->global.about_host)
+                return failed(look, &look->global, err);
+        if (is_for_want_of_rights(look->config.error)) {
+                err_set(err, PROBE_FAILED, "%.300s: %s", quote(look->config.error_path),
+                        sshd_read_error(look->config.error));
+                return err_hint(err, PROBE_FAILED, "run this as root");
+        }
+        /* Where sshd takes an empty configuration, it is ours that it does not take. */
+        question = (struct question){"/dev/null", NULL, &nobody};
+        r = ask(look, &question, &look->defaults, err);
+        if (r)
+                return r;
+        return look->defaults.accepted ? 0 : failed(look, &look->global, err);
+}
+
+/* ---- views ---- */
+
+/* `-o KEYWORD=...`, or what the letter sets. */
+static bool
+option_sets(const char *option, const char *argument, const char *keyword)
+{
+        static const char *const letters[] = {"4addressfamily", "6addressfamily", "chostcertificate",
+                "glogingracetime", "hhostkey", "pport"};
+        for (size_t i = 0; i < ARRAY_SIZE(letters); i++)
+                if (option[1] == letters[i][0])
+                        return strcmp(letters[i] + 1, keyword) == 0;
+        argument += strspn(argument, " \t\"");
+        size_t size = strcspn(argument, " \t=\"");
+        char name[64];
+        if (size >= sizeof name)
+                return false;
+        for (size_t i = 0; i < size; i++)
+                name[i] = (char)(argument[i] >= 'A' && argument[i] <= 'Z' ? argument[i] - 'A' + 'a'
+                                                                          : argument[i]);
+        name[size] = '\0';
+        return strcmp(sshd_keyword(name), keyword) == 0;
+}
+
+static bool
+command_sets(const struct sshd_listener *command, const char *keyword)
+{
+        for (size_t i = 0; command && i < command->options.count; i++) {
+                const char *option = command->options.items[i];
+                bool bare = option[1] == '4' || option[1] == '6';
+                if (!bare && ++i >= command->options.count)
+                        return false;
+                if (option_sets(option, bare ? "" : command->options.items[i], keyword))
+                        return true;
+        }
+        return false;
+}
+
+/* FILE:LINE, or the command line; *ret NULL: nothing sets it. */
+static int
+find_source(
+        const struct look *look, const char *keyword, const struct sshd_connection *connection, char **ret)
+{
+        const struct sshd_line *line =
+                sshd_config_find(&look->config, sshd_keyword(keyword), connection, &look->accounts);
+        *ret = NULL;
+        if ((!line || line->block == SSHD_GLOBAL) && command_sets(look->command, sshd_keyword(keyword)))
+                return (*ret = strdup("command line")) ? 0 : -ENOMEM;
+        if (!line)
+                return 0;
+        return asprintf(ret, "%s:%u", line->file, line->line) < 0 ? -ENOMEM : 0;
+}
+
+/* `sshd:KEYWORD`, `sshd[CONTEXT]:KEYWORD`. NULL: out of memory. */
+static char *
+keyword_item(const char *context, const char *keyword)
+{
+        char *item = NULL;
+        _cleanup_free_ char *name = escape_new(keyword, strlen(keyword));
+        _cleanup_free_ char *where = context ? escape_new(context, strlen(context)) : NULL;
+        if (!name || (context && !where))
+                return NULL;
+        if (asprintf(&item, "sshd%s%s%s:%s", context ? "[" : "", context ? where : "", context ? "]" : "",
+                    name) < 0)
+                return NULL;
+        return item;
+}
+
+static int
+add_keyword(struct look *look, const char *context, const struct value *value,
+        const struct sshd_connection *connection)
+{
+        struct probe_setting setting = {.item = keyword_item(context, value->keyword)};
+        bool fits = strlen(value->text) <= PROBE_VALUE_MAX;
+        int r = find_source(look, value->keyword, connection, &setting.source);
+        if (fits) {
+                setting.value = strdup(value->text);
+                setting.after_restart = strdup(value->text);
+                setting.configured = setting.source ? strdup(value->text) : NULL;
+                if (!setting.after_restart || (setting.source && !setting.configured))
+                        r = -ENOMEM;
+        } else {
+                setting.error = EFBIG;
+                setting.reason = strdup("the value is longer than what is kept of one");
+        }
+        int added = probe_add(look->reading, &setting);
+        return r < 0 ? r : added;
+}
+
+static int
+add_unknown(struct look *look, const char *context, const char *keyword, const struct sshd_line *line,
+        const char *reason)
+{
+        struct probe_setting setting = {.item = keyword_item(context, keyword), .reason = strdup(reason)};
+        int r = 0;
+        if (line) {
+                setting.configured = strdup(line->value);
+                if (!setting.configured || asprintf(&setting.source, "%s:%u", line->file, line->line) < 0) {
+                        setting.source = NULL;
+                        r = -ENOMEM;
+                }
+        }
+        int added = probe_add(look->reading, &setting);
+        return r < 0 ? r : added;
+}
+
+/* ---- keywords ---- */
+
+static int
+add_global(struct look *look)
+{
+        static const struct sshd_connection nobody;
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < look->global.count; i++)
+                r = add_keyword(look, NULL, &look->global.list[i], &nobody);
+        return r;
+}
+
+static bool
+is_first_of_context(const struct look *look, size_t index)
+{
+        for (size_t i = 0; i < index; i++)
+                if (strcmp(look->config.blocks[i].context, look->config.blocks[index].context) == 0)
+                        return false;
+        return true;
+}
+
+/* Whether a line is the first of its keyword within its context, of all blocks that have it. */
+static bool
+is_first_of_keyword(const struct look *look, const char *context, size_t index)
+{
+        for (size_t i = 0; i < index; i++) {
+                const struct sshd_line *line = &look->config.lines[i];
+                const char *other =
+                        line->block == SSHD_GLOBAL ? NULL : look->config.blocks[line->block].context;
+                if (strcmp(line->keyword, look->config.lines[index].keyword) == 0 &&
+                        (context == other || (context && other && strcmp(context, other) == 0)))
+                        return false;
+        }
+        return true;
+}
+
+/* All that the blocks of a context set, without values. */
+static int
+add_context_unknown(struct look *look, const char *context, const char *reason)
+{
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < look->config.n_lines; i++) {
+                const struct sshd_line *line = &look->config.lines[i];
+                if (line->block == SSHD_GLOBAL ||
+                        strcmp(look->config.blocks[line->block].context, context) != 0 ||
+                        !is_first_of_keyword(look, context, i))
+                        continue;
+                r = add_unknown(look, context, line->keyword, line, reason);
+        }
+        return r;
+}
+
+static int
+add_context(struct look *look, const struct answer *answer, const char *context,
+        const struct sshd_connection *connection)
+{
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < answer->count; i++) {
+                const char *global = answer_text(&look->global, answer->list[i].keyword);
+                if (!global || strcmp(global, answer->list[i].text) != 0)
+                        r = add_keyword(look, context, &answer->list[i], connection);
+        }
+        return r;
+}
+
+/* A run that fails makes the context unknown; one for which no time is left as well. */
+static int
+ask_block(struct look *look, size_t index, struct err *err)
+{
+        const struct sshd_block *block = &look->config.blocks[index];
+        struct sshd_choice choice;
+        if (!is_first_of_context(look, index))
+                return 0;
+        if (!sshd_block_choose(block, &look->accounts, &choice))
+                return add_context_unknown(look, block->context, choice.reason);
+        struct question question = {look->path, look->command, &choice.connection};
+        struct answer *answer = &look->blocks[index];
+        int r = ask(look, &question, answer, err);
+        if (r == PROBE_FAILED)
+                return add_context_unknown(look, block->context, err ? err->text : "sshd could not be asked");
+        if (r)
+                return r;
+        return answer->accepted ? add_context(look, answer, block->context, &choice.connection)
+                                : add_context_unknown(look, block->context, answer->message);
+}
+
+static int
+add_accepted(struct look *look, struct err *err)
+{
+        int r = add_global(look);
+        if (look->config.n_blocks && r == 0) {
+                look->blocks = calloc(look->config.n_blocks, sizeof *look->blocks);
+                r = look->blocks ? 0 : -ENOMEM;
+        }
+        for (size_t i = 0; r == 0 && i < look->config.n_blocks; i++)
+                r = ask_block(look, i, err);
+        return r;
+}
+
+/* ---- a configuration that is refused ---- */
+
+/* Which sshd prints only where they are set. */
+static const char *const silent_keywords[] = {"acceptenv", "allowgroups", "allowusers", "denygroups",
+        "denyusers", "hostcertificate", "hostkey", "logverbose", "setenv", "subsystem"};
+
+static int
+add_refused_defaults(struct look *look, const char *reason)
+{
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < look->defaults.count; i++)
+                r = add_unknown(look, NULL, look->defaults.list[i].keyword, NULL, reason);
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(silent_keywords); i++)
+                if (!answer_find(&look->defaults, silent_keywords[i]))
+                        r = add_unknown(look, NULL, silent_keywords[i], NULL, reason);
+        return r;
+}
+
+static bool
+is_silent(const char *keyword)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(silent_keywords); i++)
+                if (strcmp(silent_keywords[i], keyword) == 0)
+                        return true;
+        return false;
+}
+
+/* Every keyword that there is, and what the text names, is unknown. */
+static int
+add_refused(struct look *look)
+{
+        static const char reason[] = "sshd refuses the configuration";
+        int r = add_refused_defaults(look, reason);
+        for (size_t i = 0; r == 0 && i < look->config.n_lines; i++) {
+                const struct sshd_line *line = &look->config.lines[i];
+                bool global = line->block == SSHD_GLOBAL;
+                const char *context = global ? NULL : look->config.blocks[line->block].context;
+                if (!is_first_of_keyword(look, context, i))
+                        continue;
+                if (global && (answer_find(&look->defaults, line->keyword) || is_silent(line->keyword)))
+                        continue;
+                r = add_unknown(look, context, line->keyword, line, reason);
+        }
+        return r;
+}
+
+/* ---- facts ---- */
+
+static int
+add_fact(struct look *look, const char *name, char *value)
+{
+        char *item = NULL;
+        if (!value)
+                return -ENOMEM;
+        if (asprintf(&item, "sshd:config/%s", name) < 0)
+                item = NULL;
+        return sshd_add(look->reading, item, value, NULL, 0);
+}
+
+static int
+add_fact_buf(struct look *look, const char *name, struct buf *value)
+{
+        if (!value->size && buf_text(value, "none") < 0)
+                return -ENOMEM;
+        while (value->size && value->data[value->size - 1] == '\n')
+                value->data[--value->size] = '\0';
+        return add_fact(look, name, buf_steal(value));
+}
+
+static int
+add_permissions(struct look *look)
+{
+        struct stat st;
+        char *text = NULL;
+        if (stat(look->path, &st) < 0) {
+                int error = errno;
+                int r = sshd_add(
+                        look->reading, strdup("sshd:config/mode"), NULL, strerrordesc_np(error), error);
+                return r < 0 ? r
+                             : sshd_add(look->reading, strdup("sshd:config/owner"), NULL,
+                                       strerrordesc_np(error), error);
+        }
+        if (asprintf(&text, "%04o", st.st_mode & 07777) < 0 || add_fact(look, "mode", text) < 0)
+                return -ENOMEM;
+        if (asprintf(&text, "%u:%u", st.st_uid, st.st_gid) < 0)
+                return -ENOMEM;
+        return add_fact(look, "owner", text);
+}
+
+static const char *
+config_of(const struct sshd_listener *listener)
+{
+        return listener->config ? listener->config : DEFAULT_CONFIG;
+}
+
+static int
+list_line(struct text_list *list, const char *text)
+{
+        return text_list_add(list, text, strlen(text));
+}
+
+/* Sorted, each once, one a line. */
+static int
+add_fact_list(struct look *look, const char *name, struct text_list *list)
+{
+        _cleanup_buf_ struct buf value = {0};
+        text_list_sort(list);
+        for (size_t i = 0; i < list->count; i++)
+                if (buf_printf(&value, "%s%s", i ? "\n" : "", list->items[i]) < 0)
+                        return -ENOMEM;
+        return add_fact_buf(look, name, &value);
+}
+
+static int
+add_command(struct text_list *files, struct text_list *options, const struct sshd_listener *listener)
+{
+        _cleanup_buf_ struct buf text = {0};
+        if (list_line(files, config_of(listener)) < 0 || sshd_listener_options(listener, &text) < 0)
+                return -ENOMEM;
+        return list_line(options, text.size ? text.data : "none");
+}
+
+static int
+add_commands(struct look *look)
+{
+        struct text_list files = {0}, options = {0};
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < look->listeners.count; i++)
+                r = add_command(&files, &options, &look->listeners.list[i]);
+        if (r == 0 && !look->listeners.count && look->unit.found)
+                r = add_command(&files, &options, &look->unit.command);
+        r = r < 0 ? r : add_fact_list(look, "file", &files);
+        r = r < 0 ? r : add_fact_list(look, "options", &options);
+        text_list_done(&files);
+        text_list_done(&options);
+        if (r == 0 && look->unit.sockets.size)
+                r = add_fact_buf(look, "socket", &look->unit.sockets);
+        return r;
+}
+
+static int64_t
+time_ms(const struct timespec *time)
+{
+        return (int64_t)time->tv_sec * 1000 + time->tv_nsec / 1000000;
+}
+
+static bool
+is_after(const struct timespec *a, const struct timespec *b)
+{
+        return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec : a->tv_nsec > b->tv_nsec;
+}
+
+/* The newest of the configuration's files and folders, by ctime: mtime lies after cp -p. NULL: none. */
+static const char *
+newest(const struct look *look, struct timespec *ret)
+{
+        const struct sshd_config *config = &look->config;
+        const char *found = NULL;
+        struct stat st;
+        *ret = (struct timespec){0};
+        for (size_t i = 0; i < config->n_files + config->n_folders; i++) {
+                const char *path =
+                        i < config->n_files ? config->files[i] : config->folders[i - config->n_files];
+                if (stat(path, &st) < 0 || (found && !is_after(&st.st_ctim, ret)))
+                        continue;
+                found = path;
+                *ret = st.st_ctim;
+        }
+        return found;
+}
+
+/* What a keyword is, or would be if the configuration were not refused. NULL: not known. */
+static const char *
+likely_text(const struct look *look, const char *keyword)
+{
+        static const struct sshd_connection nobody;
+        if (look->global.accepted)
+                return answer_text(&look->global, keyword);
+        const struct sshd_line *line = sshd_config_find(&look->config, keyword, &nobody, &look->accounts);
+        return line ? line->value : answer_text(&look->defaults, keyword);
+}
+
+static int
+add_loaded(struct look *look)
+{
+        struct timespec edited;
+        struct stat st;
+        char *text = NULL;
+        const char *pid_file = likely_text(look, "pidfile"), *path = newest(look, &edited);
+        if (pid_file && sshd_watch(&look->reading->watched, pid_file) < 0)
+                return -ENOMEM;
+        if (!look->listeners.count)
+                return add_fact(look, "loaded", strdup("not running"));
+        if (!look->running) {
+                if (asprintf(&text, "no: the listener uses %s", config_of(&look->listeners.list[0])) < 0)
+                        return -ENOMEM;
+                return add_fact(look, "loaded", text);
+        }
+        bool late;
+        if (pid_file && *pid_file == '/' && stat(pid_file, &st) == 0)
+                late = is_after(&edited, &st.st_mtim);
+        else
+                late = time_ms(&edited) > look->running->start_ms + TICK_MS;
+        if (!path || !late)
+                return add_fact(look, "loaded", strdup("yes"));
+        if (asprintf(&text, "no: edited since it was loaded: %s", path) < 0)
+                return -ENOMEM;
+        return add_fact(look, "loaded", text);
+}
+
+static int
+add_facts(struct look *look)
+{
+        char *accepted = NULL;
+        if (look->global.accepted)
+                accepted = strdup("yes");
+        else if (asprintf(&accepted, "no: %s", look->global.message) < 0)
+                accepted = NULL;
+        int r = add_fact(look, "accepted", accepted);
+        r = r < 0 ? r : add_permissions(look);
+        r = r < 0 ? r : add_commands(look);
+        r = r < 0 ? r : add_loaded(look);
+        /* Whether it runs at the moment is not how it is set up. */
+        struct probe_setting *loaded = r < 0 ? NULL : &look->reading->list[look->reading->count - 1];
+        if (loaded && loaded->value && strncmp(loaded->value, "no:", 3) != 0)
+                loaded->expectation = "regex yes|not\\x20running";
+        return r;
+}
+
+/* ---- keys ---- */
+
+static int
+add_host_keys(struct look *look)
+{
+        static const struct sshd_connection nobody;
+        const char *keys = likely_text(look, "hostkey");
+        bool expected = sshd_config_find(&look->config, "hostkey", &nobody, &look->accounts) ||
+                        command_sets(look->command, "hostkey");
+        if (look->way == WAY_KEY && look->global.accepted && !expected)
+                return sshd_add(look->reading, strdup("sshd:hostkey"), NULL,
+                        "no host key loads, and the configuration names none", 0);
+        int r = 0;
+        for (const char *p = keys ? keys : ""; r == 0 && *p; p += strspn(p, "\n")) {
+                size_t size = strcspn(p, "\n");
+                _cleanup_free_ char *path = strndup(p, size);
+                r = path ? sshd_host_key_add(path, expected, look->reading) : -ENOMEM;
+                p += size;
+        }
+        return r;
+}
+
+static bool
+may_log_in(const struct sshd_user *user)
+{
+        const char *name = strrchr(user->shell, '/');
+        name = name ? name + 1 : user->shell;
+        return strcmp(name, "nologin") != 0 && strcmp(name, "false") != 0;
+}
+
+/* Whether a block may hold for a connection of that user: what it asks of users and groups does. */
+static bool
+may_hold(const struct look *look, const struct sshd_block *block, const struct sshd_user *user)
+{
+        struct sshd_connection connection = {.user = user->name};
+        struct sshd_block asks = {0};
+        for (size_t i = 0; i < block->count; i++)
+                if (block->list[i].criterion == SSHD_USER || block->list[i].criterion == SSHD_GROUP)
+                        asks.list[asks.count++] = block->list[i];
+        return !asks.count || sshd_block_holds(&asks, &connection, &look->accounts);
+}
+
+/* For every file that a connection of the user may be judged by, in the order of sshd's answers. */
+static int
+add_keys_of(struct look *look, const struct sshd_user *user, const struct mount_table *mounts)
+{
+        static const char keyword[] = "authorizedkeysfile";
+        struct text_list files = {0};
+        const char *global = likely_text(look, keyword);
+        int r = global ? list_line(&files, global) : 0;
+        for (size_t i = 0; r == 0 && look->blocks && i < look->config.n_blocks; i++) {
+                const char *text = answer_text(&look->blocks[i], keyword);
+                if (text && may_hold(look, &look->config.blocks[i], user))
+                        r = list_line(&files, text);
+        }
+        text_list_sort(&files);
+        for (size_t i = 0; r == 0 && i < files.count; i++)
+                r = sshd_authorized_keys_add(user, files.items[i], mounts, look->reading);
+        text_list_done(&files);
+        return r;
+}
+
+static int
+add_authorized_keys(struct look *look, struct err *err)
+{
+        _cleanup_mount_table_ struct mount_table mounts = {0};
+        if (look->accounts_error)
+                return sshd_add(look->reading, strdup("sshd:authorized_keys"), NULL,
+                        "the users of this host could not be read", -look->accounts_error);
+        int r = mount_table_now(&mounts);
+        if (r == -ENOMEM)
+                return r;
+        for (size_t i = 0; i < look->accounts.n_users; i++) {
+                if (look->request->cancel && atomic_load(look->request->cancel))
+                        return -ECANCELED;
+                if (clock_monotonic_ms() > look->deadline_ms)
+                        return err_set(err, PROBE_FAILED, "the users' keys could not be read in time");
+                if (!may_log_in(&look->accounts.users[i]))
+                        continue;
+                r = add_keys_of(look, &look->accounts.users[i], &mounts);
+                if (r < 0)
+                        return r;
+        }
+        return sshd_authorized_keys_merge(look->reading);
+}
+
+/* ---- the look ---- */
+
+static int
+watch_all(struct look *look, const struct sshd_places *places)
+{
+        struct text_list *watched = &look->reading->watched;
+        int r = sshd_watch(watched, look->program);
+        r = r < 0 ? r : sshd_watch(watched, look->path);
+        r = r < 0 ? r : sshd_watch(watched, places->passwd);
+        r = r < 0 ? r : sshd_watch(watched, places->group);
+        for (size_t i = 0; r == 0 && i < look->config.n_files; i++)
+                r = sshd_watch(watched, look->config.files[i]);
+        for (size_t i = 0; r == 0 && i < look->config.n_folders; i++)
+                r = sshd_watch(watched, look->config.folders[i]);
+        return r;
+}
+
+/* The listener that uses our configuration; of several, the one that the pid file names is the service. */
+static void
+choose_command(struct look *look)
+{
+        for (size_t i = 0; i < look->listeners.count && !look->running; i++)
+                if (strcmp(config_of(&look->listeners.list[i]), look->path) == 0)
+                        look->running = &look->listeners.list[i];
+        look->command = look->running;
+        if (!look->listeners.count && look->unit.found &&
+                strcmp(config_of(&look->unit.command), look->path) == 0)
+                look->command = &look->unit.command;
+}
+
+/* A port that no block asks for: sshd wants one to be said as soon as any block asks. 0: none does. */
+static unsigned
+choose_port(const struct sshd_config *config)
+{
+        unsigned port = 0;
+        for (size_t i = 0; i < config->n_blocks; i++)
+                for (size_t k = 0; k < config->blocks[i].count; k++) {
+                        const struct sshd_match *match = &config->blocks[i].list[k];
+                        if (match->criterion != SSHD_LOCALPORT)
+                                continue;
+                        unsigned asked = (unsigned)strtoul(match->pattern, NULL, 10);
+                        port = port ? port : 65535;
+                        if (asked == port) { /* start over with another one */
+                                port--;
+                                i = k = 0;
+                        }
+                }
+        return port;
+}
+
+static int
+prepare(struct look *look, const struct sshd_places *places, struct err *err)
+{
+        const struct scope *scope = look->request->scope;
+        struct text_list *watched = &look->reading->watched;
+        if (!scope->command || !scope->paths.count)
+                return err_set(err, PROBE_FAILED, "the scope names no sshd, or no configuration of it");
+        int r = unescape_new(scope->command, &look->program);
+        r = r < 0 ? r : unescape_new(scope->paths.items[0], &look->path);
+        r = r < 0 ? r : sshd_config_read(&look->config, look->path);
+        if (r < 0)
+                return r;
+        look->accounts_error = sshd_accounts_read(places->passwd, places->group, &look->accounts);
+        if (look->accounts_error == -ENOMEM)
+                return -ENOMEM;
+        r = sshd_listeners_find(look->program, &look->listeners);
+        r = r < 0 ? r : sshd_unit_read(places->units, look->program, &look->unit, watched);
+        r = r < 0 ? r : watch_all(look, places);
+        if (r < 0)
+                return r;
+        choose_command(look);
+        look->free_port = choose_port(&look->config);
+        return 0;
+}
+
+/* What we did not read may hold blocks that nobody asks about: then nothing can be said. */
+static int
+check_whole(const struct look *look, struct err *err)
+{
+        if (look->config.truncated)
+                return err_set(err, PROBE_FAILED,
+                        "%.300s: with its includes it is larger than what is looked at, or it has more than "
+                        "%u Match blocks",
+                        quote(look->path), SSHD_BLOCKS_MAX);
+        if (look->config.error && look->global.accepted)
+                return err_set(err, PROBE_FAILED, "%.300s: %s", quote(look->config.error_path),
+                        sshd_read_error(look->config.error));
+        return 0;
+}
+
+static int
+look_once(struct look *look, const struct sshd_places *places, struct err *err)
+{
+        int r = prepare(look, places, err);
+        r = r ? r : ask_first(look, err);
+        r = r ? r : check_whole(look, err);
+        r = r ? r : add_facts(look);
+        r = r ? r : look->global.accepted ? add_accepted(look, err) : add_refused(look);
+        r = r ? r : add_host_keys(look);
+        r = r ? r : add_authorized_keys(look, err);
+        if (r == 0)
+                text_list_sort(&look->reading->watched);
+        return r;
+}
+
+static void
+look_done(struct look *look)
+{
+        for (size_t i = 0; look->blocks && i < look->config.n_blocks; i++)
+                answer_done(&look->blocks[i]);
+        free(look->blocks);
+        answer_done(&look->defaults);
+        answer_done(&look->global);
+        sshd_unit_done(&look->unit);
+        sshd_listeners_done(&look->listeners);
+        sshd_accounts_done(&look->accounts);
+        sshd_config_done(&look->config);
+        fd_close(look->key_fd);
+        free(look->program);
+        free(look->path);
+}
+
+int
+probe_sshd_at(const struct probe_request *request, const struct sshd_places *places,
+        struct probe_reading *ret, struct err *err)
+{
+        unsigned timeout_ms = request->timeout_ms ? request->timeout_ms : PROBE_TIMEOUT_MS;
+        struct look look = {.request = request,
+                .reading = ret,
+                .deadline_ms = clock_monotonic_ms() + timeout_ms,
+                .key_fd = -1};
+        int r = look_once(&look, places, err);
+        look_done(&look);
+        return r;
+}
 
 int
 probe_sshd(const struct probe_request *request, struct probe_reading *ret, struct err *err)
 {
-        (void)request;
-        (void)ret;
-        return err_set(err, PROBE_FAILED, "not there yet");
+        static const struct sshd_places host = {"/etc/passwd", "/etc/group", ""};
+        return probe_sshd_at(request, &host, ret, err);
 }
