@@ -142,6 +142,11 @@ static const struct option trust_options[] = {
 static const struct option retire_options[] = {OUTPUT_OPTION, CHANGE_OPTIONS, AUTHOR_OPTION, END};
 static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, false}, END};
 
+static const struct option policy_check_options[] = {
+        {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
+        END,
+};
+
 #define SIGN_USAGE "(--key K | --ssh-key K | --ssh-agent)"
 
 const struct command commands[] = {
@@ -225,8 +230,8 @@ const struct command commands[] = {
         {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},
         {"policy show", "PACK", "the checks of a pack, with their reasons and controls", command_policy_show,
                 COMMAND_FILES, 1, 1, NULL, "PACK is a name in the packs' folder, or a path with a slash."},
-        {"policy check", "PACK", "judge this host by a pack, now; nothing is signed or recorded",
-                command_policy_check, COMMAND_FILES, 1, 1, NULL,
+        {"policy check", "PACK [--expand]", "judge this host by a pack, now; nothing is signed or recorded",
+                command_policy_check, COMMAND_FILES, 1, 1, policy_check_options,
                 "PACK is a name in the packs' folder, or a path with a slash. Needs no daemon; with one, "
                 "what "
                 "the signed\n"

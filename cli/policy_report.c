@@ -96,23 +96,6 @@ append_assignment(
         return r ? r : text_list_add(ret, line.data, line.size);
 }
 
-/* What comes out for an interface does so for certain if `all` and its own value are the same. */
-static int
-fix_effective(const char *key, size_t size, const char *value, size_t value_size, struct text_list *ret)
-{
-        _cleanup_buf_ struct buf all = {0};
-        static const char conf[] = "/conf/";
-        const char *interface = memmem(key, size, conf, sizeof conf - 1);
-        const char *name = interface ? strchr(interface + sizeof conf - 1, '/') : NULL;
-        if (!name)
-                return 0;
-        int r = buf_append(&all, key, (size_t)(interface - key) + sizeof conf - 1);
-        r = r ? r : buf_text(&all, "all");
-        r = r ? r : buf_append(&all, name, size - (size_t)(name - key));
-        r = r ? r : append_assignment(all.data, all.size, value, value_size, ret);
-        return r ? r : append_assignment(key, size, value, value_size, ret);
-}
-
 static bool
 finding_fails(const struct policy_finding *finding)
 {
@@ -120,21 +103,30 @@ finding_fails(const struct policy_finding *finding)
                (finding->verdict == SETTING_VERDICT_NOT_MET || finding->verdict == SETTING_VERDICT_MISSING);
 }
 
-/* Lines for sysctl.d, appended; nothing where it is not plain. A key that the kernel has not cannot be set.
+static bool
+configured_right(const struct policy_check *check, const struct policy_finding *finding)
+{
+        return finding->configured &&
+               setting_meets(check->line.op, check->line.value, finding->configured, 0, 0) == SETTING_MET;
+}
+
+/*
+ * The line for sysctl.d, appended; nothing where it is not plain. A glob stays one: where `all`, `default`
+ * and every interface say the same, that comes out, however the kernel works it out. A key that the kernel
+ * has not cannot be set.
  */
 static int
-add_fixes(const struct policy_check *check, const struct policy_finding *finding, struct text_list *ret)
+add_fix(const struct policy_check *check, const struct policy_finding *finding, struct text_list *ret)
 {
         size_t value_size;
         const char *value = fixing_value(&check->line, &value_size);
         if (!value || finding->verdict != SETTING_VERDICT_NOT_MET || !finding_fails(finding) ||
-                setting_domain(finding->item) != SCOPE_SYSCTL || setting_is_glob(finding->item))
+                setting_domain(check->item) != SCOPE_SYSCTL || strstr(check->item, "**"))
                 return 0;
-        const char *key = strchr(finding->item, ':') + 1;
-        size_t size = strcspn(key, "@");
-        if (strcmp(key + size, "@effective") == 0)
-                return fix_effective(key, size, value, value_size, ret);
-        return append_assignment(key, size, value, value_size, ret);
+        if (configured_right(check, finding))
+                return 0; /* it is written already */
+        const char *key = strchr(check->item, ':') + 1;
+        return append_assignment(key, strcspn(key, "@"), value, value_size, ret);
 }
 
 /* ---- the document ---- */
@@ -203,7 +195,7 @@ result_json(const struct policy_check *check, const struct policy_result *result
         struct json *findings = json_array_make(), *object = policy_check_json(check);
         for (size_t i = 0; i < result->n_findings; i++) {
                 json_gather(&findings, finding_json(&result->findings[i]));
-                if (add_fixes(check, &result->findings[i], &fixes) < 0)
+                if (add_fix(check, &result->findings[i], &fixes) < 0)
                         findings = json_free(findings);
         }
         text_list_sort(&fixes);
@@ -259,30 +251,97 @@ policy_document(
 
 /* ---- words ---- */
 
+#define VALUE_WIDTH_MAX 48 /* bytes: a longer one is cut, and whole in the document */
+#define FOLD_MIN 3u        /* findings that say the same */
+
 static void
-print_finding(struct table *table, const struct policy_check *check, const struct policy_result *result,
-        const struct policy_finding *finding)
+append_cut(struct buf *ret, const char *text)
 {
-        _cleanup_buf_ struct buf wanted = {0}, why = {0};
-        enum policy_outcome outcome = finding->waiver                               ? POLICY_WAIVED
-                                      : finding_fails(finding)                      ? POLICY_FAIL
-                                      : finding->verdict == SETTING_VERDICT_UNKNOWN ? POLICY_UNKNOWN
-                                                                                    : result->outcome;
-        const char *severity = severity_names[check->line.severity];
-        policy_wanted(&check->line, &wanted);
-        if (finding->waiver && buf_printf(&why, "waived by %s: ", finding->waiver->by) == 0)
-                print_words(&why, finding->waiver->reason);
+        size_t size = strlen(text);
+        if (size <= VALUE_WIDTH_MAX)
+                buf_text(ret, text);
         else
-                buf_text(&why, finding->reason ? finding->reason : check->reason);
+                buf_printf(ret, "%.*s…", VALUE_WIDTH_MAX - 1, text);
+}
+
+/* What it is, and what it should be: "1 → 0". */
+static void
+append_change(const struct setting *line, const struct policy_finding *finding, struct buf *ret)
+{
+        _cleanup_buf_ struct buf wanted = {0}, offenders = {0};
+        policy_wanted(line, &wanted);
+        if (finding->value && finding->verdict == SETTING_VERDICT_NOT_MET)
+                setting_offenders(line->op, line->value, finding->value, &offenders);
+        if (offenders.size)
+                buf_text(ret, line->op == SETTING_SUPERSET_OF ? "without " : "has ");
+        append_cut(ret, offenders.size                                ? offenders.data
+                        : finding->value                              ? finding->value
+                        : finding->verdict == SETTING_VERDICT_UNKNOWN ? "?"
+                                                                      : "(not there)");
+        buf_text(ret, " → ");
+        append_cut(ret, wanted.data ? wanted.data : "");
+}
+
+static void
+append_why(const struct policy_check *check, const struct policy_finding *finding, struct buf *ret)
+{
+        if (finding->waiver && buf_printf(ret, "waived by %s: ", finding->waiver->by) == 0)
+                print_words(ret, finding->waiver->reason);
+        else
+                buf_text(ret, finding->reason ? finding->reason : check->reason);
+}
+
+static enum policy_outcome
+finding_outcome(const struct policy_finding *finding)
+{
+        if (finding->waiver)
+                return POLICY_WAIVED;
+        return finding_fails(finding) ? POLICY_FAIL : POLICY_UNKNOWN;
+}
+
+static bool
+texts_equal(const char *a, const char *b)
+{
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool
+says_the_same(const struct policy_finding *a, const struct policy_finding *b)
+{
+        return a->verdict == b->verdict && a->waiver == b->waiver && texts_equal(a->value, b->value) &&
+               texts_equal(a->reason, b->reason);
+}
+
+/* How many findings say the same as this one; 0 if an earlier one does. */
+static size_t
+count_alike(const struct policy_result *result, size_t index)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < result->n_findings; i++) {
+                bool same = says_the_same(&result->findings[i], &result->findings[index]);
+                if (same && i < index)
+                        return 0;
+                n += same;
+        }
+        return n;
+}
+
+static void
+print_finding(struct table *table, const struct policy_check *check, const struct policy_finding *finding,
+        size_t folded)
+{
+        _cleanup_buf_ struct buf change = {0}, why = {0};
+        enum policy_outcome outcome = finding_outcome(finding);
+        const char *severity = severity_names[check->line.severity];
+        append_change(&check->line, finding, &change);
+        append_why(check, finding, &why);
+        if (folded)
+                buf_printf(&change, " (%zu items)", folded);
         table_cell(table, outcomes[outcome].color, "%s", policy_outcome_names[outcome]);
         table_cell(table, severity_color(severity), "%s", severity);
         table_cell(table, COLOR_BOLD, "%s", check->name);
-        table_cell(table, COLOR_PLAIN, "%s", finding->item);
-        if (finding->verdict == SETTING_VERDICT_UNKNOWN && !finding->value)
-                table_cell(table, COLOR_PLAIN, "? → %s", wanted.data ? wanted.data : "");
-        else
-                table_cell(table, COLOR_PLAIN, "%s → %s", finding->value ? finding->value : "(not there)",
-                        wanted.data ? wanted.data : "");
+        table_cell(table, COLOR_PLAIN, "%s", folded ? check->item : finding->item);
+        table_cell(table, COLOR_PLAIN, "%s", change.data ? change.data : "");
         table_cell(table, COLOR_PLAIN, "%s", why.data ? why.data : "");
 }
 
@@ -291,36 +350,47 @@ static void
 print_quiet(struct table *table, const struct policy_check *check, const struct policy_result *result)
 {
         const struct policy_finding *first = result->n_findings ? result->findings : NULL;
+        _cleanup_buf_ struct buf value = {0};
+        bool alike = first && count_alike(result, 0) == result->n_findings;
+        if (result->outcome == POLICY_NOT_APPLICABLE)
+                buf_text(&value, first ? "its condition does not hold" : "nothing matches");
+        else if (alike && first->value)
+                append_cut(&value, first->value);
+        if (result->n_findings > 1)
+                buf_printf(&value, "%s%zu items%s", value.size ? " (" : "", result->n_findings,
+                        value.size ? ")" : "");
         table_cell(table, outcomes[result->outcome].color, "%s", policy_outcome_names[result->outcome]);
         table_cell(table, COLOR_PLAIN, "%s", severity_names[check->line.severity]);
         table_cell(table, COLOR_PLAIN, "%s", check->name);
         table_cell(table, COLOR_PLAIN, "%s", check->item);
-        if (result->outcome == POLICY_NOT_APPLICABLE)
-                table_cell(table, COLOR_DIM, "%s", first ? "its condition does not hold" : "nothing matches");
-        else if (result->n_findings > 1)
-                table_cell(table, COLOR_PLAIN, "%zu items", result->n_findings);
-        else
-                table_cell(table, COLOR_PLAIN, "%s", first && first->value ? first->value : "");
+        table_cell(table, COLOR_DIM, "%s", value.data ? value.data : "");
         table_row(table);
 }
 
-static void
-print_result(struct table *table, const struct policy_check *check, const struct policy_result *result)
+/* Returns whether something was folded. */
+static bool
+print_result(struct table *table, const struct policy_check *check, const struct policy_result *result,
+        bool expand)
 {
-        bool quiet = true;
+        bool quiet = true, folded = false;
         for (size_t i = 0; i < result->n_findings; i++) {
                 const struct policy_finding *finding = &result->findings[i];
                 if (finding->verdict == SETTING_VERDICT_MET ||
                         finding->verdict == SETTING_VERDICT_NOT_APPLICABLE)
                         continue;
-                print_finding(table, check, result, finding);
                 quiet = false;
+                size_t alike = count_alike(result, i);
+                bool fold = !expand && (!alike || alike >= FOLD_MIN);
+                if (!fold || alike)
+                        print_finding(table, check, finding, fold ? alike : 0);
+                folded |= fold;
         }
         if (quiet)
                 print_quiet(table, check, result);
+        return folded;
 }
 
-/* Which files set it otherwise now. */
+/* Which files say something of what fails. */
 static void
 print_sources(
         struct cli *cli, const struct policy_check *checks, const struct policy_result *results, size_t n)
@@ -329,18 +399,20 @@ print_sources(
         for (size_t i = 0; i < n; i++)
                 for (size_t k = 0; k < results[i].n_findings; k++) {
                         const struct policy_finding *f = &results[i].findings[k];
-                        _cleanup_buf_ struct buf line = {0};
-                        if (!finding_fails(f) || !f->source || !f->configured)
+                        _cleanup_buf_ struct buf text = {0};
+                        if (!finding_fails(f) || !f->source || !f->configured ||
+                                setting_domain(f->item) != SCOPE_SYSCTL)
                                 continue;
-                        bool right = setting_meets(checks[i].line.op, checks[i].line.value, f->configured, 0,
-                                             clock_now_ms()) == SETTING_MET;
-                        if (buf_printf(&line, "%s says %s%s", f->source, f->configured,
-                                    right ? " already, which is not in force" : "") == 0)
-                                text_list_add(&lines, line.data, line.size);
+                        const char *key = strchr(f->item, ':') + 1;
+                        if (buf_printf(&text, "%s says %.*s = %s%s", f->source, (int)strcspn(key, "@"), key,
+                                    f->configured,
+                                    configured_right(&checks[i], f) ? " (not in force: sysctl --system)"
+                                                                    : "") == 0)
+                                text_list_add(&lines, text.data, text.size);
                 }
         text_list_sort(&lines);
         for (size_t i = 0; i < lines.count; i++)
-                print(&cli->out, "%s%s\n", i ? "             " : "Set now by:  ", lines.items[i]);
+                print(&cli->out, "%s    %s\n", i ? "" : "What the files say now:\n", lines.items[i]);
 }
 
 static void
@@ -349,10 +421,10 @@ print_fixes(struct cli *cli, const struct policy_check *checks, const struct pol
         _cleanup_(text_list_done) struct text_list fixes = {0};
         for (size_t i = 0; i < n; i++)
                 for (size_t k = 0; k < results[i].n_findings; k++)
-                        add_fixes(&checks[i], &results[i].findings[k], &fixes);
+                        add_fix(&checks[i], &results[i].findings[k], &fixes);
         text_list_sort(&fixes);
         if (fixes.count)
-                print(&cli->out, "\nTo fix, in a file of /etc/sysctl.d (then: sysctl --system):\n");
+                print(&cli->out, "To fix, in a file of /etc/sysctl.d (then: sysctl --system):\n");
         for (size_t i = 0; i < fixes.count; i++)
                 print(&cli->out, "    %s\n", fixes.items[i]);
 }
@@ -362,15 +434,15 @@ policy_print(struct cli *cli, const struct policy *policy, const struct policy_r
 {
         size_t n, counts[POLICY_OUTCOME_COUNT];
         const struct policy_check *checks = policy_checks(policy, &n);
+        bool expand = args_given(&cli->args, "expand"), folded = false;
         _cleanup_table_ struct table table = table_make(6);
         for (size_t i = 0; i < n; i++)
-                print_result(&table, &checks[i], &results[i]);
+                folded |= print_result(&table, &checks[i], &results[i], expand);
         table_print(&table, &cli->out);
         count(results, n, counts);
         if (!cli->quiet) {
                 print_fixes(cli, checks, results, n);
                 print_sources(cli, checks, results, n);
-                print(&cli->out, "\n");
         }
         print(&cli->out, "%s %u: ", policy_name(policy), policy_version(policy));
         print_colored(&cli->out, counts[POLICY_FAIL] ? COLOR_RED : COLOR_PLAIN, "%zu of %zu checks fail",
@@ -378,4 +450,6 @@ policy_print(struct cli *cli, const struct policy *policy, const struct policy_r
         print(&cli->out, " · %zu unknown · %zu pass · %zu waived · %zu not applicable\n",
                 counts[POLICY_UNKNOWN], counts[POLICY_PASS], counts[POLICY_WAIVED],
                 counts[POLICY_NOT_APPLICABLE]);
+        if (folded)
+                cli_next(cli, "driftctl policy check --expand lists each item");
 }
