@@ -142,6 +142,11 @@ static const struct option trust_options[] = {
 static const struct option retire_options[] = {OUTPUT_OPTION, CHANGE_OPTIONS, AUTHOR_OPTION, END};
 static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, false}, END};
 
+static const struct option policy_check_options[] = {
+        {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
+        END,
+};
+
 #define SIGN_USAGE "(--key K | --ssh-key K | --ssh-agent)"
 
 const struct command commands[] = {
@@ -222,6 +227,18 @@ const struct command commands[] = {
                 0, 0, NULL, NULL},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
                 1, NULL, NULL},
+        {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},
+        {"policy show", "PACK", "the checks of a pack, with their reasons and controls", command_policy_show,
+                COMMAND_FILES, 1, 1, NULL, "PACK is a name in the packs' folder, or a path with a slash."},
+        {"policy check", "PACK [--expand]", "judge this host by a pack, now; nothing is signed or recorded",
+                command_policy_check, COMMAND_FILES, 1, 1, policy_check_options,
+                "PACK is a name in the packs' folder, or a path with a slash. Needs no daemon; with one, "
+                "what "
+                "the signed\n"
+                "baseline of the pack's name waives is waived. Exit code: 0 nothing fails, 1 a check fails, "
+                "2 "
+                "none fails but\n"
+                "one could not be judged."},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

@@ -117,6 +117,15 @@ roll_up(const struct policy_result *result)
         return counts[SETTING_VERDICT_MET] ? POLICY_PASS : POLICY_NOT_APPLICABLE;
 }
 
+/* Its condition does not hold, or its domain was not read: the second line would only repeat that. */
+static bool
+says_it_all(const struct collecting *c)
+{
+        const struct policy_result *result = c->result;
+        return !c->host->readings[SCOPE_SYSCTL] ||
+               (result->n_findings == 1 && result->findings[0].verdict == SETTING_VERDICT_NOT_APPLICABLE);
+}
+
 int
 policy_judge(const struct policy *policy, const struct policy_host *host, struct policy_result **ret)
 {
@@ -128,7 +137,7 @@ policy_judge(const struct policy *policy, const struct policy_host *host, struct
                 struct collecting c = {policy, host, &results[i]};
                 const struct setting *restart = policy_check_restart(policy, i);
                 r = setting_judge(&checks[i].line, host->readings, host->now_ms, collect, &c);
-                if (r == 0 && restart)
+                if (r == 0 && restart && !says_it_all(&c))
                         r = setting_judge(restart, host->readings, host->now_ms, collect, &c);
                 results[i].outcome = roll_up(&results[i]);
         }

@@ -88,6 +88,10 @@ enum setting_answer { SETTING_MET, SETTING_NOT_MET, SETTING_INCOMPARABLE /* neit
 int setting_meets(
         enum setting_operator op, const char *operand, const char *value, int error, int64_t now_ms);
 
+/* Of sets: the words by which a value does not meet an operand (those that should not be there, or that
+ * should), blank-separated, appended; nothing for other operators. -ENOMEM. */
+int setting_offenders(enum setting_operator op, const char *operand, const char *value, struct buf *ret);
+
 /* The parts of a condition: ret's texts are to be freed with setting_condition_done. -EINVAL, -ENOMEM. */
 struct setting_condition {
         char *item;

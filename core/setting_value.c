@@ -441,3 +441,26 @@ setting_meets(enum setting_operator op, const char *operand, const char *value, 
                 return r == SETTING_MET ? SETTING_NOT_MET : SETTING_MET;
         return r;
 }
+
+int
+setting_offenders(enum setting_operator op, const char *operand, const char *value, struct buf *ret)
+{
+        _cleanup_(raw_done) struct raw raw = {.far = NULL};
+        bool wanted = op != SETTING_DISJOINT_FROM;
+        if (op != SETTING_SUBSET_OF && op != SETTING_SUPERSET_OF && op != SETTING_DISJOINT_FROM)
+                return 0;
+        int r = raw_make(operand, &raw);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        const char *inner = op == SETTING_SUPERSET_OF ? raw.text : value, *word;
+        const char *outer = op == SETTING_SUPERSET_OF ? value : raw.text;
+        size_t size, start = ret->size;
+        r = 0;
+        while (r == 0 && next_word(&inner, set_blanks, &word, &size)) {
+                if (has_word(outer, set_blanks, word, size) == wanted)
+                        continue;
+                r = ret->size > start ? buf_text(ret, " ") : 0;
+                r = r ? r : buf_append(ret, word, size);
+        }
+        return r;
+}

@@ -203,6 +203,23 @@ START_TEST(a_value_may_be_as_long_as_a_probe_gives_it)
 }
 END_TEST
 
+START_TEST(the_words_that_a_set_fails_by_are_told)
+{
+        _cleanup_buf_ struct buf told = {0};
+        ck_assert_int_eq(setting_offenders(SETTING_DISJOINT_FROM, "a,b\\x20c", "x,c,a", &told), 0);
+        ck_assert_str_eq(told.data, "c a");
+        buf_clear(&told);
+        ck_assert_int_eq(setting_offenders(SETTING_SUBSET_OF, "a,b", "a x y", &told), 0);
+        ck_assert_str_eq(told.data, "x y");
+        buf_clear(&told);
+        ck_assert_int_eq(setting_offenders(SETTING_SUPERSET_OF, "a,b", "a x y", &told), 0);
+        ck_assert_str_eq(told.data, "b");
+        buf_clear(&told);
+        ck_assert_int_eq(setting_offenders(SETTING_EQ, "a,b", "a x y", &told), 0);
+        ck_assert_uint_eq(told.size, 0);
+}
+END_TEST
+
 /* ---- operands ---- */
 
 static int
@@ -462,6 +479,7 @@ main(void)
         tcase_set_timeout(operators, 30);
         tcase_add_loop_test(operators, an_operator_answers, 0, COUNT(meetings));
         tcase_add_test(operators, a_read_that_failed_is_only_met_by_its_errno);
+        tcase_add_test(operators, the_words_that_a_set_fails_by_are_told);
         tcase_add_test(operators, a_value_may_be_as_long_as_a_probe_gives_it);
         tcase_add_loop_test(operators, a_value_that_does_not_fit_its_operator_is_refused, 0, COUNT(misfits));
         tcase_add_test(operators, a_long_pattern_is_refused);
