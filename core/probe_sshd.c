@@ -18,416 +18,41 @@
  *
  * What a running listener took in cannot be asked. `value` is what sshd makes of the files on the disk with
  * the listener's own options; where they were edited after they were loaded, config/loaded says so.
- *
- * Ways to ask: -G (from 9.3; with -T beside it, since it takes -C only so) needs nothing. -T as root wants
- * /run/sshd and a host key that loads. Where no key does, a key of zeros in memory is put before them, which
- * is never used; where the folder is missing, sshd runs as nobody, if we may change who we are.
  */
 #include "core/probe.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "core/child.h"
 #include "core/clock.h"
-#include "core/crypto.h"
 #include "core/escape.h"
 #include "core/probe_internal.h"
 #include "core/probe_sshd_internal.h"
 #include "core/quote.h"
-#include "core/sshsig.h"
 
-#define OUTPUT_MAX ((size_t)1 << 20) /* bytes that sshd may say */
-#define MESSAGE_MAX 400              /* bytes of its words that are kept, with the NUL */
-#define KEYWORDS_MAX 512u            /* that sshd may name; there are about a hundred */
-#define ARGUMENTS_MAX 128            /* of a run, the NULL counted */
-#define TICK_MS 20                   /* how much earlier than it was a process may seem to have started */
+#define TICK_MS 20 /* how much earlier than it was a process may seem to have started */
 #define DEFAULT_CONFIG "/etc/ssh/sshd_config"
-#define SETPRIV "/usr/bin/setpriv"
-#define NOBODY "65534"
-
-_Static_assert((int)CHILD_FAILED == (int)PROBE_FAILED, "the words of the one are the other's");
-
-enum way { WAY_G, WAY_T, WAY_KEY, WAY_NOBODY };
-
-struct value {
-        const char *keyword; /* in the output */
-        char *text;
-};
-
-/* What sshd said: its settings, or why not. */
-struct answer {
-        bool accepted;
-        bool about_host; /* it failed for want of something on the host */
-        struct buf output;
-        struct value *list; /* in its order, each keyword once */
-        size_t count;
-        char message[MESSAGE_MAX];
-};
 
 struct look {
         const struct probe_request *request;
         struct probe_reading *reading;
         char *program, *path; /* raw */
-        int64_t deadline_ms;
-        enum way way;
-        int key_fd;         /* of the key of zeros, or -1 */
-        bool whole_specs;   /* this sshd wants every part of -C */
-        unsigned free_port; /* that no block asks for */
+        struct sshd_asker asker;
         struct sshd_config config;
         struct sshd_accounts accounts;
         struct sshd_listeners listeners;
         struct sshd_unit unit;
         const struct sshd_listener *running; /* the one that uses our configuration; NULL: none */
         const struct sshd_listener *command; /* whose options count: that, or the unit's; NULL: none */
-        struct answer global, defaults;      /* defaults: only where global was refused */
-        struct answer *blocks;               /* one a block of config; accepted: asked */
+        struct sshd_answer global, defaults; /* defaults: only where global was refused */
+        struct sshd_answer *blocks;          /* one a block of config; accepted: asked */
 };
-
-/* ---- what sshd says ---- */
-
-static void
-answer_done(struct answer *answer)
-{
-        for (size_t i = 0; i < answer->count; i++)
-                free(answer->list[i].text);
-        free(answer->list);
-        buf_done(&answer->output);
-        *answer = (struct answer){0};
-}
-
-static struct value *
-answer_find(const struct answer *answer, const char *keyword)
-{
-        for (size_t i = 0; i < answer->count; i++)
-                if (strcmp(answer->list[i].keyword, keyword) == 0)
-                        return &answer->list[i];
-        return NULL;
-}
-
-static const char *
-answer_text(const struct answer *answer, const char *keyword)
-{
-        const struct value *value = answer_find(answer, keyword);
-        return value ? value->text : NULL;
-}
-
-/* 1: too many */
-static int
-answer_add(struct answer *answer, const char *keyword, const char *text)
-{
-        struct value *value = answer_find(answer, keyword);
-        if (value) {
-                char *joined = NULL;
-                if (asprintf(&joined, "%s\n%s", value->text, text) < 0)
-                        return -ENOMEM;
-                free(value->text);
-                value->text = joined;
-                return 0;
-        }
-        if (answer->count == KEYWORDS_MAX)
-                return 1;
-        struct value *grown = reallocarray(answer->list, answer->count + 1, sizeof *grown);
-        if (!grown)
-                return -ENOMEM;
-        answer->list = grown;
-        grown[answer->count] = (struct value){keyword, strdup(text)};
-        return grown[answer->count++].text ? 0 : -ENOMEM;
-}
-
-/* The key of zeros is ours and no part of the configuration. */
-static bool
-is_our_key(const char *keyword, const char *text)
-{
-        char ours[64];
-        snprintf(ours, sizeof ours, "/proc/%d/fd/", (int)getpid());
-        return strcmp(keyword, "hostkey") == 0 && strncmp(text, ours, strlen(ours)) == 0;
-}
-
-/* Each line is `keyword value`. 1: it is something else. */
-static int
-answer_parse(struct answer *answer)
-{
-        static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-        char *rest = answer->output.data, *line;
-        if (!rest || strlen(rest) != answer->output.size)
-                return 1;
-        while ((line = strsep(&rest, "\n"))) {
-                size_t size = strspn(line, letters);
-                if (!*line && !rest)
-                        break;
-                if (!size || (line[size] && line[size] != ' '))
-                        return 1;
-                char *text = line + size + (line[size] == ' ');
-                line[size] = '\0';
-                int r = is_our_key(line, text) ? 0 : answer_add(answer, line, text);
-                if (r)
-                        return r;
-        }
-        /* All versions have these two. */
-        return answer_find(answer, "port") && answer_find(answer, "permitrootlogin") ? 0 : 1;
-}
-
-/* Its words in one line, printable: what is not, and is no blank, is escaped. */
-static void
-message_take(const struct buf *errors, int status, char ret[static MESSAGE_MAX])
-{
-        size_t size = 0;
-        for (size_t i = 0; i < errors->size && size + 5 < MESSAGE_MAX; i++) {
-                char byte = errors->data[i];
-                if (byte == '\n' && size && i + 1 < errors->size) {
-                        ret[size++] = ';';
-                        ret[size++] = ' ';
-                } else if (byte == ' ') {
-                        ret[size++] = byte;
-                } else if (byte != '\n' && byte != '\r') {
-                        size += escape(&byte, 1, ret + size);
-                }
-        }
-        while (size && (ret[size - 1] == ' ' || ret[size - 1] == ';'))
-                size--;
-        ret[size] = '\0';
-        if (!size)
-                snprintf(ret, MESSAGE_MAX, "it ended with status %d and said nothing", status);
-}
-
-static bool
-says(const struct buf *text, const char *what)
-{
-        return text->size && memmem(text->data, text->size, what, strlen(what));
-}
-
-static bool
-is_about_folder(const struct buf *errors)
-{
-        return says(errors, "rivilege separation") ||
-               says(errors, "must be owned by root and not group or world-writable");
-}
-
-static bool
-is_about_keys(const struct buf *errors)
-{
-        return says(errors, "no hostkeys available");
-}
-
-/* ---- a key of zeros ---- */
-
-static int
-append_zero_key(struct buf *ret)
-{
-        static const unsigned char zeros[64], padding[] = {1, 2, 3, 4, 5};
-        static const char type[] = "ssh-ed25519";
-        _cleanup_buf_ struct buf secret = {0}, public = {0};
-        int r = ssh_append_string(&public, type, sizeof type - 1);
-        r = r < 0 ? r : ssh_append_string(&public, zeros, 32);
-        r = r < 0 ? r : buf_append(&secret, zeros, 8); /* twice the same number */
-        r = r < 0 ? r : buf_append(&secret, public.data, public.size);
-        r = r < 0 ? r : ssh_append_string(&secret, zeros, sizeof zeros);
-        r = r < 0 ? r : ssh_append_string(&secret, "", 0); /* comment */
-        r = r < 0 ? r : buf_append(&secret, padding, (8 - secret.size % 8) % 8);
-        r = r < 0 ? r : buf_append(ret, "openssh-key-v1", 15);
-        r = r < 0 ? r : ssh_append_string(ret, "none", 4);
-        r = r < 0 ? r : ssh_append_string(ret, "none", 4);
-        r = r < 0 ? r : ssh_append_string(ret, "", 0);
-        r = r < 0 ? r : ssh_append_u32(ret, 1);
-        r = r < 0 ? r : ssh_append_string(ret, public.data, public.size);
-        return r < 0 ? r : ssh_append_string(ret, secret.data, secret.size);
-}
-
-/* In OpenSSH's own form (PROTOCOL.key), in a file that has no name. */
-static int
-make_zero_key(struct look *look)
-{
-        _cleanup_buf_ struct buf blob = {0}, text = {0};
-        int r = append_zero_key(&blob);
-        r = r < 0 ? r : buf_text(&text, "-----BEGIN OPENSSH PRIVATE KEY-----\n");
-        r = r < 0 ? r : crypto_base64_append(&text, blob.data, blob.size);
-        r = r < 0 ? r : buf_text(&text, "\n-----END OPENSSH PRIVATE KEY-----\n");
-        if (r < 0)
-                return -ENOMEM;
-        _cleanup_fd_ int fd = memfd_create("driftd-no-key", MFD_CLOEXEC);
-        if (fd < 0 || fchmod(fd, 0600) < 0 || write(fd, text.data, text.size) != (ssize_t)text.size)
-                return 0; /* then this way is not open */
-        look->key_fd = steal_fd(&fd);
-        return 0;
-}
-
-/* ---- asking ---- */
-
-struct arguments {
-        char *list[ARGUMENTS_MAX];
-        size_t count;
-        char key[96];
-};
-
-static void
-say(struct arguments *arguments, const char *text)
-{
-        if (arguments->count + 1 < ARGUMENTS_MAX)
-                arguments->list[arguments->count++] = (char *)(uintptr_t)text; /* exec changes none */
-}
-
-static void
-say_way(struct arguments *arguments, const struct look *look)
-{
-        static const char *const as_nobody[] = {SETPRIV, "--reuid=" NOBODY, "--regid=" NOBODY,
-                "--clear-groups", "--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search",
-                "--ambient-caps=-all,+dac_read_search", "--"};
-        for (size_t i = 0; look->way == WAY_NOBODY && i < ARRAY_SIZE(as_nobody); i++)
-                say(arguments, as_nobody[i]);
-        say(arguments, look->program);
-        if (look->way == WAY_G)
-                say(arguments, "-G");
-        say(arguments, "-T");
-        if (look->way != WAY_KEY)
-                return;
-        snprintf(arguments->key, sizeof arguments->key, "/proc/%d/fd/%d", (int)getpid(), look->key_fd);
-        say(arguments, "-h");
-        say(arguments, arguments->key);
-}
-
-struct question {
-        const char *path;
-        const struct sshd_listener *command; /* its options; NULL: none */
-        const struct sshd_connection *connection;
-};
-
-static int
-append_part(struct buf *spec, const char *name, const char *value, const char *otherwise)
-{
-        value = value ? value : otherwise;
-        return value ? buf_printf(spec, "%s%s=%s", spec->size ? "," : "", name, value) : 0;
-}
-
-/* Empty: no -C. */
-static int
-append_spec(const struct look *look, const struct sshd_connection *connection, struct buf *spec)
-{
-        bool whole = look->whole_specs;
-        char port[16] = "";
-        unsigned number = connection->localport ? connection->localport : look->free_port;
-        if (number || whole)
-                snprintf(port, sizeof port, "%u", number ? number : 22);
-        int r = append_part(spec, "user", connection->user, whole ? "nobody" : NULL);
-        r = r < 0 ? r : append_part(spec, "host", connection->host, whole ? "host.invalid" : NULL);
-        r = r < 0 ? r : append_part(spec, "addr", connection->address, whole ? "192.0.2.1" : NULL);
-        r = r < 0 ? r : append_part(spec, "laddr", connection->localaddress, whole ? "192.0.2.2" : NULL);
-        r = r < 0 ? r : append_part(spec, "lport", *port ? port : NULL, NULL);
-        r = r < 0 ? r : append_part(spec, "rdomain", connection->rdomain, NULL);
-        if (r >= 0 && connection->invalid_user)
-                r = buf_printf(spec, "%sinvalid-user", spec->size ? "," : "");
-        return r < 0 ? -ENOMEM : 0;
-}
-
-/* One run. 0 (it ended by itself), PROBE_FAILED, -ECANCELED, -ENOMEM */
-static int
-run(const struct look *look, const struct question *question, struct buf *output, struct buf *errors,
-        int *ret_status, struct err *err)
-{
-        struct arguments arguments = {.count = 0};
-        _cleanup_buf_ struct buf spec = {0};
-        if (append_spec(look, question->connection, &spec) < 0)
-                return err_oom(err);
-        say_way(&arguments, look);
-        say(&arguments, "-f");
-        say(&arguments, question->path);
-        for (size_t i = 0; question->command && i < question->command->options.count; i++)
-                say(&arguments, question->command->options.items[i]);
-        if (spec.size) {
-                say(&arguments, "-C");
-                say(&arguments, spec.data);
-        }
-        int64_t left_ms = look->deadline_ms - clock_monotonic_ms();
-        struct child child = {.program = arguments.list[0],
-                .arguments = arguments.list,
-                .timeout_ms = left_ms > 0 ? (unsigned)left_ms : 0,
-                .output_max = OUTPUT_MAX,
-                .cancel = look->request->cancel};
-        buf_clear(output);
-        buf_clear(errors);
-        int r = child_run(&child, output, errors, ret_status, err);
-        if (r != CHILD_FAILED)
-                return r == -ENOMEM ? err_oom(err) : r;
-        return err_hint(err, PROBE_FAILED,
-                "see what it says: run %.100s -T (`command` in [sshd] names another program)", look->program);
-}
-
-/* Goes to the next way that may help against what it said. False: there is none. */
-static int
-next_way(struct look *look, const struct buf *errors, bool *ret_again)
-{
-        *ret_again = true;
-        if (look->way == WAY_G && says(errors, "option -- G")) {
-                look->way = WAY_T;
-                return 0;
-        }
-        if (!look->whole_specs && says(errors, "connection test specification")) {
-                look->whole_specs = true;
-                return 0;
-        }
-        if (look->way == WAY_T && is_about_keys(errors)) {
-                int r = make_zero_key(look);
-                if (r < 0 || look->key_fd >= 0) {
-                        look->way = WAY_KEY;
-                        return r;
-                }
-        }
-        if ((look->way == WAY_T || look->way == WAY_KEY) && is_about_folder(errors) && geteuid() == 0) {
-                look->way = WAY_NOBODY;
-                return 0;
-        }
-        *ret_again = false;
-        return 0;
-}
-
-/* 0: an answer, which may be a refusal. PROBE_FAILED, -ECANCELED, -ENOMEM */
-static int
-ask(struct look *look, const struct question *question, struct answer *ret, struct err *err)
-{
-        _cleanup_buf_ struct buf errors = {0};
-        enum way tried = look->way;
-        int status = 0;
-        for (bool again = true; again;) {
-                bool as_nobody = look->way == WAY_NOBODY && tried != WAY_NOBODY;
-                int r = run(look, question, &ret->output, &errors, &status, err);
-                if (as_nobody &&
-                        (r == PROBE_FAILED || (r == 0 && status != 0 && says(&errors, "setpriv: ")))) {
-                        look->way = tried; /* we may not change who we are: the words are those before */
-                        return 0;
-                }
-                if (r)
-                        return r;
-                tried = look->way;
-                if (status == 0)
-                        break;
-                message_take(&errors, status, ret->message);
-                ret->about_host = is_about_keys(&errors) || is_about_folder(&errors);
-                r = next_way(look, &errors, &again);
-                if (r < 0)
-                        return err_oom(err);
-        }
-        if (status != 0)
-                return 0;
-        int r = answer_parse(ret);
-        if (r < 0)
-                return err_oom(err);
-        if (r > 0) {
-                err_set(err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd",
-                        quote(look->program));
-                return err_hint(err, PROBE_FAILED, "`command` in [sshd] names the program: is it sshd?");
-        }
-        ret->accepted = true;
-        ret->about_host = false;
-        return 0;
-}
 
 /* ---- the first question: is it refused, or can nothing be asked? ---- */
 
 static int
-failed(const struct look *look, const struct answer *answer, struct err *err)
+failed(const struct look *look, const struct sshd_answer *answer, struct err *err)
 {
         err_set(err, PROBE_FAILED, "%.300s: %s", quote(look->program), answer->message);
         if (strstr(answer->message, "rivilege separation"))
@@ -449,8 +74,8 @@ static int
 ask_first(struct look *look, struct err *err)
 {
         static const struct sshd_connection nobody;
-        struct question question = {look->path, look->command, &nobody};
-        int r = ask(look, &question, &look->global, err);
+        struct sshd_question question = {look->path, look->command, &nobody};
+        int r = sshd_ask(&look->asker, &question, &look->global, err);
         if (r || look->global.accepted)
                 return r;
         if (look->global.about_host)
@@ -461,8 +86,8 @@ ask_first(struct look *look, struct err *err)
                 return err_hint(err, PROBE_FAILED, "run this as root");
         }
         /* Where sshd takes an empty configuration, it is ours that it does not take. */
-        question = (struct question){"/dev/null", NULL, &nobody};
-        r = ask(look, &question, &look->defaults, err);
+        question = (struct sshd_question){"/dev/null", NULL, &nobody};
+        r = sshd_ask(&look->asker, &question, &look->defaults, err);
         if (r)
                 return r;
         return look->defaults.accepted ? 0 : failed(look, &look->global, err);
@@ -536,7 +161,7 @@ keyword_item(const char *context, const char *keyword)
 }
 
 static int
-add_keyword(struct look *look, const char *context, const struct value *value,
+add_keyword(struct look *look, const char *context, const struct sshd_value *value,
         const struct sshd_connection *connection)
 {
         struct probe_setting setting = {.item = keyword_item(context, value->keyword)};
@@ -626,12 +251,12 @@ add_context_unknown(struct look *look, const char *context, const char *reason)
 }
 
 static int
-add_context(struct look *look, const struct answer *answer, const char *context,
+add_context(struct look *look, const struct sshd_answer *answer, const char *context,
         const struct sshd_connection *connection)
 {
         int r = 0;
         for (size_t i = 0; r == 0 && i < answer->count; i++) {
-                const char *global = answer_text(&look->global, answer->list[i].keyword);
+                const char *global = sshd_answer_text(&look->global, answer->list[i].keyword);
                 if (!global || strcmp(global, answer->list[i].text) != 0)
                         r = add_keyword(look, context, &answer->list[i], connection);
         }
@@ -648,9 +273,9 @@ ask_block(struct look *look, size_t index, struct err *err)
                 return 0;
         if (!sshd_block_choose(block, &look->accounts, &choice))
                 return add_context_unknown(look, block->context, choice.reason);
-        struct question question = {look->path, look->command, &choice.connection};
-        struct answer *answer = &look->blocks[index];
-        int r = ask(look, &question, answer, err);
+        struct sshd_question question = {look->path, look->command, &choice.connection};
+        struct sshd_answer *answer = &look->blocks[index];
+        int r = sshd_ask(&look->asker, &question, answer, err);
         if (r == PROBE_FAILED)
                 return add_context_unknown(look, block->context, err ? err->text : "sshd could not be asked");
         if (r)
@@ -685,7 +310,7 @@ add_refused_defaults(struct look *look, const char *reason)
         for (size_t i = 0; r == 0 && i < look->defaults.count; i++)
                 r = add_unknown(look, NULL, look->defaults.list[i].keyword, NULL, reason);
         for (size_t i = 0; r == 0 && i < ARRAY_SIZE(silent_keywords); i++)
-                if (!answer_find(&look->defaults, silent_keywords[i]))
+                if (!sshd_answer_find(&look->defaults, silent_keywords[i]))
                         r = add_unknown(look, NULL, silent_keywords[i], NULL, reason);
         return r;
 }
@@ -711,7 +336,7 @@ add_refused(struct look *look)
                 const char *context = global ? NULL : look->config.blocks[line->block].context;
                 if (!is_first_of_keyword(look, context, i))
                         continue;
-                if (global && (answer_find(&look->defaults, line->keyword) || is_silent(line->keyword)))
+                if (global && (sshd_answer_find(&look->defaults, line->keyword) || is_silent(line->keyword)))
                         continue;
                 r = add_unknown(look, context, line->keyword, line, reason);
         }
@@ -869,9 +494,9 @@ likely_text(const struct look *look, const char *keyword)
 {
         static const struct sshd_connection nobody;
         if (look->global.accepted)
-                return answer_text(&look->global, keyword);
+                return sshd_answer_text(&look->global, keyword);
         const struct sshd_line *line = sshd_config_find(&look->config, keyword, &nobody, &look->accounts);
-        return line ? line->value : answer_text(&look->defaults, keyword);
+        return line ? line->value : sshd_answer_text(&look->defaults, keyword);
 }
 
 static int
@@ -932,7 +557,7 @@ add_host_keys(struct look *look)
         const char *keys = likely_text(look, "hostkey");
         bool expected = sshd_config_find(&look->config, "hostkey", &nobody, &look->accounts) ||
                         command_sets(look->command, "hostkey");
-        if (look->way == WAY_KEY && look->global.accepted && !expected)
+        if (look->asker.way == SSHD_WAY_KEY && look->global.accepted && !expected)
                 return sshd_add(look->reading, strdup("sshd:hostkey"), NULL,
                         "no host key loads, and the configuration names none", 0);
         int r = 0;
@@ -974,7 +599,7 @@ add_keys_of(struct look *look, const struct sshd_user *user, const struct mount_
         const char *global = likely_text(look, keyword);
         int r = global ? list_line(&files, global) : 0;
         for (size_t i = 0; r == 0 && look->blocks && i < look->config.n_blocks; i++) {
-                const char *text = answer_text(&look->blocks[i], keyword);
+                const char *text = sshd_answer_text(&look->blocks[i], keyword);
                 if (text && may_hold(look, &look->config.blocks[i], user))
                         r = list_line(&files, text);
         }
@@ -995,7 +620,7 @@ add_authorized_keys(struct look *look, struct err *err)
         for (size_t i = 0; i < look->accounts.n_users; i++) {
                 if (look->request->cancel && atomic_load(look->request->cancel))
                         return -ECANCELED;
-                if (clock_monotonic_ms() > look->deadline_ms)
+                if (clock_monotonic_ms() > look->asker.deadline_ms)
                         return err_set(err, PROBE_FAILED, "the users' keys could not be read in time");
                 if (!may_log_in(&look->accounts.users[i]))
                         continue;
@@ -1073,6 +698,7 @@ prepare(struct look *look, const struct sshd_places *places, struct err *err)
         if (!scope->command || !scope->paths.count)
                 return err_set(err, PROBE_FAILED, "the scope names no sshd, or no configuration of it");
         int r = unescape_new(scope->command, &look->program);
+        look->asker.program = look->program;
         r = r < 0 ? r : unescape_new(scope->paths.items[0], &look->path);
         r = r < 0 ? r : sshd_config_read(&look->config, look->path);
         if (r < 0)
@@ -1089,7 +715,7 @@ prepare(struct look *look, const struct sshd_places *places, struct err *err)
         if (r < 0)
                 return r;
         choose_command(look);
-        look->free_port = choose_port(&look->config);
+        look->asker.free_port = choose_port(&look->config);
         return 0;
 }
 
@@ -1128,15 +754,15 @@ static void
 look_done(struct look *look)
 {
         for (size_t i = 0; look->blocks && i < look->config.n_blocks; i++)
-                answer_done(&look->blocks[i]);
+                sshd_answer_done(&look->blocks[i]);
         free(look->blocks);
-        answer_done(&look->defaults);
-        answer_done(&look->global);
+        sshd_answer_done(&look->defaults);
+        sshd_answer_done(&look->global);
         sshd_unit_done(&look->unit);
         sshd_listeners_done(&look->listeners);
         sshd_accounts_done(&look->accounts);
         sshd_config_done(&look->config);
-        fd_close(look->key_fd);
+        sshd_asker_done(&look->asker);
         free(look->program);
         free(look->path);
 }
@@ -1148,8 +774,9 @@ probe_sshd_at(const struct probe_request *request, const struct sshd_places *pla
         unsigned timeout_ms = request->timeout_ms ? request->timeout_ms : PROBE_TIMEOUT_MS;
         struct look look = {.request = request,
                 .reading = ret,
-                .deadline_ms = clock_monotonic_ms() + timeout_ms,
-                .key_fd = -1};
+                .asker = {.deadline_ms = clock_monotonic_ms() + timeout_ms,
+                        .cancel = request->cancel,
+                        .key_fd = -1}};
         int r = look_once(&look, places, err);
         look_done(&look);
         return r;

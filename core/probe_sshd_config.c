@@ -143,14 +143,14 @@ sshd_keyword(const char *keyword)
 static int
 grow(void *array, size_t count, size_t size)
 {
-        void *list; /* (by memcpy: it is a pointer of another type) */
+        void *old; /* (by memcpy: it is a pointer of another type) */
         if (count & (count - 1))
                 return 0;
-        memcpy(&list, array, sizeof list);
-        list = reallocarray(list, count ? 2 * count : 1, size);
-        if (!list)
+        memcpy(&old, array, sizeof old);
+        void *grown = reallocarray(old, count ? 2 * count : 1, size);
+        if (!grown)
                 return -ENOMEM;
-        memcpy(array, &list, sizeof list);
+        memcpy(array, &grown, sizeof grown);
         return 0;
 }
 

@@ -37,7 +37,7 @@ open_regular(const char *path, struct stat *ret)
 int
 sshd_read_file(const char *path, size_t size_max, struct buf *ret, struct stat *ret_stat)
 {
-        struct stat st;
+        struct stat st = {0};
         char bytes[16384];
         _cleanup_fd_ int fd = open_regular(path, &st);
         if (fd < 0)

@@ -188,6 +188,54 @@ struct sshd_unit {
 int sshd_unit_read(const char *root, const char *program, struct sshd_unit *ret, struct text_list *watched);
 void sshd_unit_done(struct sshd_unit *unit);
 
+/* ---- asking it (probe_sshd_ask.c) ---- */
+
+#define SSHD_MESSAGE_MAX 400 /* bytes of sshd's words that are kept, with the NUL */
+
+struct sshd_value {
+        const char *keyword; /* in the output */
+        char *text;          /* several lines where sshd names it more than once */
+};
+
+/* What sshd said: its settings, or why not. Zero-initialise it. */
+struct sshd_answer {
+        bool accepted;
+        bool about_host; /* it failed for want of something on the host */
+        struct buf output;
+        struct sshd_value *list; /* in its order, each keyword once */
+        size_t count;
+        char message[SSHD_MESSAGE_MAX]; /* printable, one line */
+};
+
+enum sshd_way { SSHD_WAY_G, SSHD_WAY_T, SSHD_WAY_KEY, SSHD_WAY_NOBODY };
+
+/* Who asks, with what was learnt so far. */
+struct sshd_asker {
+        const char *program; /* raw */
+        const atomic_bool *cancel;
+        int64_t deadline_ms; /* clock_monotonic_ms */
+        unsigned free_port;  /* to be said where a question says none; 0: none */
+        bool whole_specs;    /* this sshd wants every part of -C */
+        enum sshd_way way;
+        int key_fd; /* of the key of zeros, or -1 */
+};
+
+struct sshd_question {
+        const char *path;                         /* of the configuration, raw */
+        const struct sshd_listener *command;      /* whose options go with it; NULL: none */
+        const struct sshd_connection *connection; /* nothing in it: no -C */
+};
+
+/* 0: an answer, which may be a refusal; PROBE_FAILED (not started, out of time, garbage), -ECANCELED,
+ * -ENOMEM.
+ */
+int sshd_ask(struct sshd_asker *asker, const struct sshd_question *question, struct sshd_answer *ret,
+        struct err *err);
+void sshd_asker_done(struct sshd_asker *asker);
+void sshd_answer_done(struct sshd_answer *answer);
+struct sshd_value *sshd_answer_find(const struct sshd_answer *answer, const char *keyword) _pure_;
+const char *sshd_answer_text(const struct sshd_answer *answer, const char *keyword) _pure_; /* or NULL */
+
 /* ---- keys (probe_sshd_keys.c) ---- */
 
 /* Adds `sshd:hostkey/PATH/type`, `/bits`, `/mode` and `/owner`; PATH is the key's without its first slash.

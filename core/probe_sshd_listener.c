@@ -218,12 +218,13 @@ static bool
 is_trusted(int pid)
 {
         char status[4096];
-        unsigned real, effective;
         if (read_proc(pid, "status", status, sizeof status) <= 0)
                 return false;
         const char *uid = strstr(status, "\nUid:"), *ns = strstr(status, "\nNSpid:");
-        if (!uid || sscanf(uid + 5, "%u %u", &real, &effective) != 2)
+        if (!uid)
                 return false;
+        char *end;
+        unsigned long real = strtoul(uid + 5, &end, 10), effective = strtoul(end, NULL, 10);
         if ((real != 0 && real != geteuid()) || (effective != 0 && effective != geteuid()))
                 return false;
         if (!ns)
@@ -260,14 +261,14 @@ started_ms(int pid)
 {
         char text[1024];
         struct timespec now, up;
-        unsigned long long ticks;
         if (read_proc(pid, "stat", text, sizeof text) <= 0)
                 return 0;
         const char *p = strrchr(text, ')');
         for (int field = 2; p && field < 22; field++) /* starttime is the 22nd */
                 p = strchr(p + 1, ' ');
-        if (!p || sscanf(p, "%llu", &ticks) != 1)
+        if (!p)
                 return 0;
+        unsigned long long ticks = strtoull(p, NULL, 10);
         clock_gettime(CLOCK_REALTIME, &now);
         clock_gettime(CLOCK_BOOTTIME, &up);
         int64_t boot_ms = (now.tv_sec - up.tv_sec) * 1000 + (now.tv_nsec - up.tv_nsec) / 1000000;
@@ -292,7 +293,7 @@ look_at(int pid, const char *program, const struct stat *st, struct sshd_listene
         enum sight sight = runs(pid, program, st);
         if (sight == NOT_IT || !is_trusted(pid))
                 return 0;
-        char *text = malloc(CMDLINE_MAX);
+        char *text = calloc(1, CMDLINE_MAX);
         if (!text)
                 return -ENOMEM;
         struct sshd_listener listener = {.pid = pid};
@@ -427,7 +428,7 @@ read_unit_file(struct reading_unit *unit, const char *path)
         if (r < 0)
                 return r == -ENOENT ? 0 : 1; /* a link to /dev/null masks what lies behind */
         char *rest = text.data, *line;
-        for (char *p = rest; p && (p = strstr(p, "\\\n"));)
+        for (char *p = rest ? strstr(rest, "\\\n") : NULL; p; p = strstr(p, "\\\n"))
                 p[0] = p[1] = ' ';
         while (r == 0 && (line = strsep(&rest, "\n")))
                 r = read_unit_line(unit, line);
@@ -452,7 +453,7 @@ static int
 read_drop_ins(struct reading_unit *unit, const char *name)
 {
         glob_t found = {0};
-        struct drop_in list[DROP_INS_MAX];
+        struct drop_in list[DROP_INS_MAX] = {{0}};
         size_t count = 0;
         int r = 0;
         for (size_t i = 0; i < ARRAY_SIZE(unit_folders); i++) {
@@ -470,7 +471,8 @@ read_drop_ins(struct reading_unit *unit, const char *name)
                 if (!known)
                         list[count++] = one;
         }
-        qsort(list, count, sizeof *list, compare_drop_ins);
+        if (count)
+                qsort(list, count, sizeof *list, compare_drop_ins);
         for (size_t i = 0; r >= 0 && i < count; i++)
                 r = read_unit_file(unit, list[i].path);
         globfree(&found);

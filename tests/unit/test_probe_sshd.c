@@ -341,12 +341,11 @@ START_TEST(a_listener_is_known_by_its_command_line)
 END_TEST
 
 static void
-put_deep(const char *path, const char *content)
+put_deep(char *path, const char *content)
 {
-        for (char *p = strdup(path), *slash = p + strlen(scratch) + 1; (slash = strchr(slash, '/'));
-                slash++) {
+        for (char *slash = path + strlen(scratch) + 1; (slash = strchr(slash, '/')); slash++) {
                 *slash = '\0';
-                (void)mkdir(p, 0755);
+                (void)mkdir(path, 0755);
                 *slash = '/';
         }
         put(path, content);
@@ -1126,7 +1125,7 @@ START_TEST(an_sshd_that_hangs_is_ended_with_what_it_started)
         int64_t start = clock_monotonic_ms();
         check_fails(text("sleep 1000 & echo $! >%s; wait", at("pid")), 1500, "did not end in time");
         ck_assert_int_lt(clock_monotonic_ms() - start, 10000);
-        pid_t started = atoi(output_of(text("cat %s", at("pid"))));
+        pid_t started = (pid_t)strtol(output_of(text("cat %s", at("pid"))), NULL, 10);
         ck_assert_int_gt(started, 1);
         int64_t deadline = clock_monotonic_ms() + 10000;
         while (kill(started, 0) == 0 &&
