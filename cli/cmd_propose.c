@@ -64,7 +64,9 @@ propose(struct cli *cli, struct proposal_wish *wish, const struct policy *policy
         r = policy ? policy_proposal(cli, policy, wish, &baseline, err)
                    : proposal_fetch(cli, wish, &baseline, err);
         r = r ? r : watched_check_proposal(wish->items, baseline, err);
-        return r ? r : deliver(cli, baseline, err);
+        r = r ? r : deliver(cli, baseline, err);
+        bool free_to_tell = args_given(&cli->args, "output") && !cli->json && !cli->quiet;
+        return r || !policy || !free_to_tell ? r : policy_disagreement(cli, policy, err);
 }
 
 int

@@ -12,31 +12,6 @@
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/proposal.h"
-#include "core/quote.h"
-
-int
-policy_open(struct cli *cli, const char *pack, struct policy **ret, struct err *err)
-{
-        _cleanup_free_ char *path = NULL;
-        int r = cli_config(cli, err);
-        if (r)
-                return r;
-        size_t size = strlen(pack);
-        bool is_path = strchr(pack, '/') || (size > 4 && strcmp(pack + size - 4, ".ini") == 0);
-        if (!is_path && !name_is_valid(pack, size)) {
-                err_set(err, EXIT_FAILED, "%s is no name of a policy pack", quote(pack));
-                return err_hint(err, EXIT_FAILED,
-                        "driftctl policy list shows them; a file is named with a slash: ./my.ini");
-        }
-        if ((is_path ? asprintf(&path, "%s", pack) : asprintf(&path, "%s/%s.ini", cli->config->packs, pack)) <
-                0)
-                return failed_oom(err);
-        r = policy_load(path, ret, err);
-        if (r == -ENOENT && !is_path)
-                err_hint(err, EXIT_FAILED, "driftctl policy list shows the packs in %.200s",
-                        cli->config->packs);
-        return r ? EXIT_FAILED : 0;
-}
 
 int
 policy_option(struct cli *cli, const struct text_list *items, struct policy **ret, struct err *err)
@@ -46,7 +21,7 @@ policy_option(struct cli *cli, const struct text_list *items, struct policy **re
                 return 0;
         if (items->count)
                 return cli_usage(cli, err, "--policy takes the pack whole: no items stand beside it");
-        return policy_open(cli, pack, ret, err);
+        return policy_find(cli, pack, ret, err);
 }
 
 /* The active generation of the name, if there is one. */
@@ -133,5 +108,27 @@ policy_proposal(struct cli *cli, const struct policy *policy, const struct propo
         r = r ? r : make(policy, wish, parent.baseline, scopes, n, ret, err);
         for (size_t i = 0; i < n; i++)
                 scope_done(&scopes[i]);
+        return r;
+}
+
+int
+policy_disagreement(struct cli *cli, const struct policy *policy, struct err *err)
+{
+        struct policy_view view = {0};
+        struct policy_result *results = NULL;
+        size_t n;
+        policy_checks(policy, &n);
+        int r = policy_look(cli, policy, &view, err);
+        if (r == 0 && policy_judge(policy, &view.host, &results) < 0)
+                r = failed_oom(err);
+        if (r == 0 && policy_exit(results, n) != EXIT_CLEAN) {
+                policy_print(cli, policy, results);
+                cli_next(cli,
+                        "mend it as shown, or excuse an item for a time: driftctl waive ITEM --baseline %s --until +30d "
+                        "--reason …",
+                        policy_name(policy));
+        }
+        policy_results_free(results, n);
+        policy_view_done(&view);
         return r;
 }
