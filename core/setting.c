@@ -266,7 +266,7 @@ setting_parse(char *line, struct setting *ret, struct err *err)
 {
         struct setting setting = {0};
         struct parsing parsing = {.setting = &setting, .err = err};
-        char *text = line, *value;
+        char *text = line, *value = NULL;
         int r = read_words(&text, &setting.item, &setting.op, &value, err);
         if (r)
                 return r;
@@ -330,8 +330,8 @@ setting_condition_parse(const char *condition, struct setting_condition *ret, st
         if (r < 0)
                 return err_set(err, r, "\"if=CONDITION\" is expected, escaped");
         struct setting_condition found = {0};
-        char *text = raw, *value;
-        const char *item;
+        char *text = raw, *value = NULL;
+        const char *item = NULL;
         r = read_words(&text, &item, &found.op, &value, err);
         if (r)
                 return r;
