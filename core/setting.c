@@ -117,8 +117,10 @@ read_words(
         char **text, const char **ret_item, enum setting_operator *ret_op, char **ret_value, struct err *err)
 {
         char *item = cut_word(text), *op = cut_word(text), *value = cut_word(text);
-        if (!item || !op || !value || !*item || !*value)
-                return err_set(err, -EINVAL, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
+        if (!item || !op || !value || !*item || !*value) {
+                err_set(err, -EINVAL, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
+                return -EINVAL;
+        }
         int r = setting_item_check(item, err);
         r = r ? r : setting_operator_parse(op, ret_op, err);
         if (r)
