@@ -501,8 +501,10 @@ document_show_setting(struct instance *instance, const char *item, const struct 
                 covered = covered || (one && !json_is_null(json_member(one, "scope")));
                 json_gather(&baselines, one);
         }
-        bool unreadable = !look->reading || (actual && !actual->value);
-        const char *reason = !look->reading ? look->failed : actual ? actual->reason : NULL;
+        bool unreadable = !look->reading || (actual ? !actual->value : look->reading->incomplete != NULL);
+        const char *reason = !look->reading ? look->failed
+                             : actual       ? actual->reason
+                                            : look->reading->incomplete;
         *ret = json_make("{s:s, s:s, s:o, s:o, s:n, s:n, s:b, s:o, s:s?}", "item", item, "state",
                 unreadable ? "unreadable"
                 : actual   ? "present"

@@ -32,8 +32,9 @@ struct judging {
         const struct settings_look *look;
         const struct scope *scope; /* of the domain, in this baseline */
         const struct setting *line;
-        bool line_unknown;
-        bool only_shows; /* nothing is remembered */
+        bool line_unknown,
+                line_open; /* an item could not be read; the reading does not hold all that it speaks of */
+        bool only_shows;   /* nothing is remembered */
         struct setting_finding *list;
         size_t n, room;
 };
@@ -218,6 +219,10 @@ on_verdict(void *userdata, const char *item, enum setting_verdict verdict, const
         case SETTING_VERDICT_MISSING:
                 return found(judging, item, CHANGE_MISSING, NULL, NULL);
         case SETTING_VERDICT_UNKNOWN:
+                if (!actual && judging->look->reading->incomplete) {
+                        judging->line_open = true;
+                        return 0;
+                }
                 judging->line_unknown = true;
                 return found(judging, item, CHANGE_UNKNOWN, actual, reason);
         default:
@@ -237,12 +242,14 @@ judge_lines(struct judging *judging)
                 if (setting_domain(lines[i].item) != (int)judging->look->scope->domain)
                         continue;
                 judging->line = &lines[i];
-                judging->line_unknown = false;
+                judging->line_unknown = judging->line_open = false;
                 r = setting_judge(&lines[i], readings, judging->look->now_ms, on_verdict, judging);
                 if (!judging->only_shows)
-                        judging->standing->settings[i] = (struct setting_state){
-                                judging->line_unknown ? SETTING_UNKNOWN : SETTING_ANSWERED,
-                                (uint32_t)(judging->look->now_ms / 1000)};
+                        judging->standing->settings[i] =
+                                (struct setting_state){judging->line_open      ? SETTING_NOT_LOOKED
+                                                       : judging->line_unknown ? SETTING_UNKNOWN
+                                                                               : SETTING_ANSWERED,
+                                        (uint32_t)(judging->look->now_ms / 1000)};
         }
         judging->line = NULL;
         return r;
@@ -258,7 +265,8 @@ judge_unexpected(struct judging *judging)
                 const struct probe_setting *setting = &reading->list[i];
                 if (!setting->derived && scope_for_item(judging->scope, 1, setting->item) &&
                         !lines_speak_of(judging->standing, setting->item))
-                        r = found(judging, setting->item, CHANGE_UNEXPECTED, setting, NULL);
+                        r = found(judging, setting->item, setting->value ? CHANGE_UNEXPECTED : CHANGE_UNKNOWN,
+                                setting, setting->reason);
         }
         return r;
 }
@@ -438,12 +446,15 @@ resolve_others(struct judging *judging)
                         struct drift *drift = *slot;
                         bool ours = strcmp(drift->baseline, header->name) == 0 &&
                                     setting_domain(drift->item) == (int)judging->look->scope->domain;
-                        if (!ours || is_found(judging, drift->item)) {
+                        const struct probe_setting *actual =
+                                ours ? probe_find(judging->look->reading, drift->item) : NULL;
+                        bool open = !actual && judging->look->reading->incomplete;
+                        if (!ours || open || is_found(judging, drift->item)) {
                                 slot = &drift->next;
                                 continue;
                         }
                         struct drift_look look = {.header = header, .item = drift->item};
-                        observed_of(probe_find(judging->look->reading, drift->item), NULL, look.observed);
+                        observed_of(actual, NULL, look.observed);
                         r = drift_update(judge, &look); /* takes it out of its bucket */
                 }
         return r;
@@ -471,18 +482,23 @@ findings_done(struct judging *judging)
 }
 
 static int
+note_reason(struct standing *s, enum scope_domain domain, const char *reason)
+{
+        free(s->probe_failed[domain]);
+        s->probe_failed[domain] = judge_copy(reason);
+        return reason && !s->probe_failed[domain] ? -ENOMEM : 0;
+}
+
+static int
 note_failed(struct judging *judging)
 {
         size_t n;
         const struct setting *lines = baseline_settings(judging->standing->baseline, &n);
         enum scope_domain domain = judging->look->scope->domain;
-        char **why = &judging->standing->probe_failed[domain];
         for (size_t i = 0; i < n; i++)
                 if (setting_domain(lines[i].item) == (int)domain)
                         judging->standing->settings[i].look = SETTING_NOT_LOOKED;
-        free(*why);
-        *why = judging->look->failed ? strdup(judging->look->failed) : NULL;
-        return judging->look->failed && !*why ? -ENOMEM : 0;
+        return note_reason(judging->standing, domain, judging->look->failed);
 }
 
 /* Whether this look is one for this baseline. */
@@ -501,9 +517,8 @@ judge_standing(struct judge *judge, struct standing *s, const struct settings_lo
                 return 0;
         if (!look->reading)
                 return note_failed(&judging);
-        free(s->probe_failed[look->scope->domain]);
-        s->probe_failed[look->scope->domain] = NULL;
-        int r = judge_lines(&judging);
+        int r = note_reason(s, look->scope->domain, look->reading->incomplete);
+        r = r ? r : judge_lines(&judging);
         r = r ? r : judge_unexpected(&judging);
         r = r ? r : settle_findings(&judging);
         findings_done(&judging);

@@ -48,6 +48,7 @@ probe_reading_done(struct probe_reading *reading)
         for (size_t i = 0; i < reading->count; i++)
                 probe_setting_done(&reading->list[i]);
         free(reading->list);
+        free(reading->incomplete);
         text_list_done(&reading->watched);
         *reading = (struct probe_reading){0};
 }

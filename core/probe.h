@@ -42,6 +42,8 @@ struct probe_setting {
 struct probe_reading {
         struct probe_setting *list; /* sorted by item (memcmp), none twice */
         size_t count;
+        char *incomplete; /* why there may be items that are not in the list: what is not in it is unknown
+                             then, and not gone; NULL: the list is whole. Owned */
         struct text_list watched; /* raw absolute paths of files and folders: once one of them is edited, made
                                      or removed another look is due at once */
 };

@@ -42,6 +42,7 @@
 
 #define OUTPUT_MAX ((size_t)1 << 20) /* bytes that sshd may say */
 #define MESSAGE_MAX 400              /* bytes of its words that are kept, with the NUL */
+#define KEYWORDS_MAX 512u            /* that sshd may name; there are about a hundred */
 #define ARGUMENTS_MAX 128            /* of a run, the NULL counted */
 #define TICK_MS 20                   /* how much earlier than it was a process may seem to have started */
 #define DEFAULT_CONFIG "/etc/ssh/sshd_config"
@@ -78,7 +79,6 @@ struct look {
         unsigned free_port; /* that no block asks for */
         struct sshd_config config;
         struct sshd_accounts accounts;
-        int accounts_error;
         struct sshd_listeners listeners;
         struct sshd_unit unit;
         const struct sshd_listener *running; /* the one that uses our configuration; NULL: none */
@@ -115,6 +115,7 @@ answer_text(const struct answer *answer, const char *keyword)
         return value ? value->text : NULL;
 }
 
+/* 1: too many */
 static int
 answer_add(struct answer *answer, const char *keyword, const char *text)
 {
@@ -127,6 +128,8 @@ answer_add(struct answer *answer, const char *keyword, const char *text)
                 value->text = joined;
                 return 0;
         }
+        if (answer->count == KEYWORDS_MAX)
+                return 1;
         struct value *grown = reallocarray(answer->list, answer->count + 1, sizeof *grown);
         if (!grown)
                 return -ENOMEM;
@@ -160,25 +163,28 @@ answer_parse(struct answer *answer)
                         return 1;
                 char *text = line + size + (line[size] == ' ');
                 line[size] = '\0';
-                if (!is_our_key(line, text) && answer_add(answer, line, text) < 0)
-                        return -ENOMEM;
+                int r = is_our_key(line, text) ? 0 : answer_add(answer, line, text);
+                if (r)
+                        return r;
         }
         /* All versions have these two. */
         return answer_find(answer, "port") && answer_find(answer, "permitrootlogin") ? 0 : 1;
 }
 
-/* Its words in one line. */
+/* Its words in one line, printable: what is not, and is no blank, is escaped. */
 static void
 message_take(const struct buf *errors, int status, char ret[static MESSAGE_MAX])
 {
         size_t size = 0;
-        for (size_t i = 0; i < errors->size && size + 3 < MESSAGE_MAX; i++) {
+        for (size_t i = 0; i < errors->size && size + 5 < MESSAGE_MAX; i++) {
                 char byte = errors->data[i];
                 if (byte == '\n' && size && i + 1 < errors->size) {
                         ret[size++] = ';';
                         ret[size++] = ' ';
-                } else if (byte != '\n' && byte != '\r' && byte) {
+                } else if (byte == ' ') {
                         ret[size++] = byte;
+                } else if (byte != '\n' && byte != '\r') {
+                        size += escape(&byte, 1, ret + size);
                 }
         }
         while (size && (ret[size - 1] == ' ' || ret[size - 1] == ';'))
@@ -387,12 +393,13 @@ ask(struct look *look, const struct question *question, struct answer *ret, stru
         for (bool again = true; again;) {
                 bool as_nobody = look->way == WAY_NOBODY && tried != WAY_NOBODY;
                 int r = run(look, question, &ret->output, &errors, &status, err);
-                if (r)
-                        return r;
-                if (as_nobody && status != 0 && says(&errors, "setpriv: ")) {
+                if (as_nobody &&
+                        (r == PROBE_FAILED || (r == 0 && status != 0 && says(&errors, "setpriv: ")))) {
                         look->way = tried; /* we may not change who we are: the words are those before */
                         return 0;
                 }
+                if (r)
+                        return r;
                 tried = look->way;
                 if (status == 0)
                         break;
@@ -407,9 +414,11 @@ ask(struct look *look, const struct question *question, struct answer *ret, stru
         int r = answer_parse(ret);
         if (r < 0)
                 return err_oom(err);
-        if (r > 0)
-                return err_set(
-                        err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd", look->program);
+        if (r > 0) {
+                err_set(err, PROBE_FAILED, "%.300s: what it said is no configuration of sshd",
+                        quote(look->program));
+                return err_hint(err, PROBE_FAILED, "`command` in [sshd] names the program: is it sshd?");
+        }
         ret->accepted = true;
         ret->about_host = false;
         return 0;
@@ -420,7 +429,7 @@ ask(struct look *look, const struct question *question, struct answer *ret, stru
 static int
 failed(const struct look *look, const struct answer *answer, struct err *err)
 {
-        err_set(err, PROBE_FAILED, "%.300s: %s", look->program, quote(answer->message));
+        err_set(err, PROBE_FAILED, "%.300s: %s", quote(look->program), answer->message);
         if (strstr(answer->message, "rivilege separation"))
                 return err_hint(err, PROBE_FAILED,
                         "start ssh.service, or: install -d -m 0755 /run/sshd (sshd before 9.3 says nothing "
@@ -785,11 +794,31 @@ add_command(struct text_list *files, struct text_list *options, const struct ssh
         return list_line(options, text.size ? text.data : "none");
 }
 
+static const char cut_reason[] = "the title of a listener has no room for its whole command line";
+
+static bool
+has_cut(const struct look *look)
+{
+        for (size_t i = 0; i < look->listeners.count; i++)
+                if (look->listeners.list[i].cut)
+                        return true;
+        return false;
+}
+
+static int
+add_commands_unknown(struct look *look)
+{
+        int r = sshd_add(look->reading, strdup("sshd:config/file"), NULL, cut_reason, 0);
+        return r < 0 ? r : sshd_add(look->reading, strdup("sshd:config/options"), NULL, cut_reason, 0);
+}
+
 static int
 add_commands(struct look *look)
 {
         struct text_list files = {0}, options = {0};
         int r = 0;
+        if (has_cut(look))
+                return add_commands_unknown(look);
         for (size_t i = 0; r == 0 && i < look->listeners.count; i++)
                 r = add_command(&files, &options, &look->listeners.list[i]);
         if (r == 0 && !look->listeners.count && look->unit.found)
@@ -856,6 +885,8 @@ add_loaded(struct look *look)
                 return -ENOMEM;
         if (!look->listeners.count)
                 return add_fact(look, "loaded", strdup("not running"));
+        if (!look->running && has_cut(look))
+                return sshd_add(look->reading, strdup("sshd:config/loaded"), NULL, cut_reason, 0);
         if (!look->running) {
                 if (asprintf(&text, "no: the listener uses %s", config_of(&look->listeners.list[0])) < 0)
                         return -ENOMEM;
@@ -958,9 +989,6 @@ static int
 add_authorized_keys(struct look *look, struct err *err)
 {
         _cleanup_mount_table_ struct mount_table mounts = {0};
-        if (look->accounts_error)
-                return sshd_add(look->reading, strdup("sshd:authorized_keys"), NULL,
-                        "the users of this host could not be read", -look->accounts_error);
         int r = mount_table_now(&mounts);
         if (r == -ENOMEM)
                 return r;
@@ -975,7 +1003,7 @@ add_authorized_keys(struct look *look, struct err *err)
                 if (r < 0)
                         return r;
         }
-        return sshd_authorized_keys_merge(look->reading);
+        return 0;
 }
 
 /* ---- the look ---- */
@@ -1000,7 +1028,8 @@ static void
 choose_command(struct look *look)
 {
         for (size_t i = 0; i < look->listeners.count && !look->running; i++)
-                if (strcmp(config_of(&look->listeners.list[i]), look->path) == 0)
+                if (!look->listeners.list[i].cut &&
+                        strcmp(config_of(&look->listeners.list[i]), look->path) == 0)
                         look->running = &look->listeners.list[i];
         look->command = look->running;
         if (!look->listeners.count && look->unit.found &&
@@ -1008,24 +1037,32 @@ choose_command(struct look *look)
                 look->command = &look->unit.command;
 }
 
-/* A port that no block asks for: sshd wants one to be said as soon as any block asks. 0: none does. */
-static unsigned
-choose_port(const struct sshd_config *config)
+/* 0: any port will do; 1: this one will; -1: it is asked for. */
+static int
+port_is_free(const struct sshd_config *config, unsigned port)
 {
-        unsigned port = 0;
+        int answer = 0;
         for (size_t i = 0; i < config->n_blocks; i++)
                 for (size_t k = 0; k < config->blocks[i].count; k++) {
                         const struct sshd_match *match = &config->blocks[i].list[k];
                         if (match->criterion != SSHD_LOCALPORT)
                                 continue;
-                        unsigned asked = (unsigned)strtoul(match->pattern, NULL, 10);
-                        port = port ? port : 65535;
-                        if (asked == port) { /* start over with another one */
-                                port--;
-                                i = k = 0;
-                        }
+                        if (strtoul(match->pattern, NULL, 10) == port)
+                                return -1;
+                        answer = 1;
                 }
-        return port;
+        return answer;
+}
+
+/* A port that no block asks for: sshd wants one to be said as soon as any block asks. 0: none does. */
+static unsigned
+choose_port(const struct sshd_config *config)
+{
+        unsigned port = 65535;
+        int answer = port_is_free(config, port);
+        while (answer < 0)
+                answer = port_is_free(config, --port);
+        return answer ? port : 0;
 }
 
 static int
@@ -1040,9 +1077,12 @@ prepare(struct look *look, const struct sshd_places *places, struct err *err)
         r = r < 0 ? r : sshd_config_read(&look->config, look->path);
         if (r < 0)
                 return r;
-        look->accounts_error = sshd_accounts_read(places->passwd, places->group, &look->accounts);
-        if (look->accounts_error == -ENOMEM)
-                return -ENOMEM;
+        r = sshd_accounts_read(places->passwd, places->group, &look->accounts);
+        if (r < 0 && r != -ENOMEM)
+                return err_set(err, PROBE_FAILED, "%.300s or %.300s: %s", places->passwd, places->group,
+                        sshd_read_error(r));
+        if (r < 0)
+                return r;
         r = sshd_listeners_find(look->program, &look->listeners);
         r = r < 0 ? r : sshd_unit_read(places->units, look->program, &look->unit, watched);
         r = r < 0 ? r : watch_all(look, places);
@@ -1078,6 +1118,7 @@ look_once(struct look *look, const struct sshd_places *places, struct err *err)
         r = r ? r : look->global.accepted ? add_accepted(look, err) : add_refused(look);
         r = r ? r : add_host_keys(look);
         r = r ? r : add_authorized_keys(look, err);
+        r = r ? r : sshd_merge(look->reading);
         if (r == 0)
                 text_list_sort(&look->reading->watched);
         return r;

@@ -21,7 +21,7 @@
 #define SSHD_FILE_MAX ((size_t)4 << 20)  /* bytes of any file read here */
 #define SSHD_TEXT_MAX ((size_t)16 << 20) /* bytes of a configuration with its includes */
 #define SSHD_FILES_MAX 1024u             /* files of a configuration */
-#define SSHD_LINES_MAX 65536u            /* settings of a configuration */
+#define SSHD_LINES_MAX 8192u             /* settings of a configuration */
 #define SSHD_BLOCKS_MAX 256u             /* Match blocks, each of which is one run of sshd */
 #define SSHD_DEPTH_MAX 16                /* of Include, as in sshd */
 #define SSHD_CRITERIA_MAX 32u            /* of a Match block, those of the blocks around it counted */
@@ -160,6 +160,7 @@ bool sshd_block_choose(
 struct sshd_listener {
         int pid;
         int64_t start_ms;         /* since 1970 UTC */
+        bool cut;                 /* its title has no room for all of the following */
         char *config;             /* after -f; NULL: the compiled default */
         struct text_list options; /* of -4 -6 -c -g -h -o -p, as arguments */
 };
@@ -197,12 +198,12 @@ int sshd_host_key_add(const char *path, bool expected, struct probe_reading *rea
  * Adds `sshd:authorized_keys/USER/SHA256:…` = `type options` for each key of the files (blank-separated, as
  * sshd prints AuthorizedKeysFile), and `sshd:authorized_keys/USER/PATH` without a value for a file that
  * cannot be read or holds a line that is no key; PATH is without its first slash. A fingerprint may hold
- * slashes. Call sshd_authorized_keys_merge once at the end: a key may stand in several lines. 0 or -ENOMEM.
+ * slashes. Call sshd_merge once at the end: a key may stand in several lines. 0 or -ENOMEM.
  */
 int sshd_authorized_keys_add(const struct sshd_user *user, const char *files,
         const struct mount_table *mounts, struct probe_reading *reading);
 /* Items given twice become one, with their values one a line. 0 or -ENOMEM. */
-int sshd_authorized_keys_merge(struct probe_reading *reading);
+int sshd_merge(struct probe_reading *reading);
 /* What a public key in wire form is: bits (0: not known). False: it is none. */
 bool sshd_key_bits(const void *blob, size_t size, unsigned *ret_bits);
 

@@ -331,7 +331,7 @@ read_key_lines(struct key_file *file, struct buf *text)
         int r = 0;
         for (size_t i = 0; i < text->size; i++)
                 if (!text->data[i])
-                        text->data[i] = ' '; /* no key holds one, so such a line is odd */
+                        text->data[i] = '\1'; /* no key holds one, so such a line is odd */
         while (r == 0 && (line = strsep(&rest, "\n")))
                 r = read_key_line(file, ++number, line);
         if (r < 0 || !file->odd_line)
@@ -472,7 +472,7 @@ join(struct probe_setting *to, const struct probe_setting *from)
 }
 
 int
-sshd_authorized_keys_merge(struct probe_reading *reading)
+sshd_merge(struct probe_reading *reading)
 {
         size_t kept = 0;
         int r = 0;

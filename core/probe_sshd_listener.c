@@ -34,6 +34,7 @@ struct words {
         char *list[WORDS_MAX];
         size_t count;
         bool blanks; /* parted by blanks: an argument may have been torn */
+        bool cut;    /* the title had no room for all of them */
 };
 
 static void
@@ -50,21 +51,43 @@ split(char *text, char *end, char separator, struct words *ret)
         }
 }
 
-/* A process that has written its title is a listener if the title says so; one that has not yet may be. */
+/*
+ * Where the mark of a listener's title begins, or what is left of it: a title has only the room that the
+ * arguments and the environment had. NULL: it is cut off before.
+ */
+static char *
+find_mark(char *text, size_t size)
+{
+        static const char mark[] = " [listener]";
+        char *found = memmem(text, size, mark, sizeof mark - 1);
+        if (found)
+                return found;
+        found = memrchr(text, '[', size);
+        if (!found || found == text || strncmp(found - 1, mark, (size_t)(text + size - found) + 1) != 0)
+                return NULL;
+        return found - 1;
+}
+
+/*
+ * A process that has not written its title yet may be a listener. Titles that begin with a path are those of
+ * listeners; others name the user of a session.
+ */
 static bool
 split_cmdline(char *text, size_t size, struct words *ret)
 {
-        static const char title[] = "sshd: ", mark[] = " [listener]";
-        *ret = (struct words){0};
+        static const char title[] = "sshd: ";
+        *ret = (struct words){.count = 0};
         if (size < sizeof title || memcmp(text, title, sizeof title - 1) != 0) {
                 split(text, text + size, '\0', ret);
                 return true;
         }
-        char *listener = memmem(text, size, mark, sizeof mark - 1);
-        if (!listener)
+        if (text[sizeof title - 1] != '/')
                 return false;
+        size = strnlen(text, size);
+        char *mark = find_mark(text, size);
         ret->blanks = true;
-        split(text + sizeof title - 1, listener, ' ', ret);
+        ret->cut = !mark;
+        split(text + sizeof title - 1, mark ? mark : text + size, ' ', ret);
         return true;
 }
 
@@ -143,7 +166,10 @@ int
 sshd_listener_parse(char *text, size_t size, const char *program, struct sshd_listener *ret)
 {
         struct words words;
-        return split_cmdline(text, size, &words) ? take_words(&words, program, ret) : 0;
+        if (!split_cmdline(text, size, &words))
+                return 0;
+        ret->cut = words.cut;
+        return take_words(&words, program, ret);
 }
 
 void

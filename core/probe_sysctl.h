@@ -75,12 +75,12 @@ enum sysctl_dialect { SYSCTL_SYSTEMD, SYSCTL_PROCPS, SYSCTL_DIALECT_COUNT };
 struct sysctl_assignment {
         char *key;       /* a path, or a glob of paths; owned */
         char *value;     /* canonical; NULL: excluded from globs; owned */
+        char *written;   /* the key as it was written, where the program compares that; else NULL; owned */
         size_t file;     /* as given to sysctl_config_parse */
         unsigned line;   /* from 1 */
         size_t position; /* when it is written, relative to others */
         size_t literal;  /* glob: bytes before the first special one */
         bool glob;       /* */
-        bool as_written; /* key is what the program compares with (procps does not tidy paths) */
 };
 
 /* Zero-initialise, with the dialect. */

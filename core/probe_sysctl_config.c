@@ -18,6 +18,11 @@
 
 #define BRACE_PATTERNS_MAX 256u /* tried of one glob; braces multiply */
 
+struct span {
+        const char *data;
+        size_t size;
+};
+
 /* ---- keys ---- */
 
 static void
@@ -59,34 +64,36 @@ tidy(char *key, bool follow_up)
         return out > key;
 }
 
-/* A new tidy key; NULL with errno 0: the words name none; *ret_as_written: nothing had to be tidied. */
-static char *
-key_new(enum sysctl_dialect dialect, const char *text, size_t size, bool *ret_as_written)
+static bool
+names_nothing(struct span key)
 {
-        if (dialect == SYSCTL_PROCPS && size && *text == '-') { /* the second one of `--KEY` */
-                text++;
-                size--;
+        return !key.size || key.size > SYSCTL_KEY_MAX || memchr(key.data, '\0', key.size);
+}
+
+/* Sets the key of an assignment. 0, -ENOENT: the words name none, -ENOMEM. */
+static int
+set_key(enum sysctl_dialect dialect, struct span text, struct sysctl_assignment *assignment)
+{
+        bool procps = dialect == SYSCTL_PROCPS;
+        if (procps && text.size && *text.data == '-') { /* the second one of `--KEY` */
+                text.data++;
+                text.size--;
         }
-        errno = 0;
-        if (!size || size > SYSCTL_KEY_MAX || memchr(text, '\0', size))
-                return NULL;
-        _cleanup_free_ char *key = strndup(text, size);
-        if (!key)
-                return NULL;
-        swap_dots(key);
-        bool folder = key[size - 1] == '/'; /* procps leaves it there, and the kernel finds no folder */
-        bool good = tidy(key, dialect == SYSCTL_PROCPS) && !(folder && dialect == SYSCTL_PROCPS);
-        *ret_as_written = dialect == SYSCTL_SYSTEMD || strlen(key) == size;
-        errno = 0;
-        return good ? steal_pointer(&key) : NULL;
+        if (names_nothing(text) || (procps && text.data[text.size - 1] == '/'))
+                return -ENOENT; /* procps leaves the slash there, and the kernel finds no folder */
+        assignment->key = strndup(text.data, text.size);
+        if (!assignment->key)
+                return -ENOMEM;
+        swap_dots(assignment->key);
+        if (procps) {
+                assignment->written = strdup(assignment->key);
+                if (!assignment->written)
+                        return -ENOMEM;
+        }
+        return tidy(assignment->key, procps) ? 0 : -ENOENT;
 }
 
 /* ---- lines ---- */
-
-struct span {
-        const char *data;
-        size_t size;
-};
 
 static bool
 is_space(enum sysctl_dialect dialect, char c)
@@ -134,24 +141,30 @@ add(struct sysctl_config *config, const struct sysctl_assignment *assignment)
         return 0;
 }
 
+static void
+assignment_done(struct sysctl_assignment *assignment)
+{
+        free(assignment->key);
+        free(assignment->value);
+        free(assignment->written);
+}
+
 static int
 add_words(struct sysctl_config *config, struct span key, const struct span *value, size_t file, unsigned line)
 {
         struct sysctl_assignment own = {.file = file, .line = line};
-        own.key = key_new(config->dialect, key.data, key.size, &own.as_written);
-        if (!own.key)
-                return -errno;
-        own.value = value ? sysctl_value_new(value->data, value->size) : NULL;
-        int r = value && !own.value ? -ENOMEM : 0;
-        own.glob = strpbrk(own.key, "*?[") != NULL;
-        own.literal = strcspn(own.key, "*?[{\\");
-        if (r == 0)
+        int r = set_key(config->dialect, key, &own);
+        own.value = r == 0 && value ? sysctl_value_new(value->data, value->size) : NULL;
+        if (r == 0 && value && !own.value)
+                r = -ENOMEM;
+        if (r == 0) {
+                own.glob = strpbrk(own.key, "*?[") != NULL;
+                own.literal = strcspn(own.key, "*?[{\\");
                 r = add(config, &own);
-        if (r < 0) {
-                free(own.key);
-                free(own.value);
         }
-        return r;
+        if (r < 0)
+                assignment_done(&own);
+        return r == -ENOENT ? 0 : r;
 }
 
 static int
@@ -387,25 +400,54 @@ find_named(const struct sysctl_config *config, const char *key, size_t *ret_n)
         return n ? &config->by_key[low] : NULL;
 }
 
+/*
+ * Whether the path that a glob finds is, byte for byte, the one that another assignment of the same key
+ * names: `net//ipv4/x` is the same file for the kernel, but not the same text.
+ */
+static bool
+same_shape(const struct sysctl_assignment *a, const struct sysctl_assignment *b)
+{
+        const char *x = a->written, *y = b->written;
+        if (!x || !y)
+                return true; /* the keys were tidied */
+        for (;; x++, y++) {
+                size_t m = strcspn(x, "/"), n = strcspn(y, "/");
+                bool dots_x = m <= 2 && strspn(x, ".") >= m, dots_y = n <= 2 && strspn(y, ".") >= n;
+                if (dots_x != dots_y || (dots_x && m != n))
+                        return false;
+                x += m;
+                y += n;
+                if (!*x || !*y)
+                        return *x == *y;
+        }
+}
+
+static bool
+gives_way(const struct sysctl_assignment *glob, struct sysctl_assignment *const *named, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (same_shape(glob, named[i]))
+                        return true;
+        return false;
+}
+
 const struct sysctl_assignment *
 sysctl_config_find(const struct sysctl_config *config, const char *key)
 {
         const struct sysctl_assignment *found = NULL, *excluded = NULL;
-        bool named = false;
         size_t n;
-        struct sysctl_assignment *const *list = find_named(config, key, &n);
+        struct sysctl_assignment *const *named = find_named(config, key, &n);
         for (size_t i = 0; i < n; i++) {
-                named |= list[i]->as_written;
-                if (list[i]->value)
-                        found = list[i];
+                if (named[i]->value)
+                        found = named[i];
                 else
-                        excluded = list[i];
+                        excluded = named[i];
         }
         for (size_t i = config->n_globs; i-- > 0;) {
                 const struct sysctl_assignment *glob = config->globs[i];
                 if (found && found->position > glob->position)
                         break;
-                if (glob->value && (!named || !glob->as_written) && assignment_matches(config, glob, key))
+                if (glob->value && assignment_matches(config, glob, key) && !gives_way(glob, named, n))
                         return glob;
         }
         return found ? found : excluded;
@@ -414,10 +456,8 @@ sysctl_config_find(const struct sysctl_config *config, const char *key)
 void
 sysctl_config_done(struct sysctl_config *config)
 {
-        for (size_t i = 0; i < config->count; i++) {
-                free(config->list[i].key);
-                free(config->list[i].value);
-        }
+        for (size_t i = 0; i < config->count; i++)
+                assignment_done(&config->list[i]);
         free(config->list);
         free(config->by_key);
         free(config->globs);

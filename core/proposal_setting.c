@@ -87,6 +87,8 @@ look_domain(struct making *making, const struct scope *scope, struct err *err)
                 proposal_refuse(making, scope_domain_names[scope->domain], err->text);
                 return 0;
         }
+        if (r == 0 && reading.incomplete)
+                proposal_refuse(making, scope_domain_names[scope->domain], reading.incomplete);
         for (size_t i = 0; i < reading.count && r == 0; i++) {
                 const struct probe_setting *live = &reading.list[i];
                 if (!live->derived && scope_for_item(scope, 1, live->item) &&

@@ -104,6 +104,10 @@ condition_holds(
                 snprintf(reason, REASON_MAX, "what the condition asks for could not be read");
                 return SETTING_VERDICT_UNKNOWN;
         }
+        if (reading->incomplete) {
+                snprintf(reason, REASON_MAX, "%s", reading->incomplete);
+                verdict = SETTING_VERDICT_UNKNOWN;
+        }
         struct run run = run_start(reading, condition->item);
         for (const struct probe_setting *found; (found = run_next(&run));) {
                 if (condition->op == SETTING_ABSENT)
@@ -203,7 +207,7 @@ judge_each(const struct judging *j, struct run *run, bool *ret_found)
 
 /* `any` and `none`: looks for one that meets it. */
 static int
-judge_one(const struct judging *j, struct run *run, bool *ret_found)
+judge_one(const struct judging *j, struct run *run, bool *ret_found, bool *ret_decided)
 {
         const struct setting *s = j->setting;
         const struct probe_setting *doubtful = NULL;
@@ -214,7 +218,8 @@ judge_one(const struct judging *j, struct run *run, bool *ret_found)
                 int verdict = ask(s->op, s->value, found, j->now_ms, reason);
                 if (verdict < 0)
                         return verdict;
-                if (verdict == SETTING_VERDICT_MET)
+                *ret_decided = verdict == SETTING_VERDICT_MET;
+                if (*ret_decided)
                         return s->quantifier == SETTING_ANY
                                        ? tell(j, found->item, SETTING_VERDICT_MET, found, NULL)
                                        : tell(j, s->item, SETTING_VERDICT_NOT_MET, found, NULL);
@@ -223,7 +228,7 @@ judge_one(const struct judging *j, struct run *run, bool *ret_found)
                         memcpy(doubt, reason, sizeof doubt);
                 }
         }
-        if (!n)
+        if (!n || run->reading->incomplete)
                 return 0;
         if (doubtful)
                 return tell(j, s->item, SETTING_VERDICT_UNKNOWN, doubtful, doubt);
@@ -233,6 +238,13 @@ judge_one(const struct judging *j, struct run *run, bool *ret_found)
                 NULL, reason);
 }
 
+/* What an incomplete reading leaves open. */
+static int
+tell_incomplete(const struct judging *j, const struct probe_reading *reading)
+{
+        return tell(j, j->setting->item, SETTING_VERDICT_UNKNOWN, NULL, reading->incomplete);
+}
+
 static int
 judge_literal(const struct judging *j, const struct probe_reading *reading)
 {
@@ -240,7 +252,7 @@ judge_literal(const struct judging *j, const struct probe_reading *reading)
         const struct probe_setting *found = probe_find(reading, s->item);
         char reason[REASON_MAX] = "";
         if (!found)
-                return judge_absence(j);
+                return reading->incomplete ? tell_incomplete(j, reading) : judge_absence(j);
         int verdict = ask(s->op, s->value, found, j->now_ms, reason);
         return verdict < 0 ? verdict : tell(j, found->item, verdict, found, reason);
 }
@@ -261,7 +273,9 @@ setting_judge(const struct setting *setting,
         if (setting->quantifier == SETTING_EVERY && !setting_is_glob(setting->item))
                 return judge_literal(&j, reading);
         struct run run = run_start(reading, setting->item);
-        bool one = setting->quantifier == SETTING_ANY || setting->quantifier == SETTING_NONE;
-        r = one ? judge_one(&j, &run, &found) : judge_each(&j, &run, &found);
+        bool one = setting->quantifier == SETTING_ANY || setting->quantifier == SETTING_NONE, decided = false;
+        r = one ? judge_one(&j, &run, &found, &decided) : judge_each(&j, &run, &found);
+        if (r == 0 && reading->incomplete && !decided)
+                return tell_incomplete(&j, reading);
         return r || found ? r : judge_absence(&j);
 }

@@ -9,6 +9,9 @@
  *   any                           MET by one is enough: that one alone is told
  *   none                          MET by one is a failure
  *
+ * In a reading that is incomplete an item that is not in it is UNKNOWN, and so is the line of a glob where
+ * another item could still decide it (told once, with the line's own item).
+ *
  * For `any` not met, and for `none`, the line's own item is told once. Where no item is there and a default
  * is written, the default stands for one. A condition holds if an item that it names meets it; one that does
  * not hold makes the whole line NOT_APPLICABLE, one that cannot be known makes it UNKNOWN.

@@ -21,7 +21,8 @@ program_floor=${#floors[@]}
 # header (extended regular expression) | files that may include it
 fences=(
     'sodium\.h|^core/(crypto|secret)\.c$'
-    'openssl/.*|^core/digest\.c$'
+    'openssl/.*|^(core/digest\.c|daemon/helper_openssl.*)$'
+    'openssl/ssl\.h|^daemon/helper_openssl.*$'
     'ini\.h|^core/ini_reader\.c$'
     'jansson\.h|^core/json\.c$'
     'sqlite3\.h|^core/store_db\.h$'

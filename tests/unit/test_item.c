@@ -256,6 +256,8 @@ START_TEST(every_domain_has_its_form)
         check_parsed("sshd:PermitRootLogin", "sshd:permitrootlogin");
         check_parsed("sshd[user=Git]:PermitRootLogin", "sshd[user=Git]:permitrootlogin");
         check_parsed("sshd[addr=::1]:x", "sshd[addr=::1]:x");
+        check_parsed("sshd:authorized_keys/Ann/SHA256:aB/c+D", "sshd:authorized_keys/Ann/SHA256:aB/c+D");
+        check_parsed("sshd[address=10.0.0.0/8]:PermitTTY", "sshd[address=10.0.0.0/8]:permittty");
         check_parsed("openssl:system_default/MinProtocol", "openssl:system_default/MinProtocol");
 }
 END_TEST
@@ -327,6 +329,8 @@ START_TEST(a_pattern_selects_its_domain_only)
         ck_assert(!selects("sshd:permit*", "sshd[user=git]:permitrootlogin"));
         ck_assert(selects("sshd[user=git]:*", "sshd[user=git]:permitrootlogin"));
         ck_assert(!selects("sshd[user=git]:*", "sshd:permitrootlogin"));
+        ck_assert(selects("sshd:authorized_keys/ann/*", "sshd:authorized_keys/ann/SHA256:aB/c+D"));
+        ck_assert(selects("sshd:hostkey/**/bits", "sshd:hostkey/etc/ssh/ssh_host_rsa_key/bits"));
         ck_assert(selects("openssl:system_default", "openssl:system_default/MinProtocol"));
 }
 END_TEST
