@@ -25,13 +25,41 @@ scope_of(const struct config *config, enum scope_domain domain, struct config **
         return scope_of(*ret_defaults, domain, ret_defaults, err);
 }
 
+/* The items that the pack names of a domain: certificates are read only where they are named. */
 static int
-look_at(struct cli *cli, enum scope_domain domain, const char *helpers, struct policy_view *view,
-        struct err *err)
+name_items(const struct policy *policy, enum scope_domain domain, struct text_list *ret)
+{
+        size_t n;
+        const struct policy_check *checks = policy_checks(policy, &n);
+        for (size_t i = 0; i < n; i++) {
+                struct setting_condition condition = {0};
+                const struct setting *line = &checks[i].line;
+                int r = 0;
+                if (setting_domain(line->item) == (int)domain)
+                        r = text_list_add(ret, line->item, strlen(line->item));
+                if (r == 0 && line->condition)
+                        r = setting_condition_parse(line->condition, &condition, NULL);
+                if (r == 0 && condition.item && setting_domain(condition.item) == (int)domain)
+                        r = text_list_add(ret, condition.item, strlen(condition.item));
+                setting_condition_done(&condition);
+                if (r)
+                        return r;
+        }
+        return 0;
+}
+
+static int
+look_at(struct cli *cli, const struct policy *policy, enum scope_domain domain, const char *helpers,
+        struct policy_view *view, struct err *err)
 {
         _cleanup_(config_freep) struct config *defaults = NULL;
+        _cleanup_(text_list_done) struct text_list items = {0};
         struct err *why = &view->failures[domain];
         struct probe_request request = {.helpers = helpers};
+        if (domain == SCOPE_OPENSSL && name_items(policy, domain, &items) < 0)
+                return failed_oom(err);
+        request.items = items.items;
+        request.n_items = items.count;
         request.scope = scope_of(cli->config, domain, &defaults, err);
         if (!request.scope)
                 return EXIT_FAILED;
@@ -70,7 +98,7 @@ policy_look(struct cli *cli, const struct policy *policy, struct policy_view *re
                 return failed_oom(err);
         for (int domain = SCOPE_SYSCTL; domain < SCOPE_DOMAIN_COUNT && r == 0; domain++)
                 if (policy_needs(policy, (enum scope_domain)domain))
-                        r = look_at(cli, (enum scope_domain)domain, helpers, ret, err);
+                        r = look_at(cli, policy, (enum scope_domain)domain, helpers, ret, err);
         if (r)
                 return r;
         ret->host.now_ms = clock_now_ms();

@@ -347,7 +347,7 @@ item_parse(const char *argument, char **ret_item, struct err *err)
 static bool
 pattern_selects(const char *pattern, const char *item)
 {
-        size_t size = strcspn(pattern, ":[");
+        size_t size = strcspn(pattern, ":[*?"); /* `sshd**:permitrootlogin`: in every context */
         if (pattern[size] != ':')
                 return glob_match(pattern, item); /* a context may hold slashes that part nothing */
         return strncmp(pattern, item, size + 1) == 0 && glob_covers(pattern + size + 1, item + size + 1);

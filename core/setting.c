@@ -117,8 +117,10 @@ read_words(
         char **text, const char **ret_item, enum setting_operator *ret_op, char **ret_value, struct err *err)
 {
         char *item = cut_word(text), *op = cut_word(text), *value = cut_word(text);
-        if (!item || !op || !value || !*item || !*value)
-                return err_set(err, -EINVAL, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
+        if (!item || !op || !value || !*item || !*value) {
+                err_set(err, -EINVAL, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
+                return -EINVAL;
+        }
         int r = setting_item_check(item, err);
         r = r ? r : setting_operator_parse(op, ret_op, err);
         if (r)
@@ -266,7 +268,7 @@ setting_parse(char *line, struct setting *ret, struct err *err)
 {
         struct setting setting = {0};
         struct parsing parsing = {.setting = &setting, .err = err};
-        char *text = line, *value;
+        char *text = line, *value = NULL;
         int r = read_words(&text, &setting.item, &setting.op, &value, err);
         if (r)
                 return r;
@@ -330,8 +332,8 @@ setting_condition_parse(const char *condition, struct setting_condition *ret, st
         if (r < 0)
                 return err_set(err, r, "\"if=CONDITION\" is expected, escaped");
         struct setting_condition found = {0};
-        char *text = raw, *value;
-        const char *item;
+        char *text = raw, *value = NULL;
+        const char *item = NULL;
         r = read_words(&text, &item, &found.op, &value, err);
         if (r)
                 return r;

@@ -344,6 +344,17 @@ START_TEST(one_of_several_patterns_is_enough)
 }
 END_TEST
 
+START_TEST(a_keyword_is_selected_in_every_context)
+{
+        static char every[] = "sshd**:permitrootlogin";
+        char *const patterns[] = {every};
+        ck_assert(item_selected("sshd:permitrootlogin", patterns, 1));
+        ck_assert(item_selected("sshd[addr=10.0.0.0/8,user=git]:permitrootlogin", patterns, 1));
+        ck_assert(!item_selected("sshd:permittty", patterns, 1));
+        ck_assert(!item_selected("sysctl:permitrootlogin", patterns, 1));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -369,6 +380,7 @@ main(void)
         tcase_add_test(tc, no_pattern_selects_everything);
         tcase_add_test(tc, a_pattern_selects_its_domain_only);
         tcase_add_test(tc, one_of_several_patterns_is_enough);
+        tcase_add_test(tc, a_keyword_is_selected_in_every_context);
         suite_add_tcase(suite, tc);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

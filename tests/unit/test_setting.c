@@ -350,8 +350,8 @@ END_TEST
 static const char *const lines[] = {
         "sshd:permitrootlogin in no\\x20prohibit-password",
         "sysctl:kernel/modprobe eq \\x00",
-        "sysctl:a eq 0 quantifier=all default=0 if=sysctl:b\\x20eq\\x200 severity=high control=A:1 "
-        "control=B:2 control=C reason=a\\x20b",
+        ("sysctl:a eq 0 quantifier=all default=0 if=sysctl:b\\x20eq\\x200 severity=high control=A:1 "
+         "control=B:2 control=C reason=a\\x20b"),
         "sysctl:a eq 0 default=",
         "sysctl:a eq 0 control=A:1 control=B:2 control=C",
         "sysctl:a eq 0 severity=low reason=x",
