@@ -124,7 +124,8 @@ policy_disagreement(struct cli *cli, const struct policy *policy, struct err *er
         if (r == 0 && policy_exit(results, n) != EXIT_CLEAN) {
                 policy_print(cli, policy, results);
                 cli_next(cli,
-                        "mend it as shown, or excuse an item for a time: driftctl waive ITEM --baseline %s --until +30d "
+                        "mend it as shown, or excuse an item for a time: driftctl waive ITEM --baseline %s "
+                        "--until +30d "
                         "--reason …",
                         policy_name(policy));
         }

@@ -14,6 +14,6 @@ int policy_proposal(struct cli *cli, const struct policy *policy, const struct p
  */
 int policy_option(struct cli *cli, const struct text_list *items, struct policy **ret, struct err *err);
 
-/* Prints where this host and the pack disagree, how each could be mended, and how to excuse it. Nothing of the host is
- * changed. 0 or an exit code. */
+/* Prints where this host and the pack disagree, how each could be mended, and how to excuse it. Nothing of
+ * the host is changed. 0 or an exit code. */
 int policy_disagreement(struct cli *cli, const struct policy *policy, struct err *err);

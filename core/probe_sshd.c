@@ -299,48 +299,14 @@ add_accepted(struct look *look, struct err *err)
 
 /* ---- a configuration that is refused ---- */
 
-/* Which sshd prints only where they are set. */
-static const char *const silent_keywords[] = {"acceptenv", "allowgroups", "allowusers", "denygroups",
-        "denyusers", "hostcertificate", "hostkey", "logverbose", "setenv", "subsystem"};
-
-static int
-add_refused_defaults(struct look *look, const char *reason)
-{
-        int r = 0;
-        for (size_t i = 0; r == 0 && i < look->defaults.count; i++)
-                r = add_unknown(look, NULL, look->defaults.list[i].keyword, NULL, reason);
-        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(silent_keywords); i++)
-                if (!sshd_answer_find(&look->defaults, silent_keywords[i]))
-                        r = add_unknown(look, NULL, silent_keywords[i], NULL, reason);
-        return r;
-}
-
-static bool
-is_silent(const char *keyword)
-{
-        for (size_t i = 0; i < ARRAY_SIZE(silent_keywords); i++)
-                if (strcmp(silent_keywords[i], keyword) == 0)
-                        return true;
-        return false;
-}
-
-/* Every keyword that there is, and what the text names, is unknown. */
+/* Of no keyword anything is known; that of itself is told once, and not of each. */
 static int
 add_refused(struct look *look)
 {
-        static const char reason[] = "sshd refuses the configuration";
-        int r = add_refused_defaults(look, reason);
-        for (size_t i = 0; r == 0 && i < look->config.n_lines; i++) {
-                const struct sshd_line *line = &look->config.lines[i];
-                bool global = line->block == SSHD_GLOBAL;
-                const char *context = global ? NULL : look->config.blocks[line->block].context;
-                if (!is_first_of_keyword(look, context, i))
-                        continue;
-                if (global && (sshd_answer_find(&look->defaults, line->keyword) || is_silent(line->keyword)))
-                        continue;
-                r = add_unknown(look, context, line->keyword, line, reason);
-        }
-        return r;
+        char **why = &look->reading->incomplete;
+        if (asprintf(why, "sshd refuses the configuration: %s", look->global.message) < 0)
+                *why = NULL;
+        return *why ? 0 : -ENOMEM;
 }
 
 /* ---- facts ---- */

@@ -517,19 +517,10 @@ START_TEST(a_configuration_that_sshd_refuses_passes_nothing)
         ck_assert_msg(
                 strncmp(value("sshd:config/accepted"), "no: ", 4) == 0, "%s", value("sshd:config/accepted"));
         ck_assert_ptr_nonnull(strstr(value("sshd:config/accepted"), "PermitRotLogin"));
-        size_t unknown = 0;
-        for (size_t i = 0; i < reading.count; i++) {
-                const struct probe_setting *setting = &reading.list[i];
-                if (strchr(setting->item, '/'))
-                        continue;
-                ck_assert_msg(!setting->value, "%s has a value", setting->item);
-                ck_assert_str_eq(setting->reason, "sshd refuses the configuration");
-                unknown++;
-        }
-        ck_assert_uint_gt(unknown, 60);
-        ck_assert_ptr_nonnull(item("sshd:permitrootlogin"));
-        ck_assert_ptr_nonnull(item("sshd:denyusers"));
-        ck_assert_ptr_nonnull(item("sshd[user=git]:permittty"));
+        for (size_t i = 0; i < reading.count; i++)
+                ck_assert_msg(strchr(reading.list[i].item, '/'), "%s is told", reading.list[i].item);
+        ck_assert_ptr_nonnull(reading.incomplete);
+        ck_assert_ptr_nonnull(strstr(reading.incomplete, "PermitRotLogin"));
         ck_assert_int_eq(look_by(SSHD, at("gone"), 30000), 0);
         ck_assert_ptr_nonnull(strstr(value("sshd:config/accepted"), "No such file"));
         ck_assert_ptr_null(item("sshd:config/mode")->value);
