@@ -57,11 +57,11 @@ fact_error(const char *name, const char *prefix)
 {
         const char *data = NULL, *words;
         int flags = 0;
-        unsigned long code = ERR_peek_error_all(NULL, NULL, NULL, &data, &flags);
-        /* The oldest error is the cause; only a module's name stands in the newest alone. */
-        unsigned long last = ERR_peek_last_error();
-        if (ERR_GET_LIB(last) == ERR_LIB_CONF && ERR_GET_REASON(last) == CONF_R_UNKNOWN_MODULE_NAME)
-                code = ERR_peek_last_error_all(NULL, NULL, NULL, &data, &flags);
+        unsigned long code = 0, next;
+        /* The oldest error is the cause, but for those of loading a library, which is tried on the way. */
+        while ((!code || ERR_GET_LIB(code) == ERR_LIB_DSO) &&
+                (next = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)))
+                code = next;
         words = ERR_reason_error_string(code);
         if (!words)
                 words = code ? "an error without a name" : "OpenSSL does not say why";
