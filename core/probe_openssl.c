@@ -542,7 +542,7 @@ look_prepare(struct look *look)
 int
 probe_openssl(const struct probe_request *request, struct probe_reading *ret, struct err *err)
 {
-        struct err own;
+        struct err own = {0};
         struct look look = {.request = request, .ret = ret, .err = err ? err : &own};
         look.deadline_ms =
                 clock_monotonic_ms() + (request->timeout_ms ? request->timeout_ms : PROBE_TIMEOUT_MS);

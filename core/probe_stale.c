@@ -245,7 +245,7 @@ probe_stale(const char *root, int64_t deadline_ms, const atomic_bool *cancel, st
         search.bytes = malloc(MAP_STEP);
         if (!search.bytes)
                 r = -ENOMEM;
-        if (r == 0) {
+        if (proc && r == 0) {
                 search.proc_fd = dirfd(proc);
                 r = look_at_all(&search, proc, deadline_ms, cancel);
         }

@@ -57,11 +57,11 @@ fact_error(const char *name, const char *prefix)
 {
         const char *data = NULL, *words;
         int flags = 0;
-        unsigned long code = ERR_peek_error_all(NULL, NULL, NULL, &data, &flags);
-        /* The oldest error is the cause; only a module's name stands in the newest alone. */
-        unsigned long last = ERR_peek_last_error();
-        if (ERR_GET_LIB(last) == ERR_LIB_CONF && ERR_GET_REASON(last) == CONF_R_UNKNOWN_MODULE_NAME)
-                code = ERR_peek_last_error_all(NULL, NULL, NULL, &data, &flags);
+        unsigned long code = 0, next;
+        /* The oldest error is the cause, but for those of loading a library, which is tried on the way. */
+        while ((!code || ERR_GET_LIB(code) == ERR_LIB_DSO) &&
+                (next = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)))
+                code = next;
         words = ERR_reason_error_string(code);
         if (!words)
                 words = code ? "an error without a name" : "OpenSSL does not say why";
@@ -296,7 +296,8 @@ effective(char **arguments)
 
 /* ---- accepted ---- */
 
-/* The commands of system_default, as the library finds them; NULL: there are none. *ret_conf is to be freed. */
+/* The commands of system_default, as the library finds them; NULL: there are none. *ret_conf is to be freed.
+ */
 static STACK_OF(CONF_VALUE) * system_default(const char *path, CONF **ret_conf)
 {
         const char *section = NULL;
@@ -319,8 +320,8 @@ fact_wrong_command(const char *path)
         if (!ctx || !judge)
                 exit(EXIT_FAILURE);
         SSL_CONF_CTX_set_ssl_ctx(judge, ctx);
-        (void)SSL_CONF_CTX_set_flags(
-                judge, SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CLIENT | SSL_CONF_FLAG_CERTIFICATE);
+        (void)SSL_CONF_CTX_set_flags(judge,
+                SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_CLIENT | SSL_CONF_FLAG_CERTIFICATE);
         const CONF_VALUE *wrong = NULL;
         for (int i = 0; i < sk_CONF_VALUE_num(commands) && !wrong; i++) {
                 const CONF_VALUE *command = sk_CONF_VALUE_value(commands, i);
@@ -370,7 +371,7 @@ static struct certificate_file certificate_files[CERTIFICATES_MAX];
 static void
 read_certificate_files(char **arguments)
 {
-        for (size_t i = 0; arguments[i] && i < CERTIFICATES_MAX; i++)
+        for (size_t i = 0; i < CERTIFICATES_MAX && arguments[i]; i++)
                 certificate_file_read(arguments[i], &certificate_files[i]);
 }
 
