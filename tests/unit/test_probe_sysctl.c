@@ -18,6 +18,15 @@ setup(void)
         put_key("kernel/panic", "0\n");
 }
 
+/* -999: it is none. */
+static int
+number_of(const char *text)
+{
+        char *end;
+        long number = strtol(text, &end, 10);
+        return *end || end == text ? -999 : (int)number;
+}
+
 /* ---- values ---- */
 
 START_TEST(values_are_canonical)
@@ -345,7 +354,7 @@ START_TEST(ipv4_values_in_force_follow_all_and_the_interface)
                 look();
                 const char *key =
                         at("net/ipv4/conf/eth0.1/%s@effective", in_force[i].name) + strlen(scratch) + 1;
-                ck_assert_msg(atoi(value_of(key)) == in_force[i].effective && setting(key)->derived,
+                ck_assert_msg(number_of(value_of(key)) == in_force[i].effective && setting(key)->derived,
                         "row %zu: %s is %s", i, key, value_of(key));
         }
 }
@@ -374,8 +383,8 @@ START_TEST(ipv6_values_in_force_are_the_interfaces_own)
                 put_conf("ipv6", "lo", "forwarding", rows[i].forwarding);
                 look();
                 const char *key = at("net/ipv6/conf/lo/%s@effective", rows[i].name) + strlen(scratch) + 1;
-                ck_assert_msg(
-                        atoi(value_of(key)) == rows[i].effective, "row %zu: %s is %s", i, key, value_of(key));
+                ck_assert_msg(number_of(value_of(key)) == rows[i].effective, "row %zu: %s is %s", i, key,
+                        value_of(key));
         }
 }
 END_TEST
@@ -479,7 +488,7 @@ START_TEST(the_first_folder_hides_a_name_and_the_last_name_wins)
                 snprintf(text, sizeof text, "\nkernel.panic = %zu\n", i);
                 put_below(at("%s/50-a.conf", folders[i]) + strlen(scratch) + 1, text);
                 look();
-                ck_assert_int_eq(atoi(configured_of("kernel/panic")), (int)i);
+                ck_assert_int_eq(number_of(configured_of("kernel/panic")), (int)i);
                 ck_assert_str_eq(
                         source_of("kernel/panic"), at("/%s/50-a.conf:2", folders[i]) + strlen(scratch) + 1);
         }
