@@ -285,8 +285,8 @@ char *
 sysctl_after_writing_new(const char *running, const char *written)
 {
         _cleanup_buf_ struct buf buf = {0};
-        bool negative;
-        unsigned long long number;
+        bool negative = false;
+        unsigned long long number = 0;
         if (!running || !is_numbers(running) || !is_numbers(written))
                 return strdup(written);
         for (;; written++, running++) {
