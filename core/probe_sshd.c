@@ -22,6 +22,7 @@
 #include "core/probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -680,6 +681,11 @@ prepare(struct look *look, const struct sshd_places *places, struct err *err)
         r = r < 0 ? r : watch_all(look, places);
         if (r < 0)
                 return r;
+        if (faccessat(AT_FDCWD, look->program, F_OK, AT_EACCESS) < 0 &&
+                (errno == ENOENT || errno == ENOTDIR)) {
+                err_set(err, PROBE_ABSENT, "there is no %.300s on this host", quote(look->program));
+                return err_hint(err, PROBE_ABSENT, "command in [sshd] names it");
+        }
         choose_command(look);
         look->asker.free_port = choose_port(&look->config);
         return 0;

@@ -177,7 +177,7 @@ reason = r'
     expect_exit 1 driftctl diff --json
     expect_json '[.drifts[] | [.item, .baseline, .attributes[0].expected]] == [["sysctl:kernel/kptr_restrict", "kernel", "ge 2"]]'
     expect_exit 4 driftctl bless --policy none-such --ticket T --key "$KEYS/alice" --yes
-    expect_error 'policy list'
+    expect_error 'there are: kernel'
     expect_exit 4 driftctl bless sysctl:kernel/kptr_restrict --policy kernel --ticket T --key "$KEYS/alice" --yes
 }
 
@@ -273,8 +273,9 @@ test_a_configuration_that_sshd_rejects_is_a_loud_drift() {
     printf 'PermitRotLogin no\n' >>"$HOST/ssh/sshd_config"
     wait_until "$LIVE" has_drift sshd:config/accepted changed
     expect_exit 1 driftctl diff
-    expect_output 'sshd:config/accepted +yes → no: .*PermitRotLogin'
+    expect_output 'changed +sshd:config/accepted +yes → no: '
     driftctl diff --json >"$OUT" || true
+    expect_json '[.drifts[] | [.item, (.attributes[0].actual | test("PermitRotLogin"))]] == [["sshd:config/accepted", true]]'
     expect_json '.coverage.complete | not' # nothing is known of the rest
     cp "$HOST/ssh/before" "$HOST/ssh/sshd_config"
     wait_until "$LIVE" is_clean
