@@ -23,14 +23,15 @@ stop_load() {
 
 some_item() {
     local files
-    mapfile -t -n 50 files < <(find "$TREE/tree" -type f 2>/dev/null || true)
+    find "$TREE/tree" -type f >"$SCRATCH/found$1" 2>/dev/null || true
+    mapfile -t -n 50 files <"$SCRATCH/found$1"
     echo "${files[RANDOM % (${#files[@]} + 1)]:-$TREE/tree}"
 }
 
 # What a client asks this time, in QUESTION.
 choose_question() {
     local item
-    item=$(some_item)
+    item=$(some_item "$1")
     case $((RANDOM % 14)) in
     0 | 1) QUESTION=(status --json) ;;
     2 | 3) QUESTION=(diff --json) ;;
@@ -53,7 +54,7 @@ client() {
     RANDOM=$((SOAK_SEED % 32768 + number))
     until [[ -e $SCRATCH/quiet ]]; do
         status=0
-        choose_question
+        choose_question "$number"
         driftctl "${QUESTION[@]}" >"$SCRATCH/answer$number" 2>"$SCRATCH/words$number" || status=$?
         case $status in
         0 | 1 | 2) ;;
