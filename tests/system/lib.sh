@@ -62,9 +62,11 @@ need_root() {
 
 # ---- waiting ----
 
-# A twentieth of a second without a process of its own.
+# A twentieth of a second without a process of its own: from a pipe that nobody writes to. (Each process substitution stays in
+# the shell's list; among hundreds of thousands of processes a number comes again, and the shell then waits for ever.)
+exec 6<> <(:)
 pause() {
-    read -rt 0.05 <> <(:) || true
+    read -rt 0.05 -u 6 || true
 }
 
 # wait_until SECONDS COMMAND [ARGUMENT]...

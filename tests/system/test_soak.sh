@@ -23,14 +23,15 @@ stop_load() {
 
 some_item() {
     local files
-    mapfile -t -n 50 files < <(find "$TREE/tree" -type f 2>/dev/null || true)
+    find "$TREE/tree" -type f >"$SCRATCH/found$1" 2>/dev/null || true
+    mapfile -t -n 50 files <"$SCRATCH/found$1"
     echo "${files[RANDOM % (${#files[@]} + 1)]:-$TREE/tree}"
 }
 
 # What a client asks this time, in QUESTION.
 choose_question() {
     local item
-    item=$(some_item)
+    item=$(some_item "$1")
     case $((RANDOM % 14)) in
     0 | 1) QUESTION=(status --json) ;;
     2 | 3) QUESTION=(diff --json) ;;
@@ -53,7 +54,7 @@ client() {
     RANDOM=$((SOAK_SEED % 32768 + number))
     until [[ -e $SCRATCH/quiet ]]; do
         status=0
-        choose_question
+        choose_question "$number"
         driftctl "${QUESTION[@]}" >"$SCRATCH/answer$number" 2>"$SCRATCH/words$number" || status=$?
         case $status in
         0 | 1 | 2) ;;
@@ -86,51 +87,19 @@ sample() {
     awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN {printf "%.0f\n", 1000 * (b - a)}' >>"$SCRATCH/waits"
 }
 
-# A shell of its own waits for the daemon and notes how it ended: this one starts so many processes that it meets the daemon's
-# number again, and then waits for ever.
-launch() {
-    rm -f "$SCRATCH/daemon.pid" "$SCRATCH/daemon.ended"
-    (
-        status=0
-        "$BUILD/driftd" --config "$CONFIG" >>"$SCRATCH/driftd.log" 2>&1 9>&- &
-        echo $! >"$SCRATCH/daemon.new" && mv "$SCRATCH/daemon.new" "$SCRATCH/daemon.pid"
-        wait $! || status=$?
-        echo "$status" >"$SCRATCH/daemon.last" && mv "$SCRATCH/daemon.last" "$SCRATCH/daemon.ended"
-    ) &
-    until [[ -e $SCRATCH/daemon.pid ]]; do pause; done
-    DAEMON=$(<"$SCRATCH/daemon.pid")
-    remember_process "$DAEMON" 2>/dev/null || true # it may have ended already
-}
-
-start_daemon() {
-    launch
-    wait_until 60 daemon_is_up
-}
-
-stop_daemon() {
-    kill -TERM "$DAEMON"
-    wait_until 60 test -e "$SCRATCH/daemon.ended"
-    [[ $(<"$SCRATCH/daemon.ended") -eq 0 ]] || fail "the daemon ended with status $(<"$SCRATCH/daemon.ended")"
-    DAEMON=
-}
-
-crash_daemon() {
-    kill -KILL "$DAEMON"
-    wait_until 60 test -e "$SCRATCH/daemon.ended"
-    DAEMON=
-}
-
 # A daemon that is gone leaves its store to driftctl, run by root, which may keep it for longer than a start waits: then it
 # is started again, as its unit says.
 start_again() {
     local i
     for i in {1..20}; do
-        launch
-        until [[ -e $SCRATCH/daemon.ended ]]; do
+        "$BUILD/driftd" --config "$CONFIG" >>"$SCRATCH/driftd.log" 2>&1 9>&- &
+        DAEMON=$!
+        remember_process "$DAEMON"
+        while kill -0 "$DAEMON" 2>/dev/null; do
             ! is_listening || return 0 # once seen is enough: the kernel's list can leave one out while others come and go
             pause
         done
-        [[ $(<"$SCRATCH/daemon.ended") -eq 4 ]] || fail "a start ended with $(<"$SCRATCH/daemon.ended")"
+        wait "$DAEMON" || [[ $? -eq 4 ]] || fail "a start ended with $?"
     done
     fail "it does not start again: the store is held by others"
 }
@@ -225,7 +194,7 @@ test_soak() {
     follow & CHILDREN+=($!)
     for i in "${CHILDREN[@]}"; do remember_process "$i"; done
     while ((SECONDS < end)); do
-        [[ ! -e $SCRATCH/daemon.ended ]] || fail "the daemon ended by itself with $(<"$SCRATCH/daemon.ended")"
+        kill -0 "$DAEMON" || fail "the daemon ended by itself"
         ((SECONDS > end - SOAK_SECONDS / 2)) || trouble # the second half is for what leaks
         sample
         pause
