@@ -105,7 +105,9 @@ report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
                 return now_ms - oldest_ms < 1000 ? buf_text(ret, " · content verified just now")
                                                  : buf_printf(ret, " · content verified within %s",
                                                            age_text(oldest_ms, now_ms, age));
-        return json_number(coverage, "expected") ? buf_text(ret, " · content not yet verified") : 0;
+        /* Where all is verified and no content was, none is expected: settings alone. */
+        bool content = json_number(coverage, "expected") && !json_flag(coverage, "complete");
+        return content ? buf_text(ret, " · content not yet verified") : 0;
 }
 
 void
@@ -201,6 +203,11 @@ append_state(const struct json *drift, struct buf *ret)
         const struct json *waiver = json_member(drift, "waiver");
         const char *by = json_text(waiver, "by"), *until = json_text(waiver, "until");
         int r = 0;
+        const char *baseline = json_text(drift, "baseline");
+        if (baseline && strcmp(baseline, "host") != 0) /* whose expectation it is */
+                r = buf_printf(ret, "  by %s", baseline);
+        if (r)
+                return r;
         if (state && strcmp(state, "waived") == 0 && by)
                 r = buf_printf(ret, "  waived by %s until %s", by, until ? until : "?");
         else if (state && strcmp(state, "open") != 0)
@@ -237,8 +244,11 @@ report_drift(struct table *table, const struct json *drift, int64_t now_ms, char
                 table->failed = true;
                 return;
         }
+        const char *follows = json_text(json_member(drift, "cause"), "item");
         if (digest && strcmp(digest, "differs") == 0)
                 buf_text(&when, "  dpkg's digest differs");
+        if (follows)
+                buf_printf(&when, "  follows %s", follows);
         table_cell(table, color, "%s", change ? change : "?");
         table_cell(table, COLOR_PLAIN, "%s", item ? item : "?");
         table_cell(table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
@@ -305,6 +315,8 @@ report_cause(const struct json *drift, int64_t now_ms, struct buf *ret)
         int64_t time_ms;
         if (json_is_null(cause))
                 return 0;
+        if (json_text(cause, "item"))
+                return buf_printf(ret, "it follows the change of %s", json_text(cause, "item"));
         if (json_time(cause, "transaction", &time_ms) == 0)
                 time_text(time_ms, now_ms, when);
         int r = buf_printf(ret, "%s: %s of ", manager ? manager : "?", action ? action : "change");

@@ -229,14 +229,17 @@ drift_open(struct judge *judge, const struct drift_look *look)
 static int
 drift_alter(struct judge *judge, struct drift *drift, const struct drift_look *look)
 {
+        char *cause = steal_pointer(&drift->cause);
         int r = look->describe(look->userdata, drift);
-        if (r < 0)
+        if (r < 0) {
+                drift->cause = cause;
                 return r;
+        }
+        free(cause);
         memcpy(drift->observed, look->observed, sizeof drift->observed);
         free(drift->ack_by);
         free(drift->ack_reason);
-        free(drift->cause);
-        drift->ack_by = drift->ack_reason = drift->cause = NULL;
+        drift->ack_by = drift->ack_reason = NULL;
         drift->last_change_ms = look->now_ms;
         drift->generation = look->header->generation;
         drift->unobserved = look->unobserved; /* of this form: the one before has its own record */

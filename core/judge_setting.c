@@ -350,6 +350,7 @@ views_json(const struct probe_setting *setting)
 struct describing {
         const struct setting_finding *finding;
         enum severity severity;
+        const char *follows; /* the item whose change brought this one about; NULL */
 };
 
 static int
@@ -366,13 +367,18 @@ describe_setting(void *userdata, struct drift *drift)
                                   setting_expected_json(finding->line), "actual",
                                   setting_value_json(actual ? actual->value : NULL));
         _cleanup_json_ struct json *seen = actual ? views_json(actual) : NULL;
-        _cleanup_free_ char *reason = judge_copy(finding->reason);
+        _cleanup_free_ char *reason = judge_copy(finding->reason), *cause = NULL;
+        if (describing->follows &&
+                asprintf(&cause, "{\"kind\":\"setting\",\"item\":\"%s\"}", describing->follows) < 0)
+                return -ENOMEM;
         if (!list || json_write(list, &attributes) < 0 ||
                 (actual && (!seen || json_write(seen, &views) < 0)) || (finding->reason && !reason))
                 return -ENOMEM;
         free(drift->attributes);
         free(drift->views);
         free(drift->reason);
+        free(drift->cause);
+        drift->cause = steal_pointer(&cause);
         drift->attributes = buf_steal(&attributes);
         drift->views = views.data ? buf_steal(&views) : NULL;
         drift->reason = steal_pointer(&reason);
@@ -460,6 +466,23 @@ resolve_others(struct judging *judging)
         return r;
 }
 
+/*
+ * Turning forwarding on or off turns every interface's on or off, and all/accept_redirects the other way
+ * (ip-sysctl.rst of the kernel, ip_forward): one deed, and many keys.
+ */
+static const char *
+followed(const struct judging *judging, const char *item)
+{
+        static const char forward[] = "sysctl:net/ipv4/ip_forward";
+        static const char *const followers[] = {"sysctl:net/ipv4/conf/*/forwarding",
+                "sysctl:net/ipv4/conf/all/accept_redirects",
+                "sysctl:net/ipv4/conf/*/accept_redirects@effective"};
+        for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
+                if (glob_match(followers[i], item))
+                        return is_found(judging, forward) ? forward : NULL;
+        return NULL;
+}
+
 static int
 settle_findings(struct judging *judging)
 {
@@ -467,6 +490,7 @@ settle_findings(struct judging *judging)
         int r = resolve_others(judging);
         for (size_t i = 0; i < judging->n && r >= 0; i++) {
                 struct describing describing = {.finding = &judging->list[i]};
+                describing.follows = followed(judging, judging->list[i].item);
                 struct drift_look look = look_of_finding(judging, &describing);
                 r = drift_update(judging->judge, &look);
         }

@@ -296,6 +296,34 @@ START_TEST(views_go_with_a_drift)
 }
 END_TEST
 
+static int
+check_cause(void *userdata, struct drift *drift)
+{
+        const char *cause = userdata;
+        if (*cause)
+                ck_assert_str_eq(drift->cause, cause);
+        else
+                ck_assert_ptr_null(drift->cause);
+        return 0;
+}
+
+START_TEST(what_one_deed_did_is_put_down_to_it)
+{
+        static char cause[] = "{\"kind\":\"setting\",\"item\":\"sysctl:net/ipv4/ip_forward\"}", none[] = "";
+        int r;
+        active(1, SCOPE "set sysctl:net/ipv4/conf/lo/forwarding eq 0\nset sysctl:net/ipv4/ip_forward eq "
+                        "0\nset sysctl:z eq 0\n");
+        LOOK(IS("sysctl:net/ipv4/conf/lo/forwarding", "1"), IS("sysctl:net/ipv4/ip_forward", "1"),
+                IS("sysctl:z", "1"));
+        ck_assert(judge_find(judge, "host", "sysctl:net/ipv4/conf/lo/forwarding", check_cause, cause, &r));
+        ck_assert(judge_find(judge, "host", "sysctl:net/ipv4/ip_forward", check_cause, none, &r));
+        ck_assert(judge_find(judge, "host", "sysctl:z", check_cause, none, &r));
+        LOOK(IS("sysctl:net/ipv4/conf/lo/forwarding", "1"), IS("sysctl:net/ipv4/ip_forward", "0"),
+                IS("sysctl:z", "1"));
+        ck_assert(judge_find(judge, "host", "sysctl:net/ipv4/conf/lo/forwarding", check_cause, none, &r));
+}
+END_TEST
+
 START_TEST(odd_values_are_told_so_that_no_terminal_moves)
 {
         active(1, SCOPE "set sysctl:a eq \\x00\n");
@@ -321,6 +349,7 @@ main(void)
         tcase_add_test(tests, several_lines_of_one_item_are_one_drift);
         tcase_add_test(tests, a_new_generation_approves_and_what_it_no_longer_speaks_of_is_settled);
         tcase_add_test(tests, views_go_with_a_drift);
+        tcase_add_test(tests, what_one_deed_did_is_put_down_to_it);
         tcase_add_test(tests, odd_values_are_told_so_that_no_terminal_moves);
         suite_add_tcase(suite, tests);
         SRunner *runner = srunner_create(suite);
