@@ -562,14 +562,6 @@ judge_observe_settings(struct judge *judge, const struct settings_look *look)
 
 /* ---- what is asked for ---- */
 
-static int
-copy_scope(const struct scope *scope, struct scope *ret)
-{
-        _cleanup_buf_ struct buf text = {0};
-        int r = scope_append(scope, &text);
-        return r ? r : scope_parse(text.data + 6, text.size - 7, ret, NULL);
-}
-
 int
 judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n)
 {
@@ -584,7 +576,7 @@ judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n)
                         size_t j = 0;
                         while (scope && j < n && !scope_same_probe(&list[j], scope))
                                 j++;
-                        if (scope && j == n && (r = copy_scope(scope, &list[n])) == 0)
+                        if (scope && j == n && (r = scope_copy(scope, &list[n])) == 0)
                                 n++;
                 }
         if (r) {

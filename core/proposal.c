@@ -185,16 +185,6 @@ exclude_own(const struct proposal_request *request, struct scope *scope)
         return 0;
 }
 
-/* A copy, by way of its one text form. */
-static int
-scope_copy(const struct scope *scope, struct scope *ret, struct err *err)
-{
-        _cleanup_buf_ struct buf text = {0};
-        if (scope_append(scope, &text) < 0)
-                return err_oom(err);
-        return scope_parse(text.data + 6, text.size - 7, ret, err);
-}
-
 static int
 choose_scopes(struct making *making, struct err *err)
 {
@@ -209,9 +199,8 @@ choose_scopes(struct making *making, struct err *err)
                 return err_oom(err);
         for (size_t i = 0; i < n; i++) {
                 struct scope *to = &making->scopes[making->n_scopes];
-                int result = scope_copy(&from[i], to, err);
-                if (result < 0)
-                        return result;
+                if (scope_copy(&from[i], to) < 0)
+                        return err_oom(err);
                 making->n_scopes++;
                 if (!keep && exclude_own(r, to) < 0)
                         return err_oom(err);

@@ -382,6 +382,14 @@ scope_parse(const char *text, size_t size, struct scope *ret, struct err *err)
         return 0;
 }
 
+int
+scope_copy(const struct scope *scope, struct scope *ret)
+{
+        _cleanup_buf_ struct buf text = {0};
+        int r = scope_append(scope, &text);
+        return r ? r : scope_parse(text.data + 6, text.size - 7, ret, NULL);
+}
+
 /* ---- who owns a path ---- */
 
 /* How long the scope's path is that holds this one; 0 if none does. */

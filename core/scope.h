@@ -53,6 +53,8 @@ int scope_append(const struct scope *scope, struct buf *buf);
 /* Parses the rest of such a line after "scope " (no newline). Canonical form only. */
 int scope_parse(const char *text, size_t size, struct scope *ret, struct err *err);
 void scope_done(struct scope *scope);
+/* By way of its one text form. -ENOMEM. */
+int scope_copy(const struct scope *scope, struct scope *ret);
 
 /* The attributes that a file's line of this scope may name: no others would be judged. */
 uint32_t scope_line_mask(const struct scope *scope) _pure_;

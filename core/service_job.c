@@ -307,9 +307,7 @@ prepare_show_setting(struct instance *instance, struct service_job *job, struct 
         if (!scope)
                 return fail(err, "nothing says how to look at this setting",
                         "enabled = yes in its section of the configuration");
-        _cleanup_buf_ struct buf text = {0};
-        if (scope_append(scope, &text) < 0 ||
-                scope_parse(text.data + 6, text.size - 7, &job->probe, NULL) < 0) {
+        if (scope_copy(scope, &job->probe) < 0) {
                 err_oom(err);
                 return EXIT_FAILED;
         }

@@ -336,17 +336,9 @@ next_target(struct prober *prober, bool *ret_named, int64_t *ret_due_ms)
 }
 
 static int
-copy_scope(const struct scope *scope, struct scope *ret)
-{
-        _cleanup_buf_ struct buf text = {0};
-        int r = scope_append(scope, &text);
-        return r ? r : scope_parse(text.data + 6, text.size - 7, ret, NULL);
-}
-
-static int
 question_of(struct prober *prober, struct target *target, bool named, struct question *question)
 {
-        int r = copy_scope(&target->scope, &question->scope);
+        int r = scope_copy(&target->scope, &question->scope);
         if (r == 0 && named)
                 r = judge_named(prober->instance->judge, &target->scope, &question->items);
         question->probe = target->probe;
