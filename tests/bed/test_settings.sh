@@ -39,6 +39,7 @@ test_the_packaged_configuration_judges_the_settings_of_this_host() {
     for domain in sysctl sshd openssl; do
         echo "note: $(grep -c "^set $domain[:[]" "$OUT") settings of $domain"
     done
+    expect_output '^set sysctl:config/readable eq yes$' # and so with the links among what configures them
     [[ $(grep -c '^set sysctl:' "$OUT") -gt 300 ]] || fail 'there are too few sysctls'
     expect_output '^set sshd:permitrootlogin eq without-password$'
     expect_output '^set sshd:config/loaded regex '
@@ -59,6 +60,17 @@ test_a_hundred_looks_find_nothing() {
     echo "note: a look at all settings: $(awk -v a="$start" -v b="$EPOCHREALTIME" 'BEGIN{printf "%.0f", (b - a) * 10}') ms"
 }
 
+# approve_policy PACK — a packaged one becomes a signed baseline. The key never is in the machine.
+approve_policy() {
+    local name=$SCRATCH/policy.baseline
+    driftctl propose --policy "$1" -q --author alice --ticket CHG-2 >"$name" 2>"$ERR" || fail "propose: $(cat "$ERR")"
+    "$BUILD/driftctl" sign --key "$BED/keys/alice" --trust "$BED/keys/trust.conf" --yes "$name" >/dev/null 2>"$ERR" ||
+        fail "sign: $(cat "$ERR")"
+    in_bed tee /run/policy.baseline <"$name" >/dev/null
+    in_bed tee /run/policy.baseline.approval <"$name.approval" >/dev/null
+    expect_exit 0 driftctl apply /run/policy.baseline
+}
+
 # ---- sysctl ----
 
 # Blanks are one blank, and \x00 is how an empty value is written: how others are is tested elsewhere.
@@ -72,8 +84,8 @@ test_the_daemon_reads_the_sysctls_as_root_does_outside() {
     wait_until "$LIVE" is_clean
     # What was approved is what root reads; that the daemon finds no drift from it says that it reads the same.
     driftctl baseline export host >"$SCRATCH/host"
-    sed -nE 's/^set sysctl:([^ @]+) eq .*/\1/p' "$SCRATCH/host" | grep -v '\\' | sort >"$SCRATCH/names"
-    sed -nE 's/^set sysctl:([^ @]+) eq (.*)/\1 \2/p' "$SCRATCH/host" | grep -v '^[^ ]*\\' |
+    sed -nE 's/^set sysctl:([^ @]+) eq .*/\1/p' "$SCRATCH/host" | grep -vE '\\|^config/' | sort >"$SCRATCH/names"
+    sed -nE 's/^set sysctl:([^ @]+) eq (.*)/\1 \2/p' "$SCRATCH/host" | grep -vE '^[^ ]*\\|^config/' |
         sed -E 's/\\x(00|09|0a|20)/ /g; s/ +/ /g; s/ *$//' | sort >"$SCRATCH/approved"
     [[ $(wc -l <"$SCRATCH/names") -gt 300 ]] || fail 'there are too few settings to compare'
     as_root_reads_them | diff "$SCRATCH/approved" - >"$OUT" || fail "they differ: $(head -n 20 "$OUT")"
@@ -107,7 +119,9 @@ test_what_the_next_boot_would_set_is_found_unasked() {
     boot guarded
     wait_until "$LIVE" is_clean
     put /etc/sysctl.d/99-later.conf 'net.ipv4.ip_forward = 1\n'
-    wait_until "$LIVE" has_drift sysctl:net/ipv4/ip_forward@after_restart changed
+    wait_until "$LIVE" has_drift sysctl:net/ipv4/ip_forward@after_restart unexpected
+    expect_exit 1 driftctl show sysctl:net/ipv4/ip_forward@after_restart
+    expect_output '99-later.conf:1'
     in_bed rm /etc/sysctl.d/99-later.conf
     wait_until "$LIVE" is_clean
 }
@@ -221,7 +235,7 @@ test_keys_are_judged_where_only_their_owners_may_look() {
 
 # Where Debian's package openssl has it; the library of the bed comes without one.
 openssl_config() {
-    in_bed mkdir -p /etc/ssl
+    in_bed mkdir -p /etc/ssl /usr/lib/ssl
     put /etc/ssl/openssl.cnf "openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = policy\n[policy]\n$1"
     in_bed ln -sf /etc/ssl/openssl.cnf /usr/lib/ssl/openssl.cnf
 }
@@ -246,15 +260,17 @@ test_a_misspelt_minimum_is_found_with_where_and_what_is_in_force() {
     all_is_probed || fail "$(status_json | jq -c .problems)"
 }
 
+# (What a host approves of itself is how it is set up; which programs run old code is for a policy.)
 test_a_program_on_an_old_library_is_found() {
     boot guarded
     wait_until "$LIVE" is_clean
+    approve_policy openssl-system
+    no_drift openssl:stale_library >/dev/null || fail 'a program is on an old library before anything was replaced'
     local library
     library=$(in_bed sh -c 'ls /usr/lib/*/libcrypto.so.3')
     in_bed sh -c 'cp -p "$0" "$0.new" && mv "$0.new" "$0"' "$library" # as dpkg does it; sshd has the old one
-    in_bed sh -c 'grep -h libcrypto /proc/[0-9]*/maps' >&2; in_bed ps ax >&2; in_bed ls -la /proc/$(in_bed systemctl show -P MainPID ssh.service)/map_files >&2
     expect_exit 1 driftctl diff --json
-    expect_json 'any(.drifts[]; .item == "openssl:stale_library" and (.attributes[0].actual | contains("/usr/sbin/sshd")))'
+    expect_json 'any(.drifts[]; (.item | startswith("openssl:stale_library")) and (.attributes[0].actual | contains("/usr/sbin/sshd")))'
     in_bed systemctl restart ssh.service driftd.service
     wait_until "$LIVE" no_drift openssl:stale_library
 }
@@ -270,14 +286,10 @@ test_a_packaged_policy_is_listed_checked_and_blessed() {
         expect_output "^$pack "
         driftctl policy check "$pack" --json >"$OUT" || [[ $? -le 1 ]] || fail "$pack: $(head -c 2000 "$OUT")"
         expect_json '.schema == "driftd.policy/1" and .counts.pass > 0 and .counts.unknown == 0 and .problems == []'
-        echo "note: $pack: $(jq -c .counts "$OUT")"
+        echo "note: $pack: $(jq -c .counts "$OUT"), fails: $(jq -c '[.checks[] | select(.result == "fail").name]' "$OUT")"
         expect_exit 0 driftctl policy list
     done
-    driftctl propose --policy linux-sysctl -q --author alice --ticket CHG-2 >"$SCRATCH/policy.baseline"
-    "$BUILD/driftctl" sign --key "$BED/keys/alice" --trust "$BED/keys/trust.conf" --yes "$SCRATCH/policy.baseline" >/dev/null 2>&1
-    in_bed tee /run/policy.baseline <"$SCRATCH/policy.baseline" >/dev/null
-    in_bed tee /run/policy.baseline.approval <"$SCRATCH/policy.baseline.approval" >/dev/null
-    expect_exit 0 driftctl apply /run/policy.baseline
+    approve_policy linux-sysctl
     # What fails of it on this host is drift of its baseline; the keys that it names are polled, so more is found unasked.
     driftctl diff --json >"$OUT" || [[ $? -eq 1 ]] || fail "$(head -c 2000 "$OUT")"
     expect_json '([.baselines[].name] | sort) == ["host", "linux-sysctl"] and .coverage.complete'
