@@ -95,7 +95,8 @@ test_the_daemon_reads_the_sysctls_as_root_does_outside() {
     as_root_reads_them | diff "$SCRATCH/approved" - >"$OUT" || fail "they differ: $(head -n 20 "$OUT")"
     expect_exit 0 driftctl diff
     # Those that procfs opens to uid 0 alone are among them.
-    grep -q '^net/core/bpf_jit_harden ' "$SCRATCH/approved" || fail 'what only root may read was not read'
+    in_bed sh -c 'cd /proc/sys && find . -type f -perm 0600 | cut -c3-' | sort | comm -12 - "$SCRATCH/names" >"$OUT"
+    [[ $(wc -l <"$OUT") -gt 5 ]] || fail "what only root may read was not read: $(cat "$OUT")"
 }
 
 test_a_sysctl_that_changes_is_found_and_told() {
@@ -256,7 +257,10 @@ test_a_misspelt_minimum_is_found_with_where_and_what_is_in_force() {
     # OpenSSL says nothing of it, and goes by what it was built with.
     wait_until "$LIVE" has_value openssl:floor '. == "TLSv1.2"'
     expect_exit 1 driftctl show openssl:config/accepted
-    expect_output 'openssl.cnf:7'
+    expect_output 'running +no: system_default: MinProtocol = TLSv1.33$'
+    expect_exit 1 driftctl show openssl:system_default/MinProtocol
+    expect_output 'running +None$'
+    expect_output 'configured +TLSv1.33 +\(.*openssl.cnf:7\)'
     journal_json drift DRIFTD_ITEM=openssl:floor >"$OUT"
     expect_json '.DRIFTD_EXPECTED == "value=TLSv1.3" and .DRIFTD_ACTUAL == "value=TLSv1.2"'
     openssl_config 'MinProtocol = TLSv1.3\n'
@@ -275,8 +279,10 @@ test_a_program_on_an_old_library_is_found() {
     in_bed sh -c 'cp -p "$0" "$0.new" && mv "$0.new" "$0"' "$library" # as dpkg does it; sshd has the old one
     expect_exit 1 driftctl diff --json
     expect_json 'any(.drifts[]; (.item | startswith("openssl:stale_library")) and (.attributes[0].actual | contains("/usr/sbin/sshd")))'
-    in_bed systemctl restart ssh.service driftd.service
-    wait_until "$LIVE" no_drift openssl:stale_library
+    # Who was started again is off the list; process 1 is not.
+    in_bed systemctl restart ssh.service
+    driftctl diff --json >"$OUT" || [[ $? -eq 1 ]] || fail "$(head -c 2000 "$OUT")"
+    expect_json 'any(.drifts[]; .item == "openssl:stale_library" and (.attributes[0].actual | contains("/usr/sbin/sshd") | not))'
 }
 
 # ---- policies ----
