@@ -213,8 +213,7 @@ table_print(const struct table *table, const struct printer *printer)
                 print_colored(printer, cell->color, "%s", cell->text);
                 if (!last && !row_is_empty_from(table, i + 1)) {
                         size_t width = text_width(cell->text), wanted = widths[column];
-                        bool unused = wanted == 0;
-                        if (!unused)
+                        if (wanted || width) /* no gap for a column that nobody uses */
                                 print(printer, "%*s", (int)((wanted > width ? wanted - width : 0) + 2), "");
                 }
                 if (last)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -16,6 +17,7 @@
 #include <sys/wait.h>
 
 #include "core/clock.h"
+#include "core/unroot.h"
 
 #define CANCEL_LOOK_MS 100 /* how often a cancellation is looked for */
 
@@ -72,12 +74,45 @@ spawn(struct running *run, int output_fd, int errors_fd)
         return -r;
 }
 
+/* What a thread of its own is given: the kernel does not let a filter be taken back. */
+struct spawning {
+        struct running *run;
+        int output_fd, errors_fd;
+        int result; /* spawn's */
+};
+
+static void *
+spawn_in_thread(void *userdata)
+{
+        struct spawning *spawning = userdata;
+        spawning->result = unroot_thread() ? spawn(spawning->run, spawning->output_fd, spawning->errors_fd)
+                                           : -EOPNOTSUPP;
+        return NULL;
+}
+
+static int
+spawn_unrooted(struct running *run, int output_fd, int errors_fd)
+{
+        struct spawning spawning = {run, output_fd, errors_fd, 0};
+        pthread_t thread;
+        sigset_t all, before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before); /* no handler is to run there */
+        int r = pthread_create(&thread, NULL, spawn_in_thread, &spawning);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (r)
+                return -r;
+        pthread_join(thread, NULL);
+        return spawning.result;
+}
+
 static int
 start(struct running *run, struct err *err)
 {
         int pipes[2][2] = {{-1, -1}, {-1, -1}};
         int r = pipe2(pipes[0], O_CLOEXEC) < 0 || pipe2(pipes[1], O_CLOEXEC) < 0 ? -errno : 0;
-        r = r ? r : spawn(run, pipes[0][1], pipes[1][1]);
+        if (r == 0)
+                r = (run->child->unrooted ? spawn_unrooted : spawn)(run, pipes[0][1], pipes[1][1]);
         fd_close(pipes[0][1]);
         fd_close(pipes[1][1]);
         if (r < 0) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/buf.h"
@@ -18,6 +19,7 @@ struct child {
         unsigned timeout_ms;
         size_t output_max;         /* bytes, of each of both */
         const atomic_bool *cancel; /* may be NULL */
+        bool unrooted;             /* it is not told that it is root (core/unroot.h) */
 };
 
 enum child_result {

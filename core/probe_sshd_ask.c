@@ -4,8 +4,10 @@
  *
  * -G (from 9.3; with -T beside it, since it takes -C only so) needs nothing. -T as root wants /run/sshd and a
  * host key that loads. Where no key does, a key of zeros in memory is put before them, which is never used
- * and not told; where the folder is missing, sshd runs as nobody, if we may change who we are. The way that
- * worked is kept for the questions that follow.
+ * and not told; where the folder is missing, as it is whenever ssh.service is stopped, sshd is not told that
+ * it is root. (To run it as another user takes CAP_SETUID, which the unit has not; and a folder mounted there
+ * for the unit alone would go with the host's, which systemd removes.) The way that worked is kept for the
+ * questions that follow.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,8 +26,6 @@
 #define OUTPUT_MAX ((size_t)1 << 20) /* bytes that sshd may say */
 #define KEYWORDS_MAX 512u            /* that it may name; there are about a hundred */
 #define ARGUMENTS_MAX 128            /* of a run, the NULL counted */
-#define SETPRIV "/usr/bin/setpriv"
-#define NOBODY "65534"
 
 _Static_assert((int)CHILD_FAILED == (int)PROBE_FAILED, "the words of the one are the other's");
 
@@ -215,11 +215,6 @@ say(struct arguments *arguments, const char *text)
 static void
 say_way(struct arguments *arguments, const struct sshd_asker *asker)
 {
-        static const char *const as_nobody[] = {SETPRIV, "--reuid=" NOBODY, "--regid=" NOBODY,
-                "--clear-groups", "--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search",
-                "--ambient-caps=-all,+dac_read_search", "--"};
-        for (size_t i = 0; asker->way == SSHD_WAY_NOBODY && i < ARRAY_SIZE(as_nobody); i++)
-                say(arguments, as_nobody[i]);
         say(arguments, asker->program);
         if (asker->way == SSHD_WAY_G)
                 say(arguments, "-G");
@@ -281,7 +276,8 @@ run(const struct sshd_asker *asker, const struct sshd_question *question, struct
                 .arguments = arguments.list,
                 .timeout_ms = left_ms > 0 ? (unsigned)left_ms : 0,
                 .output_max = OUTPUT_MAX,
-                .cancel = asker->cancel};
+                .cancel = asker->cancel,
+                .unrooted = asker->unrooted};
         buf_clear(output);
         buf_clear(errors);
         int r = child_run(&child, output, errors, ret_status, err);
@@ -312,9 +308,8 @@ next_way(struct sshd_asker *asker, const struct buf *errors, bool *ret_again)
                         return r;
                 }
         }
-        if ((asker->way == SSHD_WAY_T || asker->way == SSHD_WAY_KEY) && is_about_folder(errors) &&
-                geteuid() == 0) {
-                asker->way = SSHD_WAY_NOBODY;
+        if (!asker->unrooted && is_about_folder(errors) && geteuid() == 0) {
+                asker->unrooted = true;
                 return 0;
         }
         *ret_again = false;
@@ -327,19 +322,17 @@ sshd_ask(struct sshd_asker *asker, const struct sshd_question *question, struct 
         struct err *err)
 {
         _cleanup_buf_ struct buf errors = {0};
-        enum sshd_way tried = asker->way;
+        bool tried = asker->unrooted;
         int status = 0;
         for (bool again = true; again;) {
-                bool as_nobody = asker->way == SSHD_WAY_NOBODY && tried != SSHD_WAY_NOBODY;
                 int r = run(asker, question, &ret->output, &errors, &status, err);
-                if (as_nobody &&
-                        (r == PROBE_FAILED || (r == 0 && status != 0 && says(&errors, "setpriv: ")))) {
-                        asker->way = tried; /* we may not change who we are: the words are those before */
+                if (r == PROBE_FAILED && asker->unrooted && !tried) {
+                        asker->unrooted = false; /* not on this machine: the words are those before */
                         return 0;
                 }
                 if (r)
                         return r;
-                tried = asker->way;
+                tried = asker->unrooted;
                 if (status == 0)
                         break;
                 message_take(&errors, status, ret->message);

@@ -207,7 +207,7 @@ struct sshd_answer {
         char message[SSHD_MESSAGE_MAX]; /* printable, one line */
 };
 
-enum sshd_way { SSHD_WAY_G, SSHD_WAY_T, SSHD_WAY_KEY, SSHD_WAY_NOBODY };
+enum sshd_way { SSHD_WAY_G, SSHD_WAY_T, SSHD_WAY_KEY };
 
 /* Who asks, with what was learnt so far. */
 struct sshd_asker {
@@ -217,7 +217,8 @@ struct sshd_asker {
         unsigned free_port;  /* to be said where a question says none; 0: none */
         bool whole_specs;    /* this sshd wants every part of -C */
         enum sshd_way way;
-        int key_fd; /* of the key of zeros, or -1 */
+        bool unrooted; /* this sshd is not told that it is root: it wants no folder of its own then */
+        int key_fd;    /* of the key of zeros, or -1 */
 };
 
 struct sshd_question {

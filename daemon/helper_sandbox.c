@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/audit.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -27,6 +26,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/architecture.h"
 #include "core/util.h"
 
 #define NOBODY 65534u             /* the kernel's overflow uid, and Debian's user nobody */
@@ -143,20 +143,6 @@ enter_landlock(void)
 }
 
 /* ---- the filter of system calls ---- */
-
-#if defined(__x86_64__)
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#elif defined(__aarch64__)
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#elif defined(__i386__)
-#define ARCHITECTURE AUDIT_ARCH_I386
-#elif defined(__riscv) && __riscv_xlen == 64
-#define ARCHITECTURE AUDIT_ARCH_RISCV64
-#elif defined(__s390x__)
-#define ARCHITECTURE AUDIT_ARCH_S390X
-#elif defined(__powerpc64__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define ARCHITECTURE AUDIT_ARCH_PPC64LE
-#endif
 
 #ifdef ARCHITECTURE
 

@@ -6,9 +6,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/child.h"
+#include "core/unroot.h"
 
 static struct buf output, errors;
 static struct err err;
@@ -103,6 +106,31 @@ START_TEST(failures_have_their_words)
 }
 END_TEST
 
+/* It keeps all its rights, and neither we nor the next one are any other. */
+START_TEST(it_need_not_be_told_that_it_is_root)
+{
+        uid_t before = geteuid();
+        char option[] = "-u", name[] = "id", *arguments[] = {name, option, NULL};
+        struct child child = {.program = "/usr/bin/id",
+                .arguments = arguments,
+                .timeout_ms = 10000,
+                .output_max = 1000,
+                .unrooted = true};
+        ck_assert_int_eq(child_run(&child, &output, &errors, &status, &err), 0);
+        ck_assert_int_eq(status, 0);
+        ck_assert_uint_eq(strtoul(output.data, NULL, 10), UNROOT_UID);
+        ck_assert_uint_eq(geteuid(), before);
+        child.unrooted = false;
+        buf_clear(&output);
+        ck_assert_int_eq(child_run(&child, &output, &errors, &status, &err), 0);
+        ck_assert_uint_eq(strtoul(output.data, NULL, 10), before);
+        child.unrooted = true;
+        child.program = "/nonexistent/program";
+        ck_assert_int_eq(child_run(&child, &output, &errors, &status, &err), CHILD_FAILED);
+        ck_assert_str_eq(err.text, "/nonexistent/program: No such file or directory");
+}
+END_TEST
+
 START_TEST(it_is_given_up_when_nobody_waits)
 {
         atomic_bool cancel = true;
@@ -121,6 +149,7 @@ main(void)
         tcase_add_test(tests, none_outlives_its_deadline);
         tcase_add_test(tests, what_it_leaves_behind_is_not_waited_for);
         tcase_add_test(tests, failures_have_their_words);
+        tcase_add_test(tests, it_need_not_be_told_that_it_is_root);
         tcase_add_test(tests, it_is_given_up_when_nobody_waits);
         suite_add_tcase(suite, tests);
         SRunner *runner = srunner_create(suite);
