@@ -113,7 +113,7 @@ the_programs_are_hardened() {
         ! grep -A1 GNU_STACK <<<"$headers" | grep -q RWE || fail "$program has an executable stack"
         readelf -W --dyn-syms "$scratch/$program" >"$scratch/symbols"
         grep -q __stack_chk_fail "$scratch/symbols" || fail "$program lacks -fstack-protector"
-        grep -q __memcpy_chk "$scratch/symbols" || fail "$program lacks -D_FORTIFY_SOURCE"
+        grep -Eq ' __[a-z]+_chk@' "$scratch/symbols" || fail "$program lacks -D_FORTIFY_SOURCE"
     done
     ! grep -rlF "$folder" "$scratch/driftd" "$scratch/driftctl" "$scratch"/*-dbgsym || fail 'they hold the path of the build'
     local flag

@@ -94,9 +94,13 @@ test_the_daemon_reads_the_sysctls_as_root_does_outside() {
     [[ $(wc -l <"$SCRATCH/names") -gt 300 ]] || fail 'there are too few settings to compare'
     as_root_reads_them | diff "$SCRATCH/approved" - >"$OUT" || fail "they differ: $(head -n 20 "$OUT")"
     expect_exit 0 driftctl diff
-    # Those that procfs opens to uid 0 alone are among them.
-    in_bed sh -c 'cd /proc/sys && find . -type f -perm 0600 | cut -c3-' | sort | comm -12 - "$SCRATCH/names" >"$OUT"
-    [[ $(wc -l <"$OUT") -gt 5 ]] || fail "what only root may read was not read: $(cat "$OUT")"
+    # Those that procfs opens to uid 0 alone are among them. (Of keys only a digest is kept; to read
+    # stat_refresh is to do something, so nobody does.)
+    in_bed sh -c 'cd /proc/sys && find . -type f -perm 0600 | cut -c3-' |
+        grep -vE '/(stable_secret|tcp_fastopen_key|stat_refresh)$' | sort >"$SCRATCH/closed"
+    [[ $(wc -l <"$SCRATCH/closed") -ge 3 ]] || fail 'there are too few that only root may read'
+    comm -23 "$SCRATCH/closed" "$SCRATCH/names" >"$OUT"
+    expect_equal "$(cat "$OUT")" '' 'what only root may read and was not read'
 }
 
 test_a_sysctl_that_changes_is_found_and_told() {
