@@ -168,8 +168,12 @@ $(BUILD)/faulty/driftd: $(DAEMON) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inje
 $(BUILD)/faulty/driftctl: $(CLI) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inject.o
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/tests/faults/inject.o $(BUILD)/libdrift.a $(LIBS)
+# The helper lies beside them as it is: what fails in it is its caller's to bear.
+$(BUILD)/faulty/driftd-openssl: $(BUILD)/driftd-openssl
+	@mkdir -p $(@D)
+	@ln -sf ../driftd-openssl $@
 .PHONY: faulty
-faulty: $(BUILD)/faulty/driftd $(BUILD)/faulty/driftctl
+faulty: $(BUILD)/faulty/driftd $(BUILD)/faulty/driftctl $(BUILD)/faulty/driftd-openssl
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
