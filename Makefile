@@ -30,7 +30,7 @@ INSTALL        = install
 # What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
 # (systemd also gives a bare container the machine id that a host baseline is bound to.)
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
-DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client util-linux procps
+DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
@@ -59,7 +59,8 @@ ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(HARDENING) -pthrea
 ALL_LDFLAGS = $(LDHARDENING) $(LDFLAGS)
 
 CORE    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard core/*.c))
-DAEMON  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/*.c))
+DAEMON  := $(patsubst %.c,$(BUILD)/%.o,$(filter-out daemon/helper_%,$(wildcard daemon/*.c)))
+HELPERS := $(BUILD)/driftd-openssl
 CLI     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
@@ -81,7 +82,7 @@ ld = $(CC)
 endif
 
 .PHONY: all
-all: $(BUILD)/driftd $(BUILD)/driftctl ## build driftd and driftctl into build/
+all: $(BUILD)/driftd $(BUILD)/driftctl $(HELPERS) ## build driftd, driftctl and the helpers into build/
 
 # ---- building ----
 
@@ -96,7 +97,7 @@ $(BUILD)/.headers:
 	@touch $@
 
 # Other flags or another compiler: everything is built again.
-FLAGS := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+FLAGS := $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(libexecdir)
 $(BUILD)/.flags: .always
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(FLAGS))' >$@
@@ -112,9 +113,16 @@ $(BUILD)/driftd: $(DAEMON) $(BUILD)/libdrift.a
 $(BUILD)/driftctl: $(CLI) $(BUILD)/libdrift.a
 	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS)
 
+# What must not run inside the daemon: nothing of ours is in it but the escape.
+$(BUILD)/driftd-openssl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/helper_openssl*.c) daemon/helper_sandbox.c core/escape.c core/buf.c)
+	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lssl -lcrypto
+
 $(BUILD)/%.o: %.c $(BUILD)/.flags | $(BUILD)/.headers
 	@mkdir -p $(@D)
 	$(cc) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# Where the installed programs find the helpers.
+$(BUILD)/core/probe.o: ALL_CPPFLAGS += -DDRIFTD_LIBEXECDIR='"$(libexecdir)/driftd"'
 
 # What .incbin takes in, and -MMD does not see.
 $(BUILD)/core/config_default.o: etc/driftd.conf
@@ -127,7 +135,7 @@ $(BUILD)/libcli.a: $(filter-out %/main.o,$(CLI))
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 PARTS = $(BUILD)/libcli.a $(BUILD)/libdaemon.a $(BUILD)/libdrift.a
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS)
+$(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS) | $(HELPERS)
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
 
@@ -160,8 +168,12 @@ $(BUILD)/faulty/driftd: $(DAEMON) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inje
 $(BUILD)/faulty/driftctl: $(CLI) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inject.o
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/tests/faults/inject.o $(BUILD)/libdrift.a $(LIBS)
+# The helper lies beside them as it is: what fails in it is its caller's to bear.
+$(BUILD)/faulty/driftd-openssl: $(BUILD)/driftd-openssl
+	@mkdir -p $(@D)
+	@ln -sf ../driftd-openssl $@
 .PHONY: faulty
-faulty: $(BUILD)/faulty/driftd $(BUILD)/faulty/driftctl
+faulty: $(BUILD)/faulty/driftd $(BUILD)/faulty/driftctl $(BUILD)/faulty/driftd-openssl
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -265,6 +277,7 @@ D = $(DESTDIR)
 install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU directory variables are obeyed
 	$(INSTALL) -D -m 0755 $(BUILD)/driftd $(D)$(sbindir)/driftd
 	$(INSTALL) -D -m 0755 $(BUILD)/driftctl $(D)$(bindir)/driftctl
+	for h in $(HELPERS); do $(INSTALL) -D -m 0755 $$h $(D)$(libexecdir)/driftd/$${h##*/} || exit 1; done
 	for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(D)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
 	for f in README.md CHANGELOG.md LICENSE etc/driftd.conf etc/trust.conf daemon/dev.driftd.Control.varlink; do \
 	  $(INSTALL) -D -m 0644 $$f $(D)$(docdir)/$${f##*/} || exit 1; done
@@ -302,7 +315,7 @@ uninstall: ## take away what install put there; configuration and the store stay
 	rm -f $(D)$(sbindir)/driftd $(D)$(bindir)/driftctl $(foreach m,$(MANUALS),$(D)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -f $(D)$(systemdunitdir)/driftd.service $(D)$(sysusersdir)/driftd.conf $(D)$(tmpfilesdir)/driftd.conf $(D)$(catalogdir)/driftd.catalog
 	rm -f $(D)$(bashcompdir)/driftctl $(D)$(zshcompdir)/_driftctl $(D)$(fishcompdir)/driftctl.fish
-	rm -rf $(D)$(docdir) $(D)$(datadir)/driftd
+	rm -rf $(D)$(docdir) $(D)$(datadir)/driftd $(D)$(libexecdir)/driftd
 	@echo 'Kept: $(D)$(sysconfdir)/driftd and $(D)$(localstatedir)/lib/driftd (approvals and history: yours to delete)'
 
 clean: ## remove build/ and the build folders of check-asan, check-faults, fuzz and valgrind

@@ -18,6 +18,7 @@
 #include "cli/ballot_screen.h"
 #include "cli/cli.h"
 #include "cli/package_group.h"
+#include "cli/policy_proposal.h"
 #include "cli/revision.h"
 #include "cli/signing.h"
 #include "cli/terminal.h"
@@ -26,7 +27,6 @@
 #include "core/clock.h"
 #include "core/quote.h"
 
-#define HOST_BASELINE "host"
 #define MOVED_NAMED_MAX 5u
 #define ITEMS_BYTES_MAX ((size_t)512 << 10) /* of a second proposal's items in one frame */
 
@@ -34,6 +34,7 @@ struct blessing {
         struct cli *cli;
         struct text_list items; /* as asked for */
         struct proposal_wish wish;
+        struct policy *policy; /* NULL: the host's own baseline is blessed */
         struct trust *trust;
         struct signing signing;
         struct signed_text parent; /* no baseline: the first generation */
@@ -54,6 +55,7 @@ blessing_done(struct blessing *b)
         signed_text_done(&b->parent);
         signing_done(&b->signing);
         b->trust = trust_free(b->trust);
+        b->policy = policy_free(b->policy);
         text_list_done(&b->items);
 }
 
@@ -74,19 +76,17 @@ check_rule(const struct blessing *b, struct err *err)
                 return err_hint(err, EXIT_FAILED,
                         "use a key that it lists, or have the trust file changed and signed");
         }
-        if (trust_rule_for(b->trust, HOST_BASELINE, &rule) < 0)
+        if (trust_rule_for(b->trust, b->wish.name, &rule) < 0)
                 return err_set(
-                        err, EXIT_FAILED, "the trust file has no rule for the baseline " HOST_BASELINE);
+                        err, EXIT_FAILED, "the trust file has no rule for the baseline %s", b->wish.name);
         unsigned needed = urgent && rule.urgent_threshold ? rule.urgent_threshold : rule.threshold;
         if (needed <= 1 && rule.author_counts)
                 return 0;
         if (rule.author_counts)
-                err_set(err, EXIT_FAILED,
-                        "%u people must approve a change of " HOST_BASELINE "; bless makes one approval",
-                        needed);
+                err_set(err, EXIT_FAILED, "%u people must approve a change of %s; bless makes one approval",
+                        needed, b->wish.name);
         else
-                err_set(err, EXIT_FAILED,
-                        "whoever proposes a change of " HOST_BASELINE " may not approve it");
+                err_set(err, EXIT_FAILED, "whoever proposes a change of %s may not approve it", b->wish.name);
         return err_hint(err, EXIT_FAILED,
                 "driftctl propose -o FILE; then driftctl sign FILE by others; then driftctl apply FILE");
 }
@@ -104,12 +104,13 @@ blessing_prepare(struct blessing *b, struct err *err)
         }
         int r = cli_items(cli, 0, &b->items, err);
         r = r ? r : proposal_wish_options(cli, &b->wish, err);
+        r = r ? r : policy_option(cli, &b->items, &b->policy, err);
         r = r ? r : cli_client(cli, err);
         r = r ? r : trust_fetch(cli->client, &b->trust, err);
         r = r ? r : signing_open(cli, b->trust, &b->signing, err);
-        r = r ? r : check_rule(b, err);
-        b->wish.name = HOST_BASELINE;
+        b->wish.name = b->policy ? policy_name(b->policy) : "host";
         b->wish.items = &b->items;
+        r = r ? r : check_rule(b, err);
         memcpy(b->wish.author, b->signing.by, sizeof b->wish.author);
         return r;
 }
@@ -117,9 +118,16 @@ blessing_prepare(struct blessing *b, struct err *err)
 /* ---- what there is to choose ---- */
 
 static int
+fetch(const struct blessing *b, const struct proposal_wish *wish, struct baseline **ret, struct err *err)
+{
+        return b->policy ? policy_proposal(b->cli, b->policy, wish, ret, err)
+                         : proposal_fetch(b->cli, wish, ret, err);
+}
+
+static int
 propose_and_compare(struct blessing *b, struct err *err)
 {
-        int r = proposal_fetch(b->cli, &b->wish, &b->shown, err);
+        int r = fetch(b, &b->wish, &b->shown, err);
         r = r ? r : watched_check_proposal(&b->items, b->shown, err);
         if (r)
                 return r;
@@ -137,7 +145,7 @@ propose_and_compare(struct blessing *b, struct err *err)
         b->chosen = calloc(b->revisions.count + 1, sizeof *b->chosen);
         if (!b->chosen)
                 return failed_oom(err);
-        return b->parent.baseline ? package_groups_fetch(b->cli, &b->items, HOST_BASELINE, &b->packages, err)
+        return b->parent.baseline ? package_groups_fetch(b->cli, &b->items, b->wish.name, &b->packages, err)
                                   : 0;
 }
 
@@ -325,7 +333,8 @@ second_items(const struct blessing *b, struct text_list *ret, struct err *err)
                 _cleanup_buf_ struct buf item = {0};
                 if (!b->chosen[i])
                         continue;
-                if (b->revisions.list[i].kind != REVISION_FILE) {
+                enum revision_kind kind = b->revisions.list[i].kind;
+                if (b->policy || (kind != REVISION_FILE && kind != REVISION_SETTING)) {
                         all = true;
                         break;
                 }
@@ -387,7 +396,7 @@ look_again(struct blessing *b, struct baseline **ret, struct err *err)
                 return r;
         struct proposal_wish wish = b->wish;
         wish.items = &items;
-        r = proposal_fetch(b->cli, &wish, ret, err);
+        r = fetch(b, &wish, ret, err);
         return r ? r : check_unmoved(b, *ret, err);
 }
 
@@ -435,7 +444,7 @@ nothing_to_bless(const struct blessing *b, struct err *err)
 {
         struct cli *cli = b->cli;
         if (b->parent.baseline && has_expired(b->parent.baseline)) {
-                err_set(err, EXIT_FAILED, "nothing changed, but " HOST_BASELINE "@%" PRIu64 " has expired",
+                err_set(err, EXIT_FAILED, "nothing changed, but %s@%" PRIu64 " has expired", b->wish.name,
                         baseline_header(b->parent.baseline)->generation);
                 return err_hint(err, EXIT_FAILED, "renew it: --expires +90d, or another time to come");
         }

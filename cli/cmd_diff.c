@@ -91,12 +91,31 @@ print_summary(struct cli *cli, const struct json *document, size_t drifts)
         print(&cli->out, " in %s items · %s\n", count_text(expected, items), words.data ? words.data : "");
 }
 
-static void
-print_next(struct cli *cli, const struct json *document, size_t drifts, size_t folded, bool live)
+/* The policy that all drifts are by; NULL: none, or several, or the host's own baseline. */
+static const char *
+only_policy(const struct json *drifts)
 {
-        if (folded && live)
+        const char *name = NULL;
+        json_each (drifts, i, drift) {
+                const char *baseline = json_text(drift, "baseline");
+                if (!baseline || strcmp(baseline, "host") == 0 || (name && strcmp(name, baseline) != 0))
+                        return NULL;
+                name = baseline;
+        }
+        return name;
+}
+
+static void
+print_next(struct cli *cli, const struct json *document, const struct json *drifts, size_t folded, bool live)
+{
+        const char *policy = only_policy(drifts);
+        if (policy && live)
+                cli_next(cli,
+                        "driftctl policy check %s · driftctl waive ITEM --baseline %s --until … --reason …",
+                        policy, policy);
+        else if (folded && live)
                 cli_next(cli, "driftctl diff --expand lists each · driftctl bless --ticket …");
-        else if (drifts && live)
+        else if (json_length(drifts) && live)
                 cli_next(cli, "driftctl show ITEM · driftctl bless ITEM --ticket …");
         else if (live && !json_length(json_member(document, "baselines")))
                 report_first_steps(cli, document);
@@ -119,7 +138,7 @@ print_answer(struct cli *cli, struct answer *answer, bool named, bool live, stru
         size_t folded = report_drifts(cli, answer->drifts, fold, clock_now_ms());
         report_problems(cli, json_member(json_member(answer->document, "coverage"), "problems"), true);
         print_summary(cli, answer->document, n);
-        print_next(cli, answer->document, n, folded, live);
+        print_next(cli, answer->document, answer->drifts, folded, live);
         *err = (struct err){0}; /* a file that is gone was said above */
         return code;
 }

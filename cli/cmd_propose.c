@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/policy_proposal.h"
 #include "cli/revision.h"
 #include "cli/transfer.h"
 #include "cli/watched.h"
@@ -35,14 +36,15 @@ deliver(struct cli *cli, const struct baseline *baseline, struct err *err)
 {
         const char *file = args_value(&cli->args, "output");
         char label[96], id[DIGEST_HEX_SIZE];
-        size_t size;
+        size_t size, n_settings;
         const char *text = baseline_text(baseline, &size);
         int r = file || !cli->json ? output_write(file, text, size, err) : 0;
         if (r || cli->json)
                 return r ? r : proposal_document(cli, baseline, file, err);
         digest_hex(baseline_id(baseline), id);
-        cli_note(cli, "%s proposed: %zu files, id %s", baseline_label(baseline_header(baseline), label),
-                baseline_files(baseline), id);
+        baseline_settings(baseline, &n_settings);
+        cli_note(cli, "%s proposed: %zu files, %zu settings, id %s",
+                baseline_label(baseline_header(baseline), label), baseline_files(baseline), n_settings, id);
         if (file)
                 cli_note(cli, "Next: driftctl review %s · driftctl sign %s --key K · driftctl apply %s",
                         quote(file), quote(file), quote(file));
@@ -51,7 +53,7 @@ deliver(struct cli *cli, const struct baseline *baseline, struct err *err)
 
 /* What every proposal needs: who and for what. */
 static int
-propose(struct cli *cli, struct proposal_wish *wish, struct err *err)
+propose(struct cli *cli, struct proposal_wish *wish, const struct policy *policy, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *baseline = NULL;
         int r = cli_author(cli, wish->author, err);
@@ -59,19 +61,24 @@ propose(struct cli *cli, struct proposal_wish *wish, struct err *err)
                 json_free(wish->waivers);
                 return r;
         }
-        r = proposal_fetch(cli, wish, &baseline, err);
+        r = policy ? policy_proposal(cli, policy, wish, &baseline, err)
+                   : proposal_fetch(cli, wish, &baseline, err);
         r = r ? r : watched_check_proposal(wish->items, baseline, err);
-        return r ? r : deliver(cli, baseline, err);
+        r = r ? r : deliver(cli, baseline, err);
+        bool free_to_tell = args_given(&cli->args, "output") && !cli->json && !cli->quiet;
+        return r || !policy || !free_to_tell ? r : policy_disagreement(cli, policy, err);
 }
 
 int
 command_propose(struct cli *cli, struct err *err)
 {
         _cleanup_(text_list_done) struct text_list items = {0};
+        _cleanup_(policy_freep) struct policy *policy = NULL;
         struct proposal_wish wish = {.name = "host", .items = &items};
         int r = cli_items(cli, 0, &items, err);
         r = r ? r : proposal_wish_options(cli, &wish, err);
-        return r ? r : propose(cli, &wish, err);
+        r = r ? r : policy_option(cli, &items, &policy, err);
+        return r ? r : propose(cli, &wish, policy, err);
 }
 
 static int
@@ -110,7 +117,7 @@ command_waive(struct cli *cli, struct err *err)
         wish.waivers = json_make("[{s:s, s:s, s:I, s:s, s:s}]", "baseline", baseline ? baseline : "host",
                 "item", items.items[0], "until_ms", (json_int)until_ms, "by", author, "reason",
                 args_value(&cli->args, "reason"));
-        return wish.waivers ? propose(cli, &wish, err) : failed_oom(err);
+        return wish.waivers ? propose(cli, &wish, NULL, err) : failed_oom(err);
 }
 
 int
@@ -123,5 +130,5 @@ command_baseline_retire(struct cli *cli, struct err *err)
                 return err_hint(err, EXIT_FAILED, "driftctl baseline list shows them");
         }
         int r = proposal_wish_options(cli, &wish, err);
-        return r ? r : propose(cli, &wish, err);
+        return r ? r : propose(cli, &wish, NULL, err);
 }

@@ -122,7 +122,6 @@ print_baseline(struct cli *cli, const struct json *baseline)
         if (!json_is_null(json_member(baseline, "expected")) ||
                 !json_is_null(json_member(baseline, "actual")))
                 print_sides(cli, baseline);
-        print_views(cli, json_member(json_member(baseline, "drift"), "views"));
 }
 
 static void
@@ -159,6 +158,9 @@ print_show(struct cli *cli, const struct json *show)
                         json_number(show, "nlink"));
         if (!json_flag(show, "covered"))
                 print(&cli->out, "no baseline covers it: changes here are not drift\n");
+        if (json_text(show, "reason"))
+                print(&cli->out, "  %s\n", json_text(show, "reason"));
+        print_views(cli, json_member(show, "views"));
         json_each (json_member(show, "baselines"), i, baseline)
                 print_baseline(cli, baseline);
         print_lines(cli, show);

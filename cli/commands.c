@@ -45,6 +45,12 @@ const struct option global_options[] = {
                 "author", 0, "NAME", "who proposes (default: who is logged in)", NULL, false                 \
         }
 
+#define POLICY_OPTION                                                                                        \
+        {                                                                                                    \
+                "policy", 0, "PACK", "a policy pack (driftctl policy list), instead of the live state",      \
+                        NULL, false                                                                          \
+        }
+
 #define OUTPUT_OPTION                                                                                        \
         {                                                                                                    \
                 "output", 'o', "FILE", "where to (default: standard output)", NULL, false                    \
@@ -93,6 +99,7 @@ static const struct option propose_options[] = {
         CHANGE_OPTIONS,
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
         AUTHOR_OPTION,
+        POLICY_OPTION,
         END,
 };
 
@@ -123,6 +130,7 @@ static const struct option bless_options[] = {
         CHANGE_OPTIONS,
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
         SIGNING_OPTIONS,
+        POLICY_OPTION,
         END,
 };
 
@@ -133,6 +141,11 @@ static const struct option trust_options[] = {
 };
 static const struct option retire_options[] = {OUTPUT_OPTION, CHANGE_OPTIONS, AUTHOR_OPTION, END};
 static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, false}, END};
+
+static const struct option policy_check_options[] = {
+        {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
+        END,
+};
 
 #define SIGN_USAGE "(--key K | --ssh-key K | --ssh-agent)"
 
@@ -172,7 +185,7 @@ const struct command commands[] = {
                 WORDS_ANY, NULL, NULL},
         {"scan", "[--full]", "diff without the listing; waits for the answer", command_scan, 0, 0, 0,
                 scan_options, NULL},
-        {"propose", "[ITEM]... [-o FILE] [--ticket T] [--class C] [--expires T]",
+        {"propose", "[ITEM]... [--policy PACK] [-o FILE] [--ticket T] [--class C] [--expires T]",
                 "the next generation, as text to review and sign", command_propose, COMMAND_ITEMS, 0,
                 WORDS_ANY, propose_options,
                 "Takes the live state of the items named (none named: all) and leaves the rest as expected."},
@@ -188,7 +201,7 @@ const struct command commands[] = {
                 "passphrase."},
         {"apply", "FILE", "hand a signed baseline (FILE and FILE.approval) to the daemon", command_apply,
                 COMMAND_FILES, 1, 1, NULL, NULL},
-        {"bless", "[ITEM]... --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
+        {"bless", "[ITEM]... [--policy PACK] --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
                 "propose, choose, sign and apply in one step", command_bless, COMMAND_ITEMS, 0, WORDS_ANY,
                 bless_options,
                 "On a terminal each change is shown and unchecked until you choose it; elsewhere --yes takes "
@@ -214,6 +227,18 @@ const struct command commands[] = {
                 0, 0, NULL, NULL},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
                 1, NULL, NULL},
+        {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},
+        {"policy show", "PACK", "the checks of a pack, with their reasons and controls", command_policy_show,
+                COMMAND_FILES, 1, 1, NULL, "PACK is a name in the packs' folder, or a path with a slash."},
+        {"policy check", "PACK [--expand]", "judge this host by a pack, now; nothing is signed or recorded",
+                command_policy_check, COMMAND_FILES, 1, 1, policy_check_options,
+                "PACK is a name in the packs' folder, or a path with a slash. Needs no daemon; with one, "
+                "what "
+                "the signed\n"
+                "baseline of the pack's name waives is waived. Exit code: 0 nothing fails, 1 a check fails, "
+                "2 "
+                "none fails but\n"
+                "one could not be judged."},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

@@ -49,14 +49,17 @@ static const struct {
         {"unstable", {0}, COLOR_YELLOW},
 };
 
-/* The names of a drift's attributes: the values are for show and for JSON. */
+/* The names of a file's attributes (the values are for show and for JSON); of a setting the values. */
 static int
 append_attributes(const struct json *list, struct buf *ret)
 {
         int r = 0;
         json_each (list, i, attribute) {
                 const char *name = json_text(attribute, "name");
-                r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", name ? name : "?");
+                if (name && strcmp(name, "value") == 0)
+                        r = r ? r : append_sides(ret, attribute);
+                else
+                        r = r ? r : buf_printf(ret, "%s%s", i ? "," : "", name ? name : "?");
         }
         return r;
 }

@@ -213,8 +213,7 @@ table_print(const struct table *table, const struct printer *printer)
                 print_colored(printer, cell->color, "%s", cell->text);
                 if (!last && !row_is_empty_from(table, i + 1)) {
                         size_t width = text_width(cell->text), wanted = widths[column];
-                        bool unused = wanted == 0;
-                        if (!unused)
+                        if (wanted || width) /* no gap for a column that nobody uses */
                                 print(printer, "%*s", (int)((wanted > width ? wanted - width : 0) + 2), "");
                 }
                 if (last)
@@ -286,6 +285,26 @@ json_time(const struct json *object, const char *key, int64_t *ret_ms)
 {
         const char *text = json_text(object, key);
         return text ? clock_parse_human(text, 0, ret_ms, NULL) : -EINVAL;
+}
+
+static int
+append_side(struct buf *ret, const struct json *attribute, const char *side)
+{
+        const char *value = json_text(attribute, side);
+        if (!value)
+                return buf_text(ret, "(absent)");
+        if (!*value)
+                return buf_text(ret, "(empty)");
+        bool cut = strlen(value) > VALUE_SHOWN_MAX;
+        return buf_printf(ret, "%.*s%s", (int)VALUE_SHOWN_MAX, value, cut ? "…" : "");
+}
+
+int
+append_sides(struct buf *ret, const struct json *attribute)
+{
+        int r = append_side(ret, attribute, "expected");
+        r = r ? r : buf_text(ret, " → ");
+        return r ? r : append_side(ret, attribute, "actual");
 }
 
 int

@@ -74,5 +74,9 @@ const char *age_text(int64_t time_ms, int64_t now_ms, char text[static WORDS_MAX
 /* A time of a document. 0, or -EINVAL if it is absent. */
 int json_time(const struct json *object, const char *key, int64_t *ret_ms);
 
+#define VALUE_SHOWN_MAX 60u /* bytes of a setting's value in a line */
+/* "0 → 1": both sides of an attribute of a drift; `(absent)` and `(empty)` have names. */
+int append_sides(struct buf *ret, const struct json *attribute);
+
 /* An escaped text for the end of a line: its blanks are blanks again. */
 int print_words(struct buf *buf, const char *escaped);

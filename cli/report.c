@@ -105,7 +105,9 @@ report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
                 return now_ms - oldest_ms < 1000 ? buf_text(ret, " · content verified just now")
                                                  : buf_printf(ret, " · content verified within %s",
                                                            age_text(oldest_ms, now_ms, age));
-        return json_number(coverage, "expected") ? buf_text(ret, " · content not yet verified") : 0;
+        /* Where all is verified and no content was, none is expected: settings alone. */
+        bool content = json_number(coverage, "expected") && !json_flag(coverage, "complete");
+        return content ? buf_text(ret, " · content not yet verified") : 0;
 }
 
 void
@@ -141,13 +143,6 @@ report_first_steps(struct cli *cli, const struct json *document)
 
 /* ---- drifts ---- */
 
-static const char *
-value_of(const struct json *attribute, const char *side)
-{
-        const char *value = json_text(attribute, side);
-        return value ? value : "(absent)";
-}
-
 int
 drift_detail(const struct json *drift, struct buf *ret)
 {
@@ -161,9 +156,7 @@ drift_detail(const struct json *drift, struct buf *ret)
                 const char *name = json_text(attribute, "name");
                 const char *blank = i ? " " : "";
                 if (name && strcmp(name, "value") == 0)
-                        r = r ? r
-                              : buf_printf(ret, "%s%s → %s", blank, value_of(attribute, "expected"),
-                                        value_of(attribute, "actual"));
+                        r = r ? r : append_sides(ret, attribute);
                 else
                         r = r ? r : buf_printf(ret, "%s%s", blank, name ? name : "?");
         }
@@ -177,17 +170,29 @@ base_name(const char *path)
         return slash ? slash + 1 : path;
 }
 
-/* "reverts at reboot (99-hardening.conf:12 says 0)": what is running is not what the next start would bring.
+/*
+ * What the next start would bring, where that is not what is in force: "reverts at reboot
+ * (99-hardening.conf:12 says 0)". Of the configured side as an item of its own: "from the next reboot on
+ * (99-hardening.conf:12)".
  */
 static int
-append_views(const struct json *views, struct buf *ret)
+append_views(const struct json *drift, struct buf *ret)
 {
+        const struct json *views = json_member(drift, "views");
+        const char *item = json_text(drift, "item");
         const char *running = json_text(views, "running"), *after = json_text(views, "after_restart");
         const struct json *configured = json_member(views, "configured");
         const char *source = json_text(configured, "source"), *value = json_text(configured, "value");
+        const char *start = item && strncmp(item, "sysctl:", 7) == 0 ? "reboot" : "restart";
+        const char *at = item ? strrchr(item, '@') : NULL;
+        int r = 0;
+        if (at && strcmp(at, "@after_restart") == 0) {
+                r = buf_printf(ret, "from the next %s on", start);
+                return r || !source ? r : buf_printf(ret, " (%s)", base_name(source));
+        }
         if (!after || (running && strcmp(running, after) == 0))
                 return 0;
-        int r = buf_text(ret, "reverts at reboot");
+        r = buf_printf(ret, "reverts at %s", start);
         return r || !source ? r : buf_printf(ret, " (%s says %s)", base_name(source), value ? value : after);
 }
 
@@ -198,6 +203,11 @@ append_state(const struct json *drift, struct buf *ret)
         const struct json *waiver = json_member(drift, "waiver");
         const char *by = json_text(waiver, "by"), *until = json_text(waiver, "until");
         int r = 0;
+        const char *baseline = json_text(drift, "baseline");
+        if (baseline && strcmp(baseline, "host") != 0) /* whose expectation it is */
+                r = buf_printf(ret, "  by %s", baseline);
+        if (r)
+                return r;
         if (state && strcmp(state, "waived") == 0 && by)
                 r = buf_printf(ret, "  waived by %s until %s", by, until ? until : "?");
         else if (state && strcmp(state, "open") != 0)
@@ -211,7 +221,7 @@ append_when(const struct json *drift, int64_t now_ms, char last_age[static WORDS
 {
         int64_t first_ms;
         char when[WORDS_MAX], age[WORDS_MAX];
-        int r = append_views(json_member(drift, "views"), ret);
+        int r = append_views(drift, ret);
         if (r || ret->size || json_time(drift, "first_seen", &first_ms) < 0)
                 return r ? r : append_state(drift, ret);
         r = buf_printf(ret, "since %s", time_text(first_ms, now_ms, when));
@@ -234,8 +244,11 @@ report_drift(struct table *table, const struct json *drift, int64_t now_ms, char
                 table->failed = true;
                 return;
         }
+        const char *follows = json_text(json_member(drift, "cause"), "item");
         if (digest && strcmp(digest, "differs") == 0)
                 buf_text(&when, "  dpkg's digest differs");
+        if (follows)
+                buf_printf(&when, "  follows %s", follows);
         table_cell(table, color, "%s", change ? change : "?");
         table_cell(table, COLOR_PLAIN, "%s", item ? item : "?");
         table_cell(table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
@@ -302,6 +315,8 @@ report_cause(const struct json *drift, int64_t now_ms, struct buf *ret)
         int64_t time_ms;
         if (json_is_null(cause))
                 return 0;
+        if (json_text(cause, "item"))
+                return buf_printf(ret, "it follows the change of %s", json_text(cause, "item"));
         if (json_time(cause, "transaction", &time_ms) == 0)
                 time_text(time_ms, now_ms, when);
         int r = buf_printf(ret, "%s: %s of ", manager ? manager : "?", action ? action : "change");

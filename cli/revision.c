@@ -94,8 +94,10 @@ static int
 setting_line(const struct baseline *baseline, size_t index, struct buf *ret)
 {
         size_t n;
-        const struct setting *setting = &baseline_settings(baseline, &n)[index];
-        return buf_printf(ret, "set %s %s %s", setting->item, setting->op, setting->value);
+        int r = setting_append(&baseline_settings(baseline, &n)[index], ret);
+        if (r == 0 && ret->size)
+                ret->data[--ret->size] = '\0';
+        return r;
 }
 
 static size_t

@@ -78,10 +78,16 @@ look(struct instance *instance, const struct audit_request *request, struct err 
                 .problem = instance_walk_problem,
                 .userdata = &problems,
         };
+        struct settings_request settings = {
+                .not_here = request->root[0]
+                                    ? "an image has no settings in force: they are judged on the running host"
+                                    : NULL,
+                .cancel = request->cancel,
+        };
         int r = judge_scan(instance->judge, &scan, err);
         instance_problem(
                 instance, PROBLEM_UNREADABLE, problems.count, problems.where, "the folder could not be read");
-        return r;
+        return r ? r : instance_probe(instance->judge, &settings, err);
 }
 
 static int

@@ -362,25 +362,19 @@ field_escaped(const char *text)
         return escape_is_canonical(text, strlen(text));
 }
 
-/* eq, not_in, … */
-static bool
-operator_is_valid(const char *op)
-{
-        return op[strspn(op, "abcdefghijklmnopqrstuvwxyz_")] == '\0';
-}
-
 static int
 entry_set(struct reader *reader, const struct span *line)
 {
         struct baseline *b = reader->baseline;
-        char *field[4];
-        if (!split_fields(reader, line, field, 4) || !field_escaped(field[1]) ||
-                !operator_is_valid(field[2]) || !field_escaped(field[3]) || !strchr(field[1], ':') ||
-                strncmp(field[1], "file:", 5) == 0)
-                return malformed(reader, "\"set ITEM OPERATOR VALUE\" is expected, each escaped");
+        struct err inner = {0};
+        char *words = b->words + (line->data + 4 - b->text);
+        memcpy(words, line->data + 4, line->size - 4);
+        words[line->size - 4] = '\0';
         if (grow(&b->settings, b->n_settings, sizeof *b->settings) < 0)
                 return err_oom(reader->err);
-        b->settings[b->n_settings++] = (struct setting){field[1], field[2], field[3]};
+        if (setting_parse(words, &b->settings[b->n_settings], &inner) < 0)
+                return malformed_as(reader, &inner);
+        b->n_settings++;
         return 0;
 }
 

@@ -13,6 +13,7 @@
 
 #include "core/approval.h"
 #include "core/scope.h"
+#include "core/setting.h"
 
 #define BASELINE_SIZE_MAX ((size_t)1 << 30) /* bytes */
 #define BASELINE_LINE_MAX ((size_t)1 << 20) /* bytes */
@@ -41,12 +42,6 @@ struct waiver {
         int64_t until_ms;
         const char *by;
         const char *reason; /* escaped */
-};
-
-struct setting {
-        const char *item;  /* sysctl:net/ipv4/ip_forward */
-        const char *op;    /* eq ne in … */
-        const char *value; /* escaped */
 };
 
 struct baseline; /* immutable once open; any thread may read it */

@@ -53,6 +53,10 @@ char *config_socket(const struct config *config);     /* runtime_dir/control.soc
  */
 int config_scopes_resolved(
         const struct config *config, struct scope **ret, size_t *ret_count, struct err *err);
+/* How a domain of settings is looked at: as configured, else by the defaults. Done by the caller with
+ * scope_done; also after a failure (-ENOMEM). */
+int config_probe_scope(
+        const struct config *config, enum scope_domain domain, struct scope *ret, struct err *err);
 struct scope *scopes_free(struct scope *scopes, size_t n_scopes);
 
 /* The default file, the bytes of etc/driftd.conf: for `driftctl init`. */

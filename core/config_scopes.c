@@ -213,6 +213,27 @@ config_scopes_resolved(const struct config *config, struct scope **ret, size_t *
         return 0;
 }
 
+int
+config_probe_scope(const struct config *config, enum scope_domain domain, struct scope *ret, struct err *err)
+{
+        static const char *const paths[SCOPE_DOMAIN_COUNT] = {
+                [SCOPE_SYSCTL] = "/proc/sys", [SCOPE_SSHD] = "/etc/ssh/sshd_config"};
+        int r = 0;
+        *ret = (struct scope){0};
+        for (size_t i = 0; i < config->n_scopes; i++)
+                if (config->scopes[i].domain == domain) {
+                        r = scope_resolve(&config->scopes[i], ret);
+                        return r < 0 ? err_oom(err) : 0;
+                }
+        ret->domain = domain;
+        snprintf(ret->name, sizeof ret->name, "%s", scope_domain_names[domain]);
+        if (paths[domain])
+                r = text_list_add(&ret->paths, paths[domain], strlen(paths[domain]));
+        if (r == 0 && domain == SCOPE_SSHD && !(ret->command = strdup("/usr/sbin/sshd")))
+                r = -ENOMEM;
+        return r < 0 ? err_oom(err) : 0;
+}
+
 struct scope *
 scopes_free(struct scope *scopes, size_t n_scopes)
 {

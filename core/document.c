@@ -196,6 +196,11 @@ item_is_covered(const struct instance *instance, const char *item)
                 if (scope_for_item(scopes, n_scopes, literal) ||
                         baseline_file_find(b, literal + start, strlen(literal + start), &index))
                         return true;
+                size_t n_lines;
+                const struct setting *lines = baseline_settings(b, &n_lines);
+                for (size_t j = 0; j < n_lines; j++)
+                        if (glob_match(lines[j].item, literal) || glob_match(item, lines[j].item))
+                                return true;
                 for (size_t j = 0; strncmp(item, "file:", 5) == 0 && j < n_scopes; j++)
                         for (size_t k = 0; k < scopes[j].paths.count; k++)
                                 if (glob_covers(literal + start, scopes[j].paths.items[k]))
@@ -429,6 +434,84 @@ document_show(struct instance *instance, const char *item, int result, const str
                 "baselines", baselines, "history", history_of(instance, item), "line_diff",
                 reason ? json_null_new() : lines_json(&lines), "line_diff_reason", reason, "covered", covered,
                 "nlink", (json_int)snapshot->attributes.nlink);
+        return *ret ? 0 : err_oom(err);
+}
+
+/* ---- settings ---- */
+
+/* The `set` lines of a baseline that speak of an item by its name or a glob; the first stands for `expected`.
+ */
+static int
+lines_of_setting(
+        const struct baseline *b, const char *item, struct buf *ret, const struct setting **ret_first)
+{
+        size_t n;
+        const struct setting *lines = baseline_settings(b, &n);
+        int r = 0;
+        for (size_t i = 0; i < n && r == 0; i++) {
+                if (strcmp(lines[i].item, item) != 0 && !glob_match(lines[i].item, item))
+                        continue;
+                *ret_first = *ret_first ? *ret_first : &lines[i];
+                r = setting_append(&lines[i], ret);
+        }
+        if (ret->size)
+                ret->data[--ret->size] = '\0';
+        return r;
+}
+
+static struct json *
+show_setting_baseline(struct showing *showing, size_t index, const struct settings_look *look,
+        const struct probe_setting *actual)
+{
+        struct instance *instance = showing->instance;
+        const struct baseline *b = judge_baseline(instance->judge, index);
+        const struct baseline_header *header = baseline_header(b);
+        size_t n_scopes;
+        const struct scope *scopes = baseline_scopes(b, &n_scopes);
+        const struct scope *scope = scope_for_item(scopes, n_scopes, showing->item);
+        const struct setting *line = NULL;
+        _cleanup_buf_ struct buf rule = {0};
+        int r = lines_of_setting(b, showing->item, &rule, &line);
+        if (r < 0)
+                return NULL;
+        if (!judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r))
+                showing->drift = judge_setting_json(instance->judge, index, showing->item, look);
+        bool seen = actual && (line || scope);
+        return json_make("{s:s, s:I, s:s, s:s?, s:s?, s:o, s:o, s:o}", "name", header->name, "generation",
+                (json_int)header->generation, "state", baseline_state(instance, index), "scope",
+                scope  ? scope->name
+                : line ? scope_domain_names[look->scope->domain]
+                       : NULL,
+                "rule", rule.size ? rule.data : NULL, "expected",
+                line ? json_make("{s:o}", "value", setting_expected_json(line)) : json_null_new(), "actual",
+                seen ? json_make("{s:o}", "value", setting_value_json(actual->value)) : json_null_new(),
+                "drift", steal_pointer(&showing->drift));
+}
+
+int
+document_show_setting(struct instance *instance, const char *item, const struct settings_look *look,
+        struct json **ret, struct err *err)
+{
+        struct showing showing = {.instance = instance, .item = item};
+        const struct probe_setting *actual = look->reading ? probe_find(look->reading, item) : NULL;
+        struct json *baselines = json_array_make();
+        bool covered = false;
+        for (size_t i = 0; baselines && i < judge_baselines(instance->judge); i++) {
+                struct json *one = show_setting_baseline(&showing, i, look, actual);
+                covered = covered || (one && !json_is_null(json_member(one, "scope")));
+                json_gather(&baselines, one);
+        }
+        bool unreadable = !look->reading || (actual ? !actual->value : look->reading->incomplete != NULL);
+        const char *reason = !look->reading ? look->failed
+                             : actual       ? actual->reason
+                                            : look->reading->incomplete;
+        *ret = json_make("{s:s, s:s, s:o, s:o, s:n, s:n, s:b, s:o, s:s?}", "item", item, "state",
+                unreadable ? "unreadable"
+                : actual   ? "present"
+                           : "gone",
+                "baselines", baselines, "history", history_of(instance, item), "line_diff",
+                "line_diff_reason", "covered", covered, "views",
+                actual ? views_json(actual) : json_null_new(), "reason", reason);
         return *ret ? 0 : err_oom(err);
 }
 

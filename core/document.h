@@ -26,5 +26,9 @@ int document_drifts(struct instance *instance, char *const *items, size_t n_item
 int document_show(struct instance *instance, const char *item, int result, const struct snapshot *snapshot,
         struct json **ret, struct err *err);
 
+/* The same for a setting, from a look at its domain that was just taken. */
+int document_show_setting(struct instance *instance, const char *item, const struct settings_look *look,
+        struct json **ret, struct err *err);
+
 /* One BaselineInfo of the interface. */
 struct json *document_baseline_info(struct instance *instance, const struct baseline_row *row);

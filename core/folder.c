@@ -85,6 +85,91 @@ entry_open(int folder_fd, const char *name, int flags)
         }
 }
 
+/*
+ * A path below a root, its links followed by ourselves. What is behind is kept as a path without links, so
+ * that ".." takes back its last component, and is opened anew at each step, by which a component that is
+ * swapped for a link meanwhile is refused.
+ */
+struct way {
+        char behind[PATH_MAX], ahead[PATH_MAX];
+        unsigned links;
+};
+
+#define LINKS_MAX 40u /* as in path_resolution(7) */
+
+static void
+way_go_up(struct way *way)
+{
+        char *slash = strrchr(way->behind, '/');
+        *(slash ? slash : way->behind) = '\0';
+}
+
+/* Takes the next component from what is ahead; an empty one is no step. */
+static int
+way_step(struct way *way)
+{
+        size_t size = strcspn(way->ahead, "/"), behind = strlen(way->behind);
+        size_t next = size + (way->ahead[size] == '/');
+        bool up = size == 2 && memcmp(way->ahead, "..", 2) == 0, here = size == 1 && *way->ahead == '.';
+        if (up) {
+                way_go_up(way);
+        } else if (size && !here) {
+                if (behind + 1 + size >= sizeof way->behind)
+                        return -ENAMETOOLONG;
+                if (behind)
+                        way->behind[behind++] = '/';
+                memcpy(way->behind + behind, way->ahead, size);
+                way->behind[behind + size] = '\0';
+        }
+        memmove(way->ahead, way->ahead + next, strlen(way->ahead + next) + 1);
+        return 0;
+}
+
+/* Where what is behind ends in a link, its target takes its place, and lies ahead. */
+static int
+way_follow(struct way *way, int root_fd)
+{
+        char target[PATH_MAX];
+        if (!*way->behind)
+                return 0;
+        _cleanup_fd_ int fd = open_by_steps(root_fd, way->behind, O_PATH);
+        if (fd < 0)
+                return fd;
+        ssize_t got = readlinkat(fd, "", target, sizeof target);
+        if (got < 0)
+                return errno == EINVAL || errno == ENOENT ? 0 : -errno; /* it is no link */
+        size_t size = (size_t)got, ahead = strlen(way->ahead);
+        if (++way->links > LINKS_MAX)
+                return -ELOOP;
+        if (!size || size + 1 + ahead >= sizeof way->ahead)
+                return size ? -ENAMETOOLONG : -ENOENT;
+        memmove(way->ahead + size + 1, way->ahead, ahead + 1);
+        memcpy(way->ahead, target, size);
+        way->ahead[size] = '/';
+        if (*target == '/')
+                *way->behind = '\0';
+        else
+                way_go_up(way);
+        return 0;
+}
+
+static int
+open_within_by_steps(int root_fd, const char *path, int flags)
+{
+        struct way way = {.links = 0};
+        size_t size = strlen(path);
+        if (size >= sizeof way.ahead)
+                return -ENAMETOOLONG;
+        memcpy(way.ahead, path, size + 1);
+        while (*way.ahead) {
+                int r = way_step(&way);
+                r = r < 0 ? r : way_follow(&way, root_fd);
+                if (r < 0)
+                        return r;
+        }
+        return open_by_steps(root_fd, way.behind, flags);
+}
+
 int
 entry_open_within(int root_fd, const char *path, int flags)
 {
@@ -97,7 +182,7 @@ entry_open_within(int root_fd, const char *path, int flags)
                 if (fd >= 0)
                         return (int)fd;
                 if (errno == ENOSYS)
-                        return open_by_steps(root_fd, path, flags);
+                        return open_within_by_steps(root_fd, path, flags);
                 if (errno != EINTR && errno != EAGAIN) /* EAGAIN: something was renamed on the way */
                         return -errno;
         }

@@ -19,8 +19,8 @@ int entry_open(int folder_fd, const char *name, int flags);
 /*
  * The other way: a path below a folder that stands for the root, its links followed as that root would see
  * them, so that none leads out (RESOLVE_IN_ROOT). For files that are not watched, where a link is nothing
- * wrong. path is relative. Where there is no openat2(2), links are refused
- * (-ELOOP).
+ * wrong. path is relative. Where there is no openat2(2), as in the unit (RestrictSUIDSGID=), the same is done
+ * in steps.
  */
 int entry_open_within(int root_fd, const char *path, int flags);
 

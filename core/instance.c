@@ -231,6 +231,11 @@ drift_detail(const struct judge_event *event)
                 severity_names[drift->severity], "attributes", attributes, "unobserved", drift->unobserved);
         if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
                 detail = json_free(detail);
+        struct json *views = NULL;
+        if (detail && drift->views &&
+                (json_parse(drift->views, strlen(drift->views), &views, NULL) < 0 ||
+                        json_put(detail, "views", views) < 0))
+                detail = json_free(detail);
         return detail;
 }
 
@@ -808,7 +813,7 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
         struct coverage coverage;
         char where[128];
         judge_coverage(instance->judge, clock_now_ms(), &coverage);
-        uint64_t left = coverage.expected - coverage.verified - coverage.settings;
+        uint64_t left = coverage.expected - coverage.verified - coverage.settings - coverage.settings_unknown;
         snprintf(where, sizeof where, "%" PRIu64 " of %" PRIu64 " expectations", left, coverage.expected);
         instance_problem(instance, PROBLEM_UNVERIFIED, left, where,
                 "not verified yet, or longer ago than the signed limit: driftctl scan --full");
@@ -816,8 +821,9 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
                 "driftctl show ITEM says why");
         instance_problem(instance, PROBLEM_DRIFT_LIMIT, judge_refused(instance->judge),
                 "more open drifts than are kept", "bless or revert what is listed, then look again");
-        instance_problem(instance, PROBLEM_NOT_PROBED, coverage.settings, "settings in a baseline",
-                "this version probes no settings");
+        instance_problem(instance, PROBLEM_NOT_PROBED, coverage.settings, coverage.settings_where,
+                "these settings are not known now: driftctl show ITEM tells of one, driftctl scan looks "
+                "again");
 }
 
 static void
@@ -889,6 +895,8 @@ instance_look(
                 instance, PROBLEM_UNREADABLE, problems.count, problems.where, "the folder could not be read");
         instance_problem(
                 instance, PROBLEM_PATH_MISSING, problems.missing, problems.missing_where, PATH_MISSING_HINT);
+        struct settings_request request = {.unobserved = instance->had_history};
+        r = r < 0 ? r : instance_probe(instance->judge, &request, err);
         if (r < 0)
                 return r;
         instance_flush(instance, err);

@@ -34,7 +34,7 @@ enum problem_kind {
         PROBLEM_UNREADABLE,    /* folders that could not be walked */
         PROBLEM_STUCK,         /* a file system does not answer */
         PROBLEM_DRIFT_LIMIT,   /* more open drifts than are kept */
-        PROBLEM_NOT_PROBED,    /* settings expected, but not probed by this version */
+        PROBLEM_NOT_PROBED,    /* settings expected of which nothing is known now */
         PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
         PROBLEM_REBUILT,       /* the store was damaged and made anew: until a signed apply confirms what is
                                   judged by */

@@ -128,3 +128,13 @@ void instance_drop_baseline_states(struct instance *instance, size_t n);
  */
 bool instance_scopes_differ(const struct instance *instance);
 void instance_refresh_trust_problems(struct instance *instance);
+
+/* ---- instance_probe.c ---- */
+
+struct settings_request {
+        bool unobserved;      /* what is found happened while nobody looked */
+        const char *not_here; /* why no probe can tell (an image is judged); NULL: they are asked */
+        const atomic_bool *cancel;
+};
+/* Looks at all settings that the judge's baselines ask for, and judges them. 0 or < 0. */
+int instance_probe(struct judge *judge, const struct settings_request *request, struct err *err);

@@ -538,7 +538,7 @@ instance_scopes_differ(const struct instance *instance)
         bool differ = false;
         for (size_t i = 0; i < n_wanted && !differ; i++) {
                 _cleanup_buf_ struct buf line = {0}, other = {0};
-                bool same = wanted[i].domain != SCOPE_FILES || scope_append(&wanted[i], &line) < 0;
+                bool same = scope_append(&wanted[i], &line) < 0;
                 for (size_t j = 0; j < n_signed && !same; j++) {
                         buf_clear(&other);
                         /* What we exclude of our own accord stands only in the signed text. */
@@ -550,10 +550,7 @@ instance_scopes_differ(const struct instance *instance)
                 }
                 differ = !same;
         }
-        size_t n_files = 0;
-        for (size_t i = 0; i < n_wanted; i++)
-                n_files += wanted[i].domain == SCOPE_FILES;
-        differ = differ || n_files != n_signed;
+        differ = differ || n_wanted != n_signed;
         scopes_free(wanted, n_wanted);
         return differ;
 }

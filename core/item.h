@@ -37,7 +37,7 @@ char *item_from_path(const char *path);
 /*
  * What a person wrote → the item's text (to be freed). -EINVAL with words: relative path, unknown domain, bad
  * escape. Paths are tidied (`//`, `/./` and a `/` at the end go; `..` is refused, for where it leads depends
- * on links), and sshd keywords are put in lower case.
+ * on links), and sshd keywords are put in lower case (but no facts: names with a slash).
  */
 int item_parse(const char *argument, char **ret_item, struct err *err);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The judge (its drifts are in judge_drift.c, what is said of one path in judge_rule.c, its scans in
- * judge_scan.c). Two kinds of memory: the standings (for each baseline, per expectation: the stat mark under
- * which it was last judged, when its content was verified, in which pass it was met) and the open drifts
- * by (baseline, item). The standings' arrays are written by many threads, one word at a time; the drifts
- * only under the lock.
+ * judge_scan.c, settings in judge_setting.c). Two kinds of memory: the standings (for each baseline, per
+ * expectation: the stat mark under which it was last judged, when its content was verified, in which pass it
+ * was met) and the open drifts by (baseline, item). The standings' arrays are written by many threads, one
+ * word at a time; the drifts only under the lock.
  *
  * Invariants: a mark is stored only after the thing was judged; a mark of 0 means "look again"; verified
  * times move only when content was read and met its expectation (for things without content: when they
@@ -36,6 +36,7 @@ standing_done(struct standing *s)
         for (size_t i = 0; i < s->n_rotations; i++)
                 free(s->rotations[i].item);
         free(s->rotations);
+        settings_done(s);
 }
 
 struct standings *
@@ -77,7 +78,7 @@ standing_open(struct standing *s, struct baseline *baseline)
                 if (memcmp(path + size, regular, sizeof regular - 1) == 0)
                         s->bits[i] = ENTRY_REGULAR;
         }
-        return 0;
+        return settings_open(s);
 }
 
 /* The whole line of an entry, from its path on. */
@@ -230,6 +231,8 @@ line_of_item(const struct standing *s, const char *item, const char **ret_line)
 static bool
 same_line(const struct standing *a, const struct standing *b, const char *item)
 {
+        if (strncmp(item, "file:", 5) != 0)
+                return settings_agree(a, b, item);
         const char *left = NULL, *right = NULL;
         size_t size = line_of_item(a, item, &left);
         return size == line_of_item(b, item, &right) && (!size || memcmp(left, right, size) == 0);
@@ -278,9 +281,11 @@ resolve_orphans(struct judge *judge)
                         const char *path = (*slot)->item + 5;
                         size_t n_scopes = 0, index;
                         const struct scope *scopes = s ? baseline_scopes(s->baseline, &n_scopes) : NULL;
-                        bool lives =
-                                s && (scope_for_item(scopes, n_scopes, (*slot)->item) ||
-                                             baseline_file_find(s->baseline, path, strlen(path), &index));
+                        bool is_file = strncmp((*slot)->item, "file:", 5) == 0;
+                        bool lives = s && (is_file ? scope_for_item(scopes, n_scopes, (*slot)->item) ||
+                                                                  baseline_file_find(s->baseline, path,
+                                                                          strlen(path), &index)
+                                                   : settings_speak_of(s, (*slot)->item));
                         if (lives)
                                 slot = &(*slot)->next;
                         else
@@ -299,6 +304,7 @@ standings_take(struct judge *judge, struct standings *standings)
                 if (!from)
                         continue;
                 standing_inherit(to, from);
+                settings_inherit(to, from);
                 note_moved(judge, to, from);
         }
         judge->standings = standings;
@@ -443,6 +449,7 @@ judge_restore(struct judge *judge, const struct drift *drift)
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);
         copy->cause = judge_copy(drift->cause);
+        copy->views = NULL; /* as of now; the next look tells */
         if (!copy->item || !copy->attributes || (drift->reason && !copy->reason) ||
                 (drift->ack_by && !copy->ack_by) || (drift->ack_reason && !copy->ack_reason) ||
                 (drift->cause && !copy->cause))
@@ -503,10 +510,8 @@ static void
 cover_standing(
         const struct standing *s, int64_t now_ms, struct coverage *ret, int64_t *oldest_ms, bool *never)
 {
-        size_t n_settings;
-        baseline_settings(s->baseline, &n_settings);
-        ret->settings += n_settings;
-        ret->expected += s->n + n_settings;
+        settings_cover(s, now_ms, ret);
+        ret->expected += s->n;
         for (size_t i = 0; i < s->n; i++) {
                 int64_t verified_ms = (int64_t)s->verified_s[i] * 1000;
                 bool regular = s->bits[i] & ENTRY_REGULAR;
@@ -609,6 +614,12 @@ judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t n
                 "first_seen", first_seen, "unobserved", drift->unobserved, "cause", cause);
         if (value && drift->reason)
                 json_put(value, "reason", json_string_new(drift->reason));
+        if (value && strncmp(drift->item, "file:", 5) != 0) {
+                struct json *views = NULL;
+                if (!drift->views || json_parse(drift->views, strlen(drift->views), &views, NULL) < 0)
+                        views = json_null_new();
+                json_put(value, "views", views);
+        }
         if (value && waiver) {
                 clock_format_seconds(waiver->until_ms, until);
                 json_put(value, "waiver",

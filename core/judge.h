@@ -12,6 +12,7 @@
 
 #include "core/baseline.h"
 #include "core/json.h"
+#include "core/probe.h"
 #include "core/scan.h"
 
 #define DRIFTS_MAX 262144u /* open at once; past it coverage is incomplete and judge_refused counts */
@@ -26,9 +27,10 @@ struct drift {
         enum change change;
         enum severity severity;
         int64_t first_seen_ms, last_change_ms;
-        bool unobserved;                /* it happened while nobody looked */
-        char *attributes;               /* JSON array, as in diff --json */
-        char *reason;                   /* CHANGE_UNKNOWN: why, in words; else NULL */
+        bool unobserved;  /* it happened while nobody looked */
+        char *attributes; /* JSON array, as in diff --json */
+        char *views;  /* of a setting: JSON object, as in diff --json; NULL: not looked at since the start */
+        char *reason; /* CHANGE_UNKNOWN: why, in words; else NULL */
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
         char *ack_by, *ack_reason;      /* NULL: not acknowledged */
         int64_t ack_ms;
@@ -124,6 +126,34 @@ struct observation {
 /* Judges one path (raw) by every baseline. 0 or -ENOMEM. */
 int judge_observe(struct judge *judge, const char *path, const struct observation *observation);
 
+/* One look at a domain of settings, for every baseline whose scope has the same parameters. */
+struct settings_look {
+        const struct scope *scope;           /* the parameters of the look: judge_probes */
+        const struct probe_reading *reading; /* NULL: nothing can be said of the domain */
+        const char *failed;                  /* then: why */
+        bool named; /* the reading holds what judge_named selects, and no more need be in it */
+        int64_t now_ms;
+        bool unobserved; /* what is found happened while nobody looked */
+};
+/* Judges it. Any thread; 0 or -ENOMEM. */
+int judge_observe_settings(struct judge *judge, const struct settings_look *look);
+/* The parameters of the looks that the baselines of now ask for: copies, freed with scopes_free. */
+int judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n);
+/* Items and globs that policies (scopes that do not close) name in the domain, for looks between the whole
+ * ones. */
+int judge_named(struct judge *judge, const struct scope *scope, struct text_list *ret);
+/* What a reading shows by the baseline at `index`: as judge_look_json. */
+struct json *judge_setting_json(
+        struct judge *judge, size_t index, const char *item, const struct settings_look *look);
+/* {running, configured: {value, source} | null, after_restart} */
+struct json *views_json(const struct probe_setting *setting);
+/* A value (raw; NULL: null), and what a line expects (`0`, or `ge 1`; NULL: null), as JSON has them. */
+struct json *setting_value_json(const char *value);
+struct json *setting_expected_json(const struct setting *line);
+/* The text of a value for people and JSON: printable ASCII, other bytes and `\` escaped, blanks as they are.
+ */
+int value_append(const char *value, struct buf *buf);
+
 struct judge_scan {
         bool full;    /* read all content; otherwise only what has another stat than when it was verified */
         bool at_once; /* judge in place; otherwise what deviates is only handed to `hint` */
@@ -156,7 +186,9 @@ void judge_turn(
 struct coverage {
         uint64_t expected, verified;
         uint64_t unknown;                /* open drifts that are CHANGE_UNKNOWN */
-        uint64_t settings;               /* `set` lines: not probed */
+        uint64_t settings;               /* `set` lines that could not be judged, or not lately */
+        uint64_t settings_unknown;       /* of which an item could not be read: a drift says so */
+        char settings_where[256];        /* why, of the first */
         int64_t oldest_content_check_ms; /* 0: something was never checked */
 };
 void judge_coverage(struct judge *judge, int64_t now_ms, struct coverage *ret);

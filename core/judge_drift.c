@@ -31,6 +31,7 @@ drift_free(struct drift *drift)
                 return NULL;
         free(drift->item);
         free(drift->attributes);
+        free(drift->views);
         free(drift->reason);
         free(drift->ack_by);
         free(drift->ack_reason);
@@ -184,111 +185,138 @@ drift_describe(struct drift *drift, const struct ruling *ruling, const struct fi
         drift->reason = steal_pointer(&reason);
         drift->change = finding->change;
         drift->severity = ruling->scope->severity;
-        drift->last_change_ms = seen->now_ms;
         return 0;
 }
 
-static struct drift *
-drift_make(const struct ruling *ruling, const char *item, const struct observation *seen)
+struct drift *
+drift_make(const struct drift_look *look)
 {
-        const struct baseline_header *header = baseline_header(ruling->standing->baseline);
         struct drift *drift = calloc(1, sizeof *drift);
         if (!drift)
                 return NULL;
-        drift->item = strdup(item);
-        memcpy(drift->baseline, header->name, sizeof drift->baseline);
-        drift->generation = header->generation;
-        drift->first_seen_ms = seen->now_ms;
-        drift->unobserved = seen->unobserved;
-        return drift->item ? drift : drift_free(drift);
+        drift->item = strdup(look->item);
+        memcpy(drift->baseline, look->header->name, sizeof drift->baseline);
+        drift->generation = look->header->generation;
+        drift->first_seen_ms = look->now_ms;
+        drift->unobserved = look->unobserved;
+        return drift->item && look->describe(look->userdata, drift) == 0 ? drift : drift_free(drift);
 }
 
 static void
-emit_drift(struct judge *judge, struct drift *drift, const struct observation *seen)
+emit_drift(struct judge *judge, struct drift *drift, const struct drift_look *look)
 {
-        struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift, .result = seen->result};
+        struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift, .result = look->result};
         judge->emit(judge->userdata, &event);
 }
 
 static int
-drift_open(struct judge *judge, const struct ruling *ruling, const char *item, const struct finding *finding,
-        const struct attributes *expected, const struct observation *seen, const char *observed)
+drift_open(struct judge *judge, const struct drift_look *look)
 {
-        _cleanup_(drift_freep) struct drift *drift = drift_make(ruling, item, seen);
-        if (!drift || drift_describe(drift, ruling, finding, expected, seen) < 0)
+        _cleanup_(drift_freep) struct drift *drift = drift_make(look);
+        if (!drift)
                 return -ENOMEM;
-        memcpy(drift->observed, observed, sizeof drift->observed);
-        drift->mark = seen->snapshot->mark;
+        memcpy(drift->observed, look->observed, sizeof drift->observed);
+        drift->last_change_ms = look->now_ms;
+        drift->mark = look->mark;
         if (drift_add(judge, drift) < 0)
                 return 1; /* counted as refused: coverage says so, and the next pass tries again */
-        emit_drift(judge, steal_pointer(&drift), seen);
+        emit_drift(judge, steal_pointer(&drift), look);
         return 0;
 }
 
 /* Seen in another form than before: a new record, and neither an acknowledgement nor a cause of the old form
  * covers it. */
 static int
-drift_alter(struct judge *judge, struct drift *drift, const struct ruling *ruling,
-        const struct finding *finding, const struct attributes *expected, const struct observation *seen,
-        const char *observed)
+drift_alter(struct judge *judge, struct drift *drift, const struct drift_look *look)
 {
-        int r = drift_describe(drift, ruling, finding, expected, seen);
-        if (r < 0)
+        char *cause = steal_pointer(&drift->cause);
+        int r = look->describe(look->userdata, drift);
+        if (r < 0) {
+                drift->cause = cause;
                 return r;
-        memcpy(drift->observed, observed, sizeof drift->observed);
+        }
+        free(cause);
+        memcpy(drift->observed, look->observed, sizeof drift->observed);
         free(drift->ack_by);
         free(drift->ack_reason);
-        free(drift->cause);
-        drift->ack_by = drift->ack_reason = drift->cause = NULL;
-        drift->generation = baseline_header(ruling->standing->baseline)->generation;
-        drift->unobserved = seen->unobserved; /* of this form: the one before has its own record */
-        emit_drift(judge, drift, seen);
+        drift->ack_by = drift->ack_reason = NULL;
+        drift->last_change_ms = look->now_ms;
+        drift->generation = look->header->generation;
+        drift->unobserved = look->unobserved; /* of this form: the one before has its own record */
+        emit_drift(judge, drift, look);
         return 0;
 }
 
-/* A drift that the store remembered does not know why; the look does. */
-static int
-reason_renew(struct drift *drift, const struct observation *seen)
+int
+drift_update(struct judge *judge, const struct drift_look *look)
 {
-        const char *words = unknown_reason(seen);
-        char *reason = strdup(words ? words : "?");
-        if (!reason)
-                return -ENOMEM;
-        free(drift->reason);
-        drift->reason = reason;
+        struct drift **slot = drift_slot(judge, look->header->name, look->item);
+        bool same_look = *slot && strcmp((*slot)->observed, look->observed) == 0;
+        if (!look->drift) {
+                /* The expectation moved to the live side: approved. Otherwise the live side came back. */
+                if (*slot)
+                        drift_resolve(judge, slot,
+                                (*slot)->moved ||
+                                        (same_look && (*slot)->generation < look->header->generation));
+                return 0;
+        }
+        if (!*slot)
+                return drift_open(judge, look);
+        int r = 0;
+        if (!same_look || (*slot)->change != look->change)
+                r = drift_alter(judge, *slot, look);
+        else if (look->renew)
+                r = look->describe(look->userdata, *slot);
+        if (r < 0)
+                return r;
+        (*slot)->mark = look->mark;
+        (*slot)->moved = false;
         return 0;
+}
+
+/* ---- of files ---- */
+
+struct file_look {
+        const struct ruling *ruling;
+        const struct finding *finding;
+        const struct attributes *expected;
+        const struct observation *seen;
+};
+
+static int
+describe_file(void *userdata, struct drift *drift)
+{
+        const struct file_look *file = userdata;
+        return drift_describe(drift, file->ruling, file->finding, file->expected, file->seen);
+}
+
+static struct drift_look
+look_of_file(struct file_look *file, const char *item)
+{
+        return (struct drift_look){
+                .header = baseline_header(file->ruling->standing->baseline),
+                .item = item,
+                .drift = file->finding->drift,
+                .change = file->finding->change,
+                .now_ms = file->seen->now_ms,
+                .unobserved = file->seen->unobserved,
+                .result = file->seen->result,
+                .mark = file->seen->snapshot->mark,
+                /* A drift that the store remembered does not know why; the look does. */
+                .renew = file->finding->change == CHANGE_UNKNOWN,
+                .describe = describe_file,
+                .userdata = file,
+        };
 }
 
 static int
 update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
         const struct finding *finding, const struct attributes *expected, const struct observation *seen)
 {
-        const struct baseline_header *header = baseline_header(ruling->standing->baseline);
-        struct drift **slot = drift_slot(judge, header->name, item);
-        char observed[DIGEST_HEX_SIZE];
-        int r = observed_digest(ruling, seen, observed);
-        if (r < 0)
-                return r;
-        bool same_look = *slot && strcmp((*slot)->observed, observed) == 0;
-        if (!finding->drift) {
-                /* The expectation moved to the live side: approved. Otherwise the live side came back. */
-                if (*slot)
-                        drift_resolve(judge, slot,
-                                (*slot)->moved || (same_look && (*slot)->generation < header->generation));
-                return 0;
-        }
-        if (!*slot)
-                return drift_open(judge, ruling, item, finding, expected, seen, observed);
-        bool same = same_look && (*slot)->change == finding->change;
-        if (!same)
-                r = drift_alter(judge, *slot, ruling, finding, expected, seen, observed);
-        else if (finding->change == CHANGE_UNKNOWN)
-                r = reason_renew(*slot, seen);
-        if (r < 0)
-                return r;
-        (*slot)->mark = seen->snapshot->mark;
-        (*slot)->moved = false;
-        return 0;
+        struct file_look file = {ruling, finding, expected, seen};
+        struct drift_look look = look_of_file(&file, item);
+        int r = observed_digest(ruling, seen, look.observed);
+        return r < 0 ? r : drift_update(judge, &look);
 }
 
 struct json *
@@ -305,10 +333,10 @@ judge_look_json(struct judge *judge, size_t index, const char *item, const struc
         pthread_mutex_unlock(&judge->lock);
         if (!shows)
                 return r < 0 ? NULL : json_null_new();
-        _cleanup_(drift_freep) struct drift *drift = drift_make(&ruling, item, seen);
-        if (!drift || drift_describe(drift, &ruling, &finding, &expected, seen) < 0)
-                return NULL;
-        return judge_drift_json(judge, drift, seen->now_ms);
+        struct file_look file = {&ruling, &finding, &expected, seen};
+        struct drift_look look = look_of_file(&file, item);
+        _cleanup_(drift_freep) struct drift *drift = drift_make(&look);
+        return drift ? judge_drift_json(judge, drift, seen->now_ms) : NULL;
 }
 
 /* Content is kept when small, text, and world-readable as expected and as observed (snapshot.body has seen to

@@ -18,6 +18,14 @@ struct rotation_entry {
         struct rotation rotation;
 };
 
+/* How the last look at a `set` line ended. */
+enum setting_look { SETTING_NOT_LOOKED, SETTING_ANSWERED, SETTING_UNKNOWN };
+
+struct setting_state {
+        enum setting_look look;
+        uint32_t looked_s; /* seconds since 1970 */
+};
+
 struct standing {
         struct baseline *baseline;
         size_t n;
@@ -28,6 +36,11 @@ struct standing {
         size_t turn; /* where judge_turn goes on */
         struct rotation_entry *rotations;
         size_t n_rotations;
+        size_t n_settings;
+        struct setting_state *settings;         /* of each `set` line; under the lock */
+        size_t *globs, n_globs;                 /* which of them name items by a glob */
+        char *probe_failed[SCOPE_DOMAIN_COUNT]; /* why nothing can be said of a domain; NULL; under the lock
+                                                 */
 };
 
 /* Shared with the threads that scan: replaced as a whole, freed when the last lets go. */
@@ -71,12 +84,43 @@ struct rotation_entry *rotation_find(const struct standing *s, const char *item)
 int rotation_put(struct standing *s, const char *item, const struct rotation *rotation);
 char *judge_copy(const char *text_or_null);
 
+/* What one look says of one item by one baseline, for drift_update. */
+struct drift_look {
+        const struct baseline_header *header;
+        const char *item;
+        bool drift;                     /* false: what is expected was met */
+        enum change change;             /* the rest is of a drift */
+        char observed[DIGEST_HEX_SIZE]; /* the form that was seen: another one is another record */
+        int64_t now_ms;
+        bool unobserved;
+        int result; /* of the snapshot, for the event */
+        stat_mark mark;
+        bool renew; /* the words of a drift that is as it was are made anew, without a record */
+        int (*describe)(
+                void *userdata, struct drift *drift); /* what the look says, all of it or (-ENOMEM) nothing */
+        void *userdata;
+};
+
 /* judge_drift.c: open drifts, under the lock. */
 struct drift *drift_free(struct drift *drift);
+/* Opened, altered, resolved or left; > 0: there are too many. */
+int drift_update(struct judge *judge, const struct drift_look *look);
+/* As drift_update would open it. NULL: no memory. */
+struct drift *drift_make(const struct drift_look *look);
 struct drift **drift_slot(struct judge *judge, const char *baseline, const char *item);
 void drift_resolve(struct judge *judge, struct drift **slot, bool approved);
 int drift_add(struct judge *judge, struct drift *drift);
 CLEANUP_DEFINE(struct drift *, drift_free)
+
+/* judge_setting.c */
+int settings_open(struct standing *s);
+void settings_done(struct standing *s);
+void settings_inherit(struct standing *to, const struct standing *from);
+void settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret);
+/* Whether a `set` line speaks of an item, or a scope closes it. */
+bool settings_speak_of(const struct standing *s, const char *item);
+/* Whether both say the same of an item, by literal lines. */
+bool settings_agree(const struct standing *a, const struct standing *b, const char *item);
 
 /* judge_rule.c: pure, but for rule_mark. */
 struct ruling rule_on(struct standing *s, const char *escaped);

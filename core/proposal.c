@@ -5,10 +5,9 @@
  * not hold still, or cannot be read) refuses the whole proposal by name: a signature under a guess would
  * be worse than none.
  */
-#include "core/proposal.h"
+#include "core/proposal_internal.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,19 +19,8 @@
 
 #define REFUSALS_NAMED_MAX 5u
 
-struct making {
-        const struct proposal_request *request;
-        struct scope *scopes; /* as they will stand in the proposal: borrowed members, own excludes */
-        size_t n_scopes;
-        pthread_mutex_t lock;
-        struct text_list lines; /* "file …\n" */
-        struct buf refused;
-        unsigned n_refused;
-        bool out_of_memory;
-};
-
-static bool
-taken_live(const struct making *making, const char *item)
+bool
+proposal_takes(const struct making *making, const char *item)
 {
         const struct proposal_request *r = making->request;
         if (!r->n_items)
@@ -51,7 +39,7 @@ plan(void *userdata, const char *path, const struct scope *scope, const struct s
                 atomic_fetch_add(making->request->files, 1);
         if (making->request->n_items) {
                 _cleanup_free_ char *item = item_from_path(path);
-                if (!item || !taken_live(making, item))
+                if (!item || !proposal_takes(making, item))
                         return SCAN_SKIP;
         }
         /* A log in use grows while it is read: what it holds now is its prefix. */
@@ -61,8 +49,8 @@ plan(void *userdata, const char *path, const struct scope *scope, const struct s
                        : SCAN_STAT;
 }
 
-static void
-refuse(struct making *making, const char *path, const char *why)
+void
+proposal_refuse(struct making *making, const char *path, const char *why)
 {
         if (making->n_refused++ < REFUSALS_NAMED_MAX) {
                 buf_text(&making->refused, making->n_refused > 1 ? ", " : "");
@@ -95,9 +83,9 @@ seen(void *userdata, const char *path, const struct scope *scope, int result, st
         int r = result == 0 || scope->mode == SCOPE_PRESENT ? line_for(path, scope, snapshot, &line) : 0;
         pthread_mutex_lock(&making->lock);
         if (result == SNAPSHOT_UNSTABLE)
-                refuse(making, path, "it did not hold still");
+                proposal_refuse(making, path, "it did not hold still");
         else if (result == SNAPSHOT_UNREADABLE && scope->mode != SCOPE_PRESENT)
-                refuse(making, path, strerrordesc_np(snapshot->failed_errno));
+                proposal_refuse(making, path, strerrordesc_np(snapshot->failed_errno));
         else if (r < 0 || text_list_add(&making->lines, line.data, line.size) < 0)
                 making->out_of_memory = true;
         pthread_mutex_unlock(&making->lock);
@@ -111,7 +99,7 @@ problem(void *userdata, const char *path, int error)
                 error == ENOENT) /* a mount that the rules leave out; a path that is not there */
                 return;
         pthread_mutex_lock(&making->lock);
-        refuse(making, path, strerrordesc_np(error));
+        proposal_refuse(making, path, strerrordesc_np(error));
         pthread_mutex_unlock(&making->lock);
 }
 
@@ -197,24 +185,13 @@ exclude_own(const struct proposal_request *request, struct scope *scope)
         return 0;
 }
 
-/* A copy, by way of its one text form. */
-static int
-scope_copy(const struct scope *scope, struct scope *ret, struct err *err)
-{
-        _cleanup_buf_ struct buf text = {0};
-        if (scope_append(scope, &text) < 0)
-                return err_oom(err);
-        return scope_parse(text.data + 6, text.size - 7, ret, err);
-}
-
-/* Settings are proposed when their probes are there to look at them; until then only files scopes are. */
 static int
 choose_scopes(struct making *making, struct err *err)
 {
         const struct proposal_request *r = making->request;
         size_t n_parent = 0;
         const struct scope *parent = r->parent ? baseline_scopes(r->parent, &n_parent) : NULL;
-        bool keep = parent && (r->n_items || r->n_waivers);
+        bool keep = parent && !r->policy && (r->n_items || r->n_waivers);
         const struct scope *from = keep ? parent : r->scopes;
         size_t n = r->retire ? 0 : keep ? n_parent : r->n_scopes;
         making->scopes = calloc(n + 1, sizeof *making->scopes);
@@ -222,11 +199,8 @@ choose_scopes(struct making *making, struct err *err)
                 return err_oom(err);
         for (size_t i = 0; i < n; i++) {
                 struct scope *to = &making->scopes[making->n_scopes];
-                if (!keep && from[i].domain != SCOPE_FILES)
-                        continue;
-                int result = scope_copy(&from[i], to, err);
-                if (result < 0)
-                        return result;
+                if (scope_copy(&from[i], to) < 0)
+                        return err_oom(err);
                 making->n_scopes++;
                 if (!keep && exclude_own(r, to) < 0)
                         return err_oom(err);
@@ -258,7 +232,7 @@ static bool
 parent_line_stays(const struct making *making, const char *path, size_t size)
 {
         _cleanup_free_ char *item = NULL;
-        return asprintf(&item, "file:%.*s", (int)size, path) >= 0 && !taken_live(making, item) &&
+        return asprintf(&item, "file:%.*s", (int)size, path) >= 0 && !proposal_takes(making, item) &&
                scope_for_item(making->scopes, making->n_scopes, item);
 }
 
@@ -294,18 +268,14 @@ append_files(struct making *making, struct buf *ret)
 }
 
 static int
-append_settings_and_waivers(const struct making *making, struct buf *ret)
+append_waivers(const struct making *making, struct buf *ret)
 {
         const struct proposal_request *request = making->request;
-        size_t n_settings = 0, n_waivers = 0;
-        const struct setting *settings =
-                request->parent && !request->retire ? baseline_settings(request->parent, &n_settings) : NULL;
+        size_t n_waivers = 0;
         const struct waiver *waivers =
                 request->parent && !request->retire ? baseline_waivers(request->parent, &n_waivers) : NULL;
         struct text_list lines = {0};
         int r = 0;
-        for (size_t i = 0; i < n_settings && r == 0; i++)
-                r = buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op, settings[i].value);
         for (size_t i = 0; i < n_waivers + request->n_waivers && r == 0; i++) {
                 _cleanup_buf_ struct buf line = {0};
                 const struct waiver *waiver = i < n_waivers ? &waivers[i] : &request->waivers[i - n_waivers];
@@ -342,7 +312,8 @@ write_text(struct making *making, struct buf *ret)
         int r = baseline_header_append(&header, ret);
         r = r ? r : append_scopes(making, ret);
         r = r ? r : append_files(making, ret);
-        return r ? r : append_settings_and_waivers(making, ret);
+        r = r ? r : proposal_append_settings(making, ret);
+        return r ? r : append_waivers(making, ret);
 }
 
 static int
@@ -350,6 +321,7 @@ make(struct making *making, struct buf *ret, struct err *err)
 {
         int r = choose_scopes(making, err);
         r = r ? r : look(making, err);
+        r = r ? r : proposal_look_settings(making, err);
         if (r)
                 return r;
         if (making->n_refused) {
@@ -372,6 +344,7 @@ proposal_make(const struct proposal_request *request, struct buf *ret, struct er
         int r = make(&making, &text, err);
         pthread_mutex_destroy(&making.lock);
         text_list_done(&making.lines);
+        text_list_done(&making.settings);
         buf_done(&making.refused);
         for (size_t i = 0; i < making.n_scopes; i++)
                 scope_done(&making.scopes[i]);

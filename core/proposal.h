@@ -23,7 +23,9 @@ struct proposal_request {
         size_t n_items;
         const struct waiver *waivers; /* added to those of the parent that are still in force */
         size_t n_waivers;
-        bool retire; /* no scope, no expectation */
+        bool retire;        /* no scope, no expectation */
+        const char *policy; /* NULL, or the `set` lines of a policy, sorted: they are all that is expected,
+                               the scopes are those given, and nothing is taken live */
         const char *author;
         const char *ticket; /* escaped; NULL: none */
         enum baseline_class class;

@@ -124,7 +124,8 @@ path_is_canonical(const char *path, size_t size)
 #define SYSCTL (1u << SCOPE_SYSCTL)
 #define SSHD (1u << SCOPE_SSHD)
 #define OPENSSL (1u << SCOPE_OPENSSL)
-#define EVERY_DOMAIN (FILES | SYSCTL | SSHD | OPENSSL)
+#define SETTINGS (SYSCTL | SSHD | OPENSSL)
+#define EVERY_DOMAIN (FILES | SETTINGS)
 
 static int
 append_list(const char *key, const struct text_list *list, struct buf *buf)
@@ -188,6 +189,19 @@ static int
 write_within(const struct scope *scope, struct buf *buf)
 {
         return buf_printf(buf, " content_within=%" PRId64, scope->content_within_s);
+}
+
+static int
+write_closed(const struct scope *scope, struct buf *buf)
+{
+        return scope->named_only ? buf_text(buf, " closed=no") : 0;
+}
+
+static int
+read_closed(const char *text, size_t size, struct scope *ret)
+{
+        ret->named_only = size == 2 && memcmp(text, "no", 2) == 0;
+        return ret->named_only ? 0 : -EINVAL;
 }
 
 static int
@@ -268,6 +282,7 @@ static const struct scope_key {
         {"mounts", FILES, write_mounts, read_mounts},
         {"keep_content", FILES, write_keep, read_keep},
         {"content_within", FILES, write_within, read_within},
+        {"closed", SETTINGS, write_closed, read_closed},
 };
 
 int
@@ -367,6 +382,14 @@ scope_parse(const char *text, size_t size, struct scope *ret, struct err *err)
         return 0;
 }
 
+int
+scope_copy(const struct scope *scope, struct scope *ret)
+{
+        _cleanup_buf_ struct buf text = {0};
+        int r = scope_append(scope, &text);
+        return r ? r : scope_parse(text.data + 6, text.size - 7, ret, NULL);
+}
+
 /* ---- who owns a path ---- */
 
 /* How long the scope's path is that holds this one; 0 if none does. */
@@ -419,7 +442,24 @@ scope_for_item(const struct scope *scopes, size_t n_scopes, const char *item)
         int domain = name_index(scope_domain_names, SCOPE_DOMAIN_COUNT, item, domain_size);
         const char *colon = strchr(item, ':');
         for (size_t i = 0; domain > SCOPE_FILES && colon && i < n_scopes; i++)
-                if (scopes[i].domain == (enum scope_domain)domain && !excluded(&scopes[i], colon + 1))
+                if (scopes[i].domain == (enum scope_domain)domain && !scopes[i].named_only &&
+                        !excluded(&scopes[i], colon + 1))
                         return &scopes[i];
         return NULL;
+}
+
+static bool
+same_lists(const struct text_list *a, const struct text_list *b)
+{
+        for (size_t i = 0; i < a->count && i < b->count; i++)
+                if (strcmp(a->items[i], b->items[i]) != 0)
+                        return false;
+        return a->count == b->count;
+}
+
+bool
+scope_same_probe(const struct scope *a, const struct scope *b)
+{
+        const char *left = a->command ? a->command : "", *right = b->command ? b->command : "";
+        return a->domain == b->domain && strcmp(left, right) == 0 && same_lists(&a->paths, &b->paths);
 }

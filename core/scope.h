@@ -37,6 +37,7 @@ struct scope {
         enum scope_mounts mounts; /* files */
         bool keep_content;        /* files: auto (true) or never */
         int64_t content_within_s; /* files: the oldest content check that is still good, seconds */
+        bool named_only; /* settings: only what `set` lines name is judged, and nothing is unexpected */
 };
 
 extern const char *const scope_domain_names[SCOPE_DOMAIN_COUNT]; /* files sysctl sshd openssl */
@@ -52,6 +53,8 @@ int scope_append(const struct scope *scope, struct buf *buf);
 /* Parses the rest of such a line after "scope " (no newline). Canonical form only. */
 int scope_parse(const char *text, size_t size, struct scope *ret, struct err *err);
 void scope_done(struct scope *scope);
+/* By way of its one text form. -ENOMEM. */
+int scope_copy(const struct scope *scope, struct scope *ret);
 
 /* The attributes that a file's line of this scope may name: no others would be judged. */
 uint32_t scope_line_mask(const struct scope *scope) _pure_;
@@ -62,7 +65,10 @@ int text_list_add(struct text_list *list, const char *text, size_t size);
 void text_list_sort(struct text_list *list); /* memcmp order, duplicates dropped */
 void text_list_done(struct text_list *list);
 
+/* Whether two scopes of settings ask for the same look. */
+bool scope_same_probe(const struct scope *a, const struct scope *b) _pure_;
+
 /* The scope that owns an escaped path, exclusions applied; NULL if none does. */
 const struct scope *scope_for_path(const struct scope *scopes, size_t n_scopes, const char *path) _pure_;
-/* Whether an item (any domain) is closed by one of the scopes. */
+/* The scope that closes an item (any domain); NULL if none does. */
 const struct scope *scope_for_item(const struct scope *scopes, size_t n_scopes, const char *item) _pure_;

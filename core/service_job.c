@@ -12,6 +12,7 @@
 #include "core/document.h"
 #include "core/escape.h"
 #include "core/item.h"
+#include "core/probe.h"
 #include "core/proposal.h"
 #include "core/service.h"
 
@@ -48,6 +49,9 @@ struct service_job {
         char *item, *path;
         struct snapshot_wish wish;
         struct snapshot snapshot;
+        struct scope probe; /* of a setting: how its domain is looked at */
+        struct probe_reading reading;
+        int64_t looked_ms;
 };
 
 struct service_job *
@@ -73,6 +77,8 @@ service_job_free(struct service_job *job)
         json_free(job->document);
         free(job->item);
         free(job->path);
+        scope_done(&job->probe);
+        probe_reading_done(&job->reading);
         snapshot_done(&job->snapshot);
         free(job);
         return NULL;
@@ -275,6 +281,39 @@ prepare_compare(
 
 /* ---- show ---- */
 
+static const struct scope *
+scope_of_domain(const struct scope *scopes, size_t n, enum scope_domain domain)
+{
+        for (size_t i = 0; i < n; i++)
+                if (scopes[i].domain == domain)
+                        return &scopes[i];
+        return NULL;
+}
+
+/* As the first baseline that has the domain looks at it, else as the configuration would. */
+static int
+prepare_show_setting(struct instance *instance, struct service_job *job, struct err *err)
+{
+        size_t size = strcspn(job->item, ":["), n;
+        int domain = name_index(scope_domain_names, SCOPE_DOMAIN_COUNT, job->item, size);
+        const struct scope *scope = NULL;
+        for (size_t i = 0; !scope && i < judge_baselines(instance->judge); i++) {
+                const struct scope *scopes = baseline_scopes(judge_baseline(instance->judge, i), &n);
+                scope = scope_of_domain(scopes, n, (enum scope_domain)domain);
+        }
+        if (!scope)
+                scope = scope_of_domain(
+                        instance->config->scopes, instance->config->n_scopes, (enum scope_domain)domain);
+        if (!scope)
+                return fail(err, "nothing says how to look at this setting",
+                        "enabled = yes in its section of the configuration");
+        if (scope_copy(scope, &job->probe) < 0) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        return 0;
+}
+
 static int
 prepare_show(struct instance *instance, struct service_job *job, struct err *err)
 {
@@ -284,7 +323,7 @@ prepare_show(struct instance *instance, struct service_job *job, struct err *err
         if (item_parse(text, &job->item, err) < 0)
                 return EXIT_FAILED;
         if (strncmp(job->item, "file:", 5) != 0)
-                return fail(err, "this version probes no settings", "show a file: driftctl show /etc/passwd");
+                return prepare_show_setting(instance, job, err);
         if (unescape_new(job->item + 5, &job->path) < 0)
                 return fail(err, "the item's path is not in its escaped form", "as driftctl diff prints it");
         memcpy(job->own, instance->own, sizeof job->own);
@@ -301,8 +340,25 @@ prepare_show(struct instance *instance, struct service_job *job, struct err *err
 }
 
 static void
+run_show_setting(struct service_job *job)
+{
+        _cleanup_free_ char *helpers = probe_helpers();
+        struct probe_request request = {.scope = &job->probe,
+                .items = &job->item,
+                .n_items = 1,
+                .helpers = helpers,
+                .cancel = &job->cancel};
+        job->looked_ms = clock_now_ms();
+        job->result = helpers ? probe_read(&request, &job->reading, &job->err) : err_oom(&job->err);
+}
+
+static void
 run_show(struct service_job *job)
 {
+        if (!job->path) {
+                run_show_setting(job);
+                return;
+        }
         _cleanup_mount_table_ struct mount_table mounts = {0};
         (void)mount_table_now(&mounts); /* without it, as far as the path leads */
         job->result =
@@ -313,7 +369,17 @@ static int
 reply_show(struct service_job *job, service_reply reply, void *userdata, struct err *err)
 {
         struct json *document = NULL;
-        if (document_show(job->instance, job->item, job->result, &job->snapshot, &document, err) < 0)
+        struct settings_look look = {
+                .scope = &job->probe,
+                .reading = job->result == 0 ? &job->reading : NULL,
+                .failed = job->err.text,
+                .now_ms = job->looked_ms,
+                .unobserved = job->instance->offline,
+        };
+        if (!job->path) {
+                if (document_show_setting(job->instance, job->item, &look, &document, err) < 0)
+                        return EXIT_FAILED;
+        } else if (document_show(job->instance, job->item, job->result, &job->snapshot, &document, err) < 0)
                 return EXIT_FAILED;
         return reply(userdata, json_make("{s:o}", "show", document), false) ? -1 : 0;
 }

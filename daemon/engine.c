@@ -27,6 +27,7 @@
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
 #include "daemon/mounts.h"
+#include "daemon/prober.h"
 #include "daemon/walker.h"
 #include "daemon/watch.h"
 
@@ -44,6 +45,7 @@ struct settle {
         uint64_t pass; /* the pass to wait for */
         bool walked;   /* it is over, and its hints are marked */
         uint64_t ticket;
+        uint64_t probes; /* the prober's ticket to wait for */
         void (*done)(void *userdata);
         void *userdata;
         struct settle *next;
@@ -57,6 +59,7 @@ struct engine {
         struct dirty *dirty;
         struct lookers *lookers;
         struct walker *walker;
+        struct prober *prober;
         int wake_fd;
         sd_event_source *wake_source, *tick_source, *again_source, *defer_source;
         int64_t full_interval_s, quick_interval_s;
@@ -348,7 +351,8 @@ check_settles(struct engine *engine)
 {
         for (struct settle **slot = &engine->settles; *slot;) {
                 struct settle *settle = *slot;
-                if (!settle->walked || !dirty_settled(engine->dirty, settle->ticket)) {
+                if (!settle->walked || !dirty_settled(engine->dirty, settle->ticket) ||
+                        !prober_answered(engine->prober, settle->probes)) {
                         slot = &settle->next;
                         continue;
                 }
@@ -372,6 +376,7 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         settle->next = engine->settles;
         engine->settles = settle;
         settle->pass = walker_ask(engine->walker, full ? PASS_FULL : PASS_QUICK, true);
+        settle->probes = prober_ask(engine->prober);
         dirty_hurry(engine->dirty);
         sd_event_source_set_enabled(
                 engine->defer_source, SD_EVENT_ONESHOT); /* done is never called from here */
@@ -582,11 +587,12 @@ take_turn(struct engine *engine, int64_t now_ms)
 
 /* Those who wait are answered as incomplete. */
 static void
-give_up_settles(struct engine *engine, bool looks_too)
+give_up_settles(struct engine *engine, bool walker, bool looks, bool probes)
 {
         for (struct settle *settle = engine->settles; settle; settle = settle->next) {
-                settle->walked = true;
-                settle->ticket = looks_too ? 0 : settle->ticket;
+                settle->walked = settle->walked || walker || looks;
+                settle->ticket = looks ? 0 : settle->ticket;
+                settle->probes = probes ? 0 : settle->probes;
         }
 }
 
@@ -597,14 +603,15 @@ check_stuck(struct engine *engine, int64_t now_ms)
         unsigned stuck = lookers_check(engine->lookers, now_ms);
         lookers_run(engine->lookers, engine->n_lookers); /* fewer are slower, none is told below */
         bool blind = lookers_alive(engine->lookers) == 0,
-             walker_stuck = walker_is_stuck(engine->walker, now_ms);
+             walker_stuck = walker_is_stuck(engine->walker, now_ms),
+             probe_stuck = prober_is_stuck(engine->prober, now_ms);
         const char *what = blind          ? "all looks hang"
                            : walker_stuck ? "a pass makes no progress"
-                                          : "looks hang";
-        instance_problem(engine->instance, PROBLEM_STUCK, stuck + (unsigned)walker_stuck + (unsigned)blind,
-                what, hint);
-        if (blind || walker_stuck)
-                give_up_settles(engine, blind);
+                           : stuck        ? "looks hang"
+                                          : "a look at settings hangs";
+        instance_problem(engine->instance, PROBLEM_STUCK,
+                stuck + (unsigned)walker_stuck + (unsigned)blind + (unsigned)probe_stuck, what, hint);
+        give_up_settles(engine, walker_stuck, blind, probe_stuck);
 }
 
 static int
@@ -674,6 +681,12 @@ add_sources(struct engine *engine, struct err *err)
         return r < 0 ? err_set(err, r, "the event loop: %s", strerrordesc_np(-r)) : 0;
 }
 
+static void
+on_probed(void *userdata)
+{
+        pump(userdata);
+}
+
 static int
 add_parts(struct engine *engine, struct err *err)
 {
@@ -685,6 +698,7 @@ add_parts(struct engine *engine, struct err *err)
                 return err_oom(err);
         int r = watch_new(engine->event, &watch_calls, engine, &engine->watch, err);
         r = r ? r : mounts_new(engine->event, &mounts_calls, engine, &engine->mounts, err);
+        r = r ? r : prober_new(engine->event, engine->instance, on_probed, engine, &engine->prober, err);
         if (r)
                 return r;
         if (lookers_new(wake_loop, engine, &engine->lookers) < 0 ||
@@ -723,6 +737,7 @@ engine_start(struct engine *engine, void (*ready)(void *userdata), void *userdat
         if (r < 0)
                 return err_set(err, r, "a thread cannot be started: %s", strerrordesc_np(-r));
         walker_ask(engine->walker, PASS_FOLDERS, false);
+        prober_baselines_changed(engine->prober);
         return 0;
 }
 
@@ -733,6 +748,7 @@ engine_baselines_changed(struct engine *engine)
         judge_coverage(engine->instance->judge, clock_now_ms(), &coverage);
         bool many = coverage.expected - coverage.verified > UNVERIFIED_FOR_FULL;
         walker_ask(engine->walker, engine->instance->settled && !many ? PASS_QUICK : PASS_FULL, true);
+        prober_baselines_changed(engine->prober);
 }
 
 /* The threads use all the rest: where one hangs, nothing can be freed, and the process ends here. */
@@ -765,6 +781,7 @@ engine_free(struct engine *engine)
         sd_event_source_disable_unref(engine->tick_source);
         sd_event_source_disable_unref(engine->again_source);
         sd_event_source_disable_unref(engine->defer_source);
+        prober_free(engine->prober);
         walker_free(engine->walker);
         lookers_free(engine->lookers);
         mounts_free(engine->mounts);

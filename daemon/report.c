@@ -106,6 +106,19 @@ add_side(struct fields *fields, const char *name, const struct announcement *a, 
         add_field(fields, name, text.data);
 }
 
+/* A file's attribute by its name; of a setting what was expected and what is there, in short. */
+static void
+describe_attribute(const struct json *attribute, struct buf *text)
+{
+        const char *name = json_text(attribute, "name"), *expected = json_text(attribute, "expected"),
+                   *actual = json_text(attribute, "actual");
+        if (name && strcmp(name, "value") == 0)
+                buf_printf(text, " %.60s → %.60s", expected ? expected : "(absent)",
+                        actual ? actual : "(absent)");
+        else
+                buf_printf(text, " %s", name ? name : "?");
+}
+
 static void
 describe(const struct announcement *a, struct buf *text)
 {
@@ -113,7 +126,7 @@ describe(const struct announcement *a, struct buf *text)
         if (strcmp(a->kind, "drift") == 0 && change) {
                 buf_printf(text, "%s %s", change, a->item);
                 json_each (json_member(a->detail, "attributes"), i, attribute)
-                        buf_printf(text, " %s", json_text(attribute, "name"));
+                        describe_attribute(attribute, text);
                 if (json_flag(a->detail, "unobserved"))
                         buf_text(text, " (while unobserved)");
                 return;

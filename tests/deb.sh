@@ -71,7 +71,7 @@ expect_in() {
 }
 
 each_package_is_whole() {
-    expect_in driftd usr/sbin/driftd etc/driftd/driftd.conf lib/systemd/system/driftd.service usr/lib/sysusers.d/driftd.conf \
+    expect_in driftd usr/sbin/driftd usr/libexec/driftd/driftd-openssl etc/driftd/driftd.conf lib/systemd/system/driftd.service usr/lib/sysusers.d/driftd.conf \
         usr/lib/tmpfiles.d/driftd.conf usr/lib/systemd/catalog/driftd.catalog usr/share/man/man8/driftd.8.gz \
         usr/share/man/man5/driftd.conf.5.gz usr/share/doc/driftd/README.Debian usr/share/doc/driftd/copyright
     expect_in driftctl usr/bin/driftctl usr/share/man/man1/driftctl.1.gz usr/share/man/man5/driftd-baseline.5.gz \
@@ -105,7 +105,7 @@ nobody_but_root_may_write() {
 # The flags of dpkg-buildflags and those of the Makefile, as they show in the programs.
 the_programs_are_hardened() {
     local program headers
-    for program in driftd/usr/sbin/driftd driftctl/usr/bin/driftctl; do
+    for program in driftd/usr/sbin/driftd driftd/usr/libexec/driftd/driftd-openssl driftctl/usr/bin/driftctl; do
         headers=$(readelf -hld "$scratch/$program")
         grep -Eq 'Type: +DYN' <<<"$headers" || fail "$program is not position independent"
         grep -q GNU_RELRO <<<"$headers" || fail "$program is not linked with relro"
@@ -113,7 +113,7 @@ the_programs_are_hardened() {
         ! grep -A1 GNU_STACK <<<"$headers" | grep -q RWE || fail "$program has an executable stack"
         readelf -W --dyn-syms "$scratch/$program" >"$scratch/symbols"
         grep -q __stack_chk_fail "$scratch/symbols" || fail "$program lacks -fstack-protector"
-        grep -q __memcpy_chk "$scratch/symbols" || fail "$program lacks -D_FORTIFY_SOURCE"
+        grep -Eq ' __[a-z]+_chk@' "$scratch/symbols" || fail "$program lacks -D_FORTIFY_SOURCE"
     done
     ! grep -rlF "$folder" "$scratch/driftd" "$scratch/driftctl" "$scratch"/*-dbgsym || fail 'they hold the path of the build'
     local flag

@@ -9,9 +9,9 @@ set -euo pipefail
 # From the ground up: a module is a file's name, or its beginning up to an underscore (store_open belongs to store).
 # A new module is a word in one of these rows.
 floors=(
-    "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name varlink dpkg"
-    "attribute scope config folder mount snapshot sshsig ssh"
-    "baseline approval trust secret host drift judge scan proposal revision package"
+    "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name varlink dpkg child unroot architecture"
+    "attribute scope config folder mount snapshot sshsig ssh probe setting"
+    "baseline approval trust secret host drift judge scan proposal revision package policy"
     "store"
     "instance document"
     "service audit"
@@ -21,7 +21,8 @@ program_floor=${#floors[@]}
 # header (extended regular expression) | files that may include it
 fences=(
     'sodium\.h|^core/(crypto|secret)\.c$'
-    'openssl/.*|^core/digest\.c$'
+    'openssl/.*|^(core/digest\.c|daemon/helper_openssl.*)$'
+    'openssl/ssl\.h|^daemon/helper_openssl.*$'
     'ini\.h|^core/ini_reader\.c$'
     'jansson\.h|^core/json\.c$'
     'sqlite3\.h|^core/store_db\.h$'

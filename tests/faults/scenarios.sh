@@ -5,7 +5,7 @@
 # everything starts from (but what makes the first baseline) something is changed, something is missing, and something is
 # unexpected, so that there is no moment at which "clean" is right.
 # shellcheck disable=SC2034 # run.sh reads it
-SCENARIOS='init bless rebless apply diff diff_full diff_item show status scan log verify backup ack client client_bless daemon'
+SCENARIOS='init bless rebless apply diff diff_full diff_item show status scan log verify backup ack client client_bless daemon settings settings_bless'
 
 # ---- the programs ----
 
@@ -80,6 +80,7 @@ path = $TREE
 path = $TREE/sub/deep
 mode = growing
 TEXT
+    [[ $1 != settings* ]] || add_settings
     driftctl key generate --name alice -o "$HERE/keys/alice" --no-passphrase >/dev/null || return
     [[ $1 == init ]] || driftctl init --trust "$HERE/keys/alice.pub" --yes >/dev/null || return
     if [[ $1 != init && $1 != bless ]]; then
@@ -94,6 +95,31 @@ TEXT
     mkdir -p "$HERE/pristine/live/tree/sub" && cat "$TREE/sub/deep/e" >"$HERE/e.before"
     tar -C "$TREE" --exclude=./sub/deep -c . | tar -C "$HERE/pristine/live/tree" -x || return
     [[ $1 == init ]] || cp -a "$STATE" "$HERE/trust.conf" "$HERE/pristine" || return
+}
+
+# Settings of a small host of our own, and of the real sshd and OpenSSL by configurations of our own.
+add_settings() {
+    HOST=$HERE/host
+    mkdir -p "$HOST/proc/sys/kernel" "$HOST/proc/sys/net/ipv4/conf/"{all,lo} "$HOST/etc/sysctl.d"
+    echo 1 | tee "$HOST/proc/sys/kernel/kptr_restrict" "$HOST/proc/sys/net/ipv4/conf/"{all,lo}/rp_filter >/dev/null
+    echo 'kernel.kptr_restrict = 1' >"$HOST/etc/sysctl.d/50-here.conf"
+    ssh-keygen -q -t ed25519 -N '' -f "$HOST/key"
+    printf 'HostKey %s\nPermitRootLogin no\nMatch User git\n  PermitTTY no\n' "$HOST/key" >"$HOST/sshd_config"
+    printf 'openssl_conf = init\n[init]\nssl_conf = ssl\n[ssl]\nsystem_default = d\n[d]\nMinProtocol = TLSv1.2\n' >"$HOST/openssl.cnf"
+    cat >>"$HERE/driftd.conf" <<TEXT
+[sysctl]
+root = $HOST/proc/sys
+[sshd]
+config = $HOST/sshd_config
+[openssl]
+config = $HOST/openssl.cnf
+TEXT
+}
+
+weaken_settings() {
+    echo 0 >"$HOST/proc/sys/kernel/kptr_restrict"
+    sed -i 's/PermitRootLogin no/PermitRootLogin yes/' "$HOST/sshd_config"
+    sed -i 's/TLSv1.2/TLSv1.9/' "$HOST/openssl.cnf"
 }
 
 make_drift() {
@@ -217,6 +243,39 @@ run_diff() {
     document_holds
     store_holds
     drift_is_found
+}
+
+# Three settings are weaker, and nothing else is: whatever fails, it is never clean, and complete only with all three.
+prepare_settings() {
+    weaken_settings
+}
+
+SETTINGS=$'openssl:config/accepted changed\nsshd:permitrootlogin changed\nsysctl:kernel/kptr_restrict changed'
+
+settings_are_found() {
+    jq -r '.drifts[] | select(.item | startswith("file:") | not) | "\(.item) \(.change)"' "$1" | sort | grep -Fx "$SETTINGS"
+}
+
+run_settings() {
+    faulty diff --json
+    never_clean diff
+    expect_unless_fired 1
+    if [[ $code -le 2 ]] && jq -e '.coverage.complete' "$HERE/stdout" >/dev/null 2>&1; then
+        [[ $(settings_are_found "$HERE/stdout") == "$SETTINGS" ]] || wrong "false clean: complete, and not all of: $SETTINGS"
+    fi
+    store_holds
+    code=0
+    driftctl diff --json >"$HERE/after" 2>/dev/null || code=$?
+    [[ $code -eq 1 && $(settings_are_found "$HERE/after") == "$SETTINGS" ]] || wrong "diff says $code afterwards: $(head -c 300 "$HERE/after")"
+}
+
+run_settings_bless() {
+    faulty bless --ticket CHG-2 --key "$HERE/keys/alice" --yes
+    expect_unless_fired 0
+    store_holds
+    [[ $code -ne 0 || $(active_id) != "$old_id" ]] || wrong "called done, and the old baseline is active"
+    # What was signed says all that there is to say: a line that could not be made must not be left out.
+    [[ $(active_id) == "$old_id" ]] || driftctl diff >"$HERE/after" 2>&1 || wrong "blessed, and not clean: $(head -c 300 "$HERE/after")"
 }
 
 run_diff_full() {

@@ -61,8 +61,7 @@ check_open(const struct baseline *baseline, const uint8_t *data, size_t size)
         for (size_t i = 0; i < baseline_files(baseline); i++)
                 check_entry(baseline, i, &again);
         for (size_t i = 0; i < n_settings; i++)
-                require(buf_printf(&again, "set %s %s %s\n", settings[i].item, settings[i].op,
-                                settings[i].value) == 0);
+                require(setting_append(&settings[i], &again) == 0);
         for (size_t i = 0; i < n_waivers; i++)
                 require(baseline_waiver_append(&waivers[i], &again) == 0);
         require(again.size == size && memcmp(again.data, data, size) == 0);

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# demo.sh — the whole circle on a live copy of /etc, in a scratch folder of its own: nothing of the host is changed, and all
-# of it is gone at the end, also after Ctrl-C. Everything shown is what the commands really print.
+# demo.sh — the whole circle on a live copy of /etc and on the host's own sysctl, sshd and OpenSSL, in a scratch folder: nothing of
+# the host is changed, and all of it is gone at the end, also after Ctrl-C. Everything shown is what the commands really print.
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 BUILD=$(realpath "${BUILD:-build}")
+packs=$PWD/baselines
 [[ $(id -u) -eq 0 ]] || { echo "demo: needs root, to read all of /etc: sudo make demo" >&2 && exit 1; }
 [[ -x $BUILD/driftd && -x $BUILD/driftctl ]] || { echo "demo: there is no $BUILD/driftd; run: make" >&2 && exit 1; }
 
@@ -82,15 +83,25 @@ cat >driftd.conf <<TEXT
 state_dir   = $scratch/state
 runtime_dir = $scratch/run
 trust       = $scratch/trust.conf
+packs       = $packs
 
 [files etc]
 path     = $scratch/etc
 severity = high
+
+[sysctl]
+enabled  = yes
+
+[sshd]
+config   = $scratch/etc/ssh/sshd_config
+
+[openssl]
+enabled  = yes
 TEXT
 
 cat <<TEXT
-driftd watches a live copy of this host's /etc: $(find etc -type f | wc -l) files in $scratch/etc.
-(The effective settings of sysctl, sshd and OpenSSL are not probed by this version: this is about files.)
+driftd watches a live copy of this host's /etc, $(find etc -type f | wc -l) files in $scratch/etc, and the settings in force:
+the kernel's, OpenSSL's, and those that sshd takes from the copy of its configuration.
 TEXT
 
 say 'An approver makes a key (without a passphrase here, so that nobody has to type), and the host is told to trust it.'
@@ -140,11 +151,17 @@ run 1 driftctl -c driftd.conf diff
 
 say 'And what exactly?'
 run 1 driftctl -c driftd.conf show "$scratch/etc/ssh/sshd_config"
+blessed=("$scratch/etc/ssh/sshd_config")
+if [[ -x /usr/sbin/sshd ]]; then
+    blessed+=(sshd:permitrootlogin)
+    say 'The text is one thing; what sshd makes of it is another.'
+    run 1 driftctl -c driftd.conf show sshd:permitrootlogin
+fi
 
-say 'The cron job is removed and the mode put right. The change of sshd was meant, let us say: alice approves that one item.'
+say 'The cron job is removed and the mode put right. The change of sshd was meant, let us say: alice approves it, and nothing else.'
 run 0 rm etc/cron.d/backdoor
 run 0 chmod 0640 etc/shadow
-run 0 driftctl -c driftd.conf bless "$scratch/etc/ssh/sshd_config" --ticket CHG-2 --key alice.key --yes
+run 0 driftctl -c driftd.conf bless "${blessed[@]}" --ticket CHG-2 --key alice.key --yes
 run 0 driftctl -c driftd.conf diff
 
 say 'What happened is still told: the job that came and went, too.'
@@ -152,7 +169,17 @@ run 0 driftctl -c driftd.conf log --since -1h --kind drift
 run 0 driftctl -c driftd.conf log --since -1h --kind resolved
 run 0 driftctl -c driftd.conf log --since -1h --kind bless
 
-say 'And nobody has rewritten it.'
+say 'As it was approved is one question. Whether that is hardened is another: a policy pack judges this kernel.'
+echo '$ driftctl -c driftd.conf policy check linux-sysctl'
+status=0
+driftctl -c driftd.conf policy check linux-sysctl >policy.txt || status=$?
+head -n 6 policy.txt
+echo ...
+tail -n 3 policy.txt
+[[ $status -eq 0 ]] || echo "[exit $status]"
+[[ $status -le 2 ]] || { echo 'demo: that should have been exit 0, 1 or 2' >&2 && exit 1; }
+
+say 'And nobody has rewritten the history.'
 run 0 driftctl -c driftd.conf verify
 
 say 'That was it. Everything it made is removed.'

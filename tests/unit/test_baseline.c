@@ -96,9 +96,7 @@ rewrite(const struct baseline *baseline, struct buf *ret)
                 ck_assert_int_eq(baseline_file_append(copy, ATTRIBUTES_ALL, &attributes, ret), 0);
         }
         for (size_t i = 0; i < n_settings; i++)
-                ck_assert_int_eq(buf_printf(ret, "set %s %s %s\n", settings[i].item, settings[i].op,
-                                         settings[i].value),
-                        0);
+                ck_assert_int_eq(setting_append(&settings[i], ret), 0);
         for (size_t i = 0; i < n_waivers; i++)
                 ck_assert_int_eq(baseline_waiver_append(&waivers[i], ret), 0);
 }
@@ -189,7 +187,7 @@ START_TEST(settings_and_waivers_are_read)
         ck_assert_uint_eq(baseline_files(baseline), 16);
         ck_assert_uint_eq(n_settings, 3);
         ck_assert_str_eq(settings[1].item, "sshd:permitrootlogin");
-        ck_assert_str_eq(settings[1].op, "in");
+        ck_assert_int_eq(settings[1].op, SETTING_IN);
         ck_assert_str_eq(settings[1].value, "no\\x20prohibit-password");
         ck_assert_uint_eq(n_waivers, 2);
         ck_assert_str_eq(waivers[1].baseline, "host");
@@ -314,6 +312,8 @@ static const struct {
         {"of letters", "set sysctl:net/ipv4/ip_forward eq 0", "set sysctl:net/ipv4/ip_forward e\x1bq 0"},
         {"in lower case", "set sysctl:net/ipv4/ip_forward eq 0", "set sysctl:net/ipv4/ip_forward EQ 0"},
         {"a value is not empty", "ip_forward eq 0\n", "ip_forward eq \n"},
+        {"an operator that there is", "ip_forward eq 0\n", "ip_forward equals 0\n"},
+        {"a value that fits it", "ip_forward eq 0\n", "ip_forward ge none\n"},
         {"a value is one field", "in no\\x20prohibit", "in no prohibit"},
         {"a value is escaped", "in no\\x20prohibit", "in no\x01prohibit"},
         {"a waiver has a baseline's name", "waive cis sysctl", "waive ci/s sysctl"},

@@ -86,6 +86,14 @@ START_TEST(an_overlong_cell_pushes_its_row_and_not_the_column)
         table_print(&table, &printer);
         snprintf(wanted, sizeof wanted, "%s  a\nx  b\n", longer);
         assert_output(&printer, wanted);
+        /* Also where it is the only one of its column. */
+        printer = memory_printer(false);
+        table_done(&table);
+        table_cell(&table, COLOR_PLAIN, "%s", longer);
+        table_cell(&table, COLOR_PLAIN, "a");
+        table_print(&table, &printer);
+        snprintf(wanted, sizeof wanted, "%s  a\n", longer);
+        assert_output(&printer, wanted);
 }
 END_TEST
 

@@ -256,6 +256,8 @@ START_TEST(every_domain_has_its_form)
         check_parsed("sshd:PermitRootLogin", "sshd:permitrootlogin");
         check_parsed("sshd[user=Git]:PermitRootLogin", "sshd[user=Git]:permitrootlogin");
         check_parsed("sshd[addr=::1]:x", "sshd[addr=::1]:x");
+        check_parsed("sshd:authorized_keys/Ann/SHA256:aB/c+D", "sshd:authorized_keys/Ann/SHA256:aB/c+D");
+        check_parsed("sshd[address=10.0.0.0/8]:PermitTTY", "sshd[address=10.0.0.0/8]:permittty");
         check_parsed("openssl:system_default/MinProtocol", "openssl:system_default/MinProtocol");
 }
 END_TEST
@@ -327,6 +329,8 @@ START_TEST(a_pattern_selects_its_domain_only)
         ck_assert(!selects("sshd:permit*", "sshd[user=git]:permitrootlogin"));
         ck_assert(selects("sshd[user=git]:*", "sshd[user=git]:permitrootlogin"));
         ck_assert(!selects("sshd[user=git]:*", "sshd:permitrootlogin"));
+        ck_assert(selects("sshd:authorized_keys/ann/*", "sshd:authorized_keys/ann/SHA256:aB/c+D"));
+        ck_assert(selects("sshd:hostkey/**/bits", "sshd:hostkey/etc/ssh/ssh_host_rsa_key/bits"));
         ck_assert(selects("openssl:system_default", "openssl:system_default/MinProtocol"));
 }
 END_TEST
@@ -337,6 +341,17 @@ START_TEST(one_of_several_patterns_is_enough)
         char *patterns[] = {a, b};
         ck_assert(item_selected("file:/b/c", patterns, 2));
         ck_assert(!item_selected("file:/c", patterns, 2));
+}
+END_TEST
+
+START_TEST(a_keyword_is_selected_in_every_context)
+{
+        static char every[] = "sshd**:permitrootlogin";
+        char *const patterns[] = {every};
+        ck_assert(item_selected("sshd:permitrootlogin", patterns, 1));
+        ck_assert(item_selected("sshd[addr=10.0.0.0/8,user=git]:permitrootlogin", patterns, 1));
+        ck_assert(!item_selected("sshd:permittty", patterns, 1));
+        ck_assert(!item_selected("sysctl:permitrootlogin", patterns, 1));
 }
 END_TEST
 
@@ -365,6 +380,7 @@ main(void)
         tcase_add_test(tc, no_pattern_selects_everything);
         tcase_add_test(tc, a_pattern_selects_its_domain_only);
         tcase_add_test(tc, one_of_several_patterns_is_enough);
+        tcase_add_test(tc, a_keyword_is_selected_in_every_context);
         suite_add_tcase(suite, tc);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);

@@ -223,16 +223,78 @@ START_TEST(our_own_state_is_excluded_in_the_signed_text)
 }
 END_TEST
 
-START_TEST(settings_are_not_proposed_while_nothing_looks_at_them)
+static bool
+has_line(const struct baseline *baseline, const char *line)
 {
-        char *paths[] = {scratch};
-        struct scope scopes[] = {
-                scope_of("here", paths, 1, SCOPE_STATIC), {.domain = SCOPE_SYSCTL, .name = "sysctl"}};
-        struct proposal_request request = request_of(scopes, 2, NULL);
+        size_t size;
+        return strstr(baseline_text(baseline, &size), line) != NULL;
+}
+
+/* A sysctl scope over a tree of our own. */
+static struct scope
+sysctl_scope(char *root[static 1])
+{
+        static char sys[256];
+        put_folder(in("proc"));
+        snprintf(sys, sizeof sys, "%s", put_folder(in("proc/sys")));
+        root[0] = sys;
+        put_folder(in("proc/sys/kernel"));
+        put(in("proc/sys/kernel/kptr_restrict"), "1\n");
+        put(in("proc/sys/kernel/empty"), "\n");
+        put(in("proc/sys/kernel/hostname"), "here\n");
+        put_folder(in("proc/sys/vm"));
+        put(in("proc/sys/vm/two"), "4096\t8192\n");
+        return (struct scope){.domain = SCOPE_SYSCTL, .name = "sysctl", .paths = {root, 1}};
+}
+
+START_TEST(settings_are_taken_as_they_are_read)
+{
+        char *root[1];
+        struct scope scope = sysctl_scope(root);
+        struct proposal_request request = request_of(&scope, 1, NULL);
+        _cleanup_(baseline_freep) struct baseline *baseline = proposed(&request);
+        ck_assert(
+                has_line(baseline, "\nset sysctl:kernel/empty eq \\x00\nset sysctl:kernel/hostname exists -\n"
+                                   "set sysctl:kernel/kptr_restrict eq 1\n"));
+        ck_assert(has_line(baseline, "\nset sysctl:vm/two eq 4096\\x208192\n"));
+        /* Another generation takes one item live, and leaves the rest as expected. */
+        put(in("proc/sys/kernel/kptr_restrict"), "2\n");
+        put(in("proc/sys/vm/two"), "1\n");
+        char *items[] = {(char *)(uintptr_t) "sysctl:kernel/**"};
+        request.parent = baseline;
+        request.generation = 2;
+        request.items = items;
+        request.n_items = 1;
+        _cleanup_(baseline_freep) struct baseline *next = proposed(&request);
+        ck_assert(has_line(next, "set sysctl:kernel/kptr_restrict eq 2\n"));
+        ck_assert(has_line(next, "set sysctl:vm/two eq 4096\\x208192\n"));
+}
+END_TEST
+
+START_TEST(settings_that_cannot_be_read_refuse_the_proposal)
+{
+        char *root[] = {in("nowhere")};
+        struct scope scope = {.domain = SCOPE_SYSCTL, .name = "sysctl", .paths = {root, 1}};
+        struct proposal_request request = request_of(&scope, 1, NULL);
+        struct buf text = {0};
+        struct err err = {0};
+        ck_assert_int_eq(proposal_make(&request, &text, &err), PROPOSAL_REFUSED);
+        ck_assert_ptr_nonnull(strstr(err.text, "sysctl"));
+}
+END_TEST
+
+START_TEST(a_domain_whose_software_is_not_there_has_a_scope_and_no_line)
+{
+        char *config[] = {in("sshd_config")};
+        struct scope scope = {
+                .domain = SCOPE_SSHD, .name = "sshd", .paths = {config, 1}, .command = in("no-sshd")};
+        struct proposal_request request = request_of(&scope, 1, NULL);
         _cleanup_(baseline_freep) struct baseline *baseline = proposed(&request);
         size_t n;
         baseline_scopes(baseline, &n);
         ck_assert_uint_eq(n, 1);
+        baseline_settings(baseline, &n);
+        ck_assert_uint_eq(n, 0);
 }
 END_TEST
 
@@ -577,7 +639,9 @@ main(void)
         tcase_add_test(whole, the_header_says_what_was_asked_for);
         tcase_add_test(whole, the_same_state_gives_the_same_bytes);
         tcase_add_test(whole, our_own_state_is_excluded_in_the_signed_text);
-        tcase_add_test(whole, settings_are_not_proposed_while_nothing_looks_at_them);
+        tcase_add_test(whole, settings_are_taken_as_they_are_read);
+        tcase_add_test(whole, settings_that_cannot_be_read_refuse_the_proposal);
+        tcase_add_test(whole, a_domain_whose_software_is_not_there_has_a_scope_and_no_line);
         tcase_add_test(whole, scopes_come_sorted_whatever_their_order_was);
         tcase_add_test(modes, of_a_present_file_its_type_is_said);
         tcase_add_test(modes, of_a_growing_file_size_and_inode_are_said_too);

@@ -378,34 +378,58 @@ START_TEST(links_are_refused_where_the_kernel_has_no_openat2_too)
 }
 END_TEST
 
-/* What opens below a root may follow links, and is never led out of it. */
+static void
+expect_inside(int root, const char *path)
+{
+        char text[16] = "";
+        _cleanup_fd_ int fd = entry_open_within(root, path, O_RDONLY);
+        ck_assert_msg(fd >= 0, "%s: %s", path, strerror(-fd));
+        ck_assert_int_eq(read(fd, text, sizeof text), 6);
+        ck_assert_str_eq(text, "inside");
+}
+
+static void
+expect_followed_within(int root)
+{
+        static const char *const followed[] = {"real/file", "absolute/file", "upwards/file", "real/link",
+                "chain", "real/../absolute/./file", "../../real//file", "real/deep/../file"};
+        for (size_t i = 0; i < ARRAY_SIZE(followed); i++)
+                expect_inside(root, followed[i]);
+        ck_assert_int_eq(entry_open_within(root, "away/file", O_RDONLY), -ENOENT);
+        ck_assert_int_eq(entry_open_within(root, "dangling", O_RDONLY), -ENOENT);
+        ck_assert_int_eq(entry_open_within(root, "round", O_RDONLY), -ELOOP);
+        ck_assert_int_eq(entry_open_within(root, "real/file/more", O_RDONLY), -ENOTDIR);
+        ck_assert_int_eq(entry_open_within(root, "absolute/none", O_RDONLY), -ENOENT);
+        _cleanup_fd_ int folder = entry_open_within(root, "absolute", O_RDONLY | O_DIRECTORY);
+        ck_assert_int_ge(folder, 0);
+        ck_assert_int_eq(entry_open_within(root, "chain", O_RDONLY | O_DIRECTORY), -ENOTDIR);
+        _cleanup_fd_ int there = entry_open_within(root, "chain", O_PATH);
+        struct stat st;
+        ck_assert_int_eq(fstat(there, &st), 0);
+        ck_assert(S_ISREG(st.st_mode)); /* of what the link leads to, not of it */
+}
+
+/* What opens below a root may follow links, and is never led out of it; with openat2(2) and without. */
 START_TEST(a_link_below_a_root_is_followed_within_it)
 {
         put_folder(at("root"));
         put_folder(at("root/real"));
+        put_folder(at("root/real/deep"));
         put(at("root/real/file"), "inside");
         put_folder(at("outside"));
         put(at("outside/file"), "outside");
         ck_assert_int_eq(symlink("/real", at("root/absolute")), 0);
         ck_assert_int_eq(symlink("../../../real", at("root/upwards")), 0);
         ck_assert_int_eq(symlink(at("outside"), at("root/away")), 0);
+        ck_assert_int_eq(symlink("../upwards/file", at("root/real/link")), 0);
+        ck_assert_int_eq(symlink("absolute/link", at("root/chain")), 0);
+        ck_assert_int_eq(symlink("none", at("root/dangling")), 0);
+        ck_assert_int_eq(symlink("round", at("root/round")), 0);
         _cleanup_fd_ int root = open(at("root"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-        static const char *const followed[] = {"absolute/file", "upwards/file"};
-        for (size_t i = 0; i < ARRAY_SIZE(followed); i++) {
-                char text[16] = "";
-                _cleanup_fd_ int fd = entry_open_within(root, followed[i], O_RDONLY);
-                ck_assert_msg(fd >= 0, "%s: %s", followed[i], strerror(-fd));
-                ck_assert_int_eq(read(fd, text, sizeof text), 6);
-                ck_assert_str_eq(text, "inside");
-        }
-        ck_assert_int_eq(entry_open_within(root, "away/file", O_RDONLY), -ENOENT);
+        expect_followed_within(root);
         if (!without_openat2())
                 skip_test("no filter of system calls here (%m)");
-        _cleanup_fd_ int plain = entry_open_within(root, "real/file", O_RDONLY);
-        ck_assert_int_ge(plain, 0);
-        ck_assert_int_eq(entry_open_within(root, "absolute/file", O_RDONLY), -ELOOP);
-        ck_assert_int_eq(entry_open_within(root, "upwards/file", O_RDONLY), -ELOOP);
-        ck_assert_int_eq(entry_open_within(root, "away/file", O_RDONLY), -ELOOP);
+        expect_followed_within(root);
 }
 END_TEST
 
