@@ -466,21 +466,33 @@ resolve_others(struct judging *judging)
         return r;
 }
 
+static const struct setting_finding *
+finding_of(const struct judging *judging, const char *item)
+{
+        for (size_t i = 0; i < judging->n; i++)
+                if (strcmp(judging->list[i].item, item) == 0)
+                        return &judging->list[i];
+        return NULL;
+}
+
 /*
  * Turning forwarding on or off turns every interface's on or off, and all/accept_redirects the other way
- * (ip-sysctl.rst of the kernel, ip_forward): one deed, and many keys.
+ * (ip-sysctl.rst of the kernel, ip_forward): one deed, and many keys. Only where it looks just so, and by a
+ * snapshot: what a policy finds wrong need not have changed at all.
  */
 static const char *
-followed(const struct judging *judging, const char *item)
+followed(const struct judging *judging, const struct setting_finding *finding)
 {
         static const char forward[] = "sysctl:net/ipv4/ip_forward";
-        static const char *const followers[] = {"sysctl:net/ipv4/conf/*/forwarding",
-                "sysctl:net/ipv4/conf/all/accept_redirects",
-                "sysctl:net/ipv4/conf/*/accept_redirects@effective"};
-        for (size_t i = 0; i < ARRAY_SIZE(followers); i++)
-                if (glob_match(followers[i], item))
-                        return is_found(judging, forward) ? forward : NULL;
-        return NULL;
+        bool same = glob_match("sysctl:net/ipv4/conf/*/forwarding", finding->item);
+        if ((!same && strcmp(finding->item, "sysctl:net/ipv4/conf/all/accept_redirects") != 0) ||
+                judging->scope->named_only || finding->change != CHANGE_CHANGED)
+                return NULL;
+        const struct setting_finding *deed = finding_of(judging, forward);
+        bool known = deed && deed->actual && deed->actual->value && finding->actual && finding->actual->value;
+        if (!known || deed->change != CHANGE_CHANGED)
+                return NULL;
+        return (strcmp(deed->actual->value, finding->actual->value) == 0) == same ? forward : NULL;
 }
 
 static int
@@ -490,7 +502,7 @@ settle_findings(struct judging *judging)
         int r = resolve_others(judging);
         for (size_t i = 0; i < judging->n && r >= 0; i++) {
                 struct describing describing = {.finding = &judging->list[i]};
-                describing.follows = followed(judging, judging->list[i].item);
+                describing.follows = followed(judging, &judging->list[i]);
                 struct drift_look look = look_of_finding(judging, &describing);
                 r = drift_update(judging->judge, &look);
         }

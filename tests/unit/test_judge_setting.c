@@ -321,6 +321,11 @@ START_TEST(what_one_deed_did_is_put_down_to_it)
         LOOK(IS("sysctl:net/ipv4/conf/lo/forwarding", "1"), IS("sysctl:net/ipv4/ip_forward", "0"),
                 IS("sysctl:z", "1"));
         ck_assert(judge_find(judge, "host", "sysctl:net/ipv4/conf/lo/forwarding", check_cause, none, &r));
+        /* What a policy finds wrong need not have changed. */
+        active(2, OPEN_SCOPE
+                "set sysctl:net/ipv4/conf/*/forwarding eq 0\nset sysctl:net/ipv4/ip_forward eq 0\n");
+        LOOK(IS("sysctl:net/ipv4/conf/lo/forwarding", "1"), IS("sysctl:net/ipv4/ip_forward", "1"));
+        ck_assert(judge_find(judge, "host", "sysctl:net/ipv4/conf/lo/forwarding", check_cause, none, &r));
 }
 END_TEST
 
