@@ -31,6 +31,7 @@ struct target {
         struct scope scope;
         const struct probe *probe;
         int64_t whole_due_ms, named_due_ms; /* monotonic */
+        int64_t looked_ms;                  /* monotonic: when the newest whole look was asked for */
         uint64_t asked, answered;           /* tickets of whole looks */
         struct edit_watch *watches;
         size_t n_watches;
@@ -174,6 +175,27 @@ watch_edits_of(struct prober *prober, struct target *target, const char *path)
         }
 }
 
+static bool
+same_watches(const struct target *a, const struct target *b)
+{
+        for (size_t i = 0; i < a->n_watches && i < b->n_watches; i++) {
+                const char *left = a->watches[i].name, *right = b->watches[i].name;
+                if (a->watches[i].wd != b->watches[i].wd || strcmp(left ? left : "", right ? right : "") != 0)
+                        return false;
+        }
+        return a->n_watches == b->n_watches;
+}
+
+/* Soon: what follows at once is seen by the same look, and a storm costs no more than a look a second. */
+static void
+make_due(struct target *target)
+{
+        int64_t soon_ms = clock_monotonic_ms() + PROBE_SOON_MS, again_ms = target->looked_ms + PROBE_AGAIN_MS;
+        int64_t due_ms = soon_ms > again_ms ? soon_ms : again_ms;
+        if (target->whole_due_ms > due_ms)
+                target->whole_due_ms = due_ms;
+}
+
 static void
 watch_edits(struct prober *prober, struct target *target, const struct text_list *paths)
 {
@@ -183,13 +205,15 @@ watch_edits(struct prober *prober, struct target *target, const struct text_list
         target->n_watches = 0;
         for (size_t i = 0; i < paths->count; i++)
                 watch_edits_of(prober, target, paths->items[i]);
+        /* What was edited after it was read and before it was watched is seen by another look. */
+        if (!same_watches(target, &old))
+                make_due(target);
         forget_edits(prober, &old);
 }
 
 static void
 note_edit(struct prober *prober, const struct inotify_event *event)
 {
-        int64_t due_ms = clock_monotonic_ms() + PROBE_SOON_MS;
         bool all = event->mask & IN_Q_OVERFLOW;
         for (size_t i = 0; i < prober->n_targets; i++) {
                 struct target *target = &prober->targets[i];
@@ -199,8 +223,8 @@ note_edit(struct prober *prober, const struct inotify_event *event)
                         concerned = watch->wd == event->wd &&
                                     (!watch->name || (event->len && strcmp(watch->name, event->name) == 0));
                 }
-                if (concerned && target->whole_due_ms > due_ms)
-                        target->whole_due_ms = due_ms;
+                if (concerned)
+                        make_due(target);
         }
 }
 
@@ -272,6 +296,7 @@ prober_baselines_changed(struct prober *prober)
                 targets[i].asked = ticket;
                 targets[i].answered = old ? old->answered : 0;
                 targets[i].looked = old && old->looked;
+                targets[i].looked_ms = old ? old->looked_ms : 0;
                 if (old) {
                         targets[i].watches = old->watches;
                         targets[i].n_watches = old->n_watches;
@@ -352,8 +377,10 @@ static void
 set_due(struct target *target, bool named, int64_t now_ms)
 {
         target->named_due_ms = now_ms + (int64_t)target->probe->named_interval_s * 1000;
-        if (!named)
-                target->whole_due_ms = now_ms + (int64_t)target->probe->interval_s * 1000;
+        if (named)
+                return;
+        target->looked_ms = now_ms;
+        target->whole_due_ms = now_ms + (int64_t)target->probe->interval_s * 1000;
 }
 
 static void

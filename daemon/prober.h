@@ -11,6 +11,7 @@
 #include "core/instance.h"
 
 #define PROBE_SOON_MS 100u   /* after an edit: those that follow at once are seen by the same look */
+#define PROBE_AGAIN_MS 1000  /* between looks for the sake of edits: a storm of them costs no more */
 #define PROBE_RETRY_MS 5000  /* after a look for which there was no memory */
 #define PROBE_STUCK_MS 30000 /* a look past its own deadline by so much hangs in a file system */
 
