@@ -189,7 +189,8 @@ test_no_descriptor_left() {
     before=$(cpu_ticks)
     wait "$attacker" || true
     local used=$(($(cpu_ticks) - before))
-    [[ $used -lt $(($(getconf CLK_TCK) * 3 / 10)) ]] || fail "it used $used ticks in 3 s with nothing that it could do"
+    # Spinning takes all of 3 s; a few tries a second take next to nothing, even slowed down by a sanitizer.
+    [[ $used -lt $(getconf CLK_TCK) ]] || fail "it used $used ticks in 3 s with nothing that it could do"
     kill -0 "$DAEMON" || fail "the daemon ended by itself"
     prlimit --pid "$DAEMON" --nofile=4096:
     expect_exit 0 driftctl status
