@@ -448,7 +448,9 @@ judge_answer(struct prober *prober, struct target *target)
         int r = judge_observe_settings(prober->instance->judge, &look);
         if (r == 0 && !question->named) {
                 target->looked = target->looked || whole;
-                watch_edits(prober, target, &question->reading.watched);
+                if (whole || question->reading.watched
+                                     .count) /* a look that failed early names none: the old ones stay */
+                        watch_edits(prober, target, &question->reading.watched);
         }
         return r;
 }
