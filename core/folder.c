@@ -88,10 +88,12 @@ entry_open(int folder_fd, const char *name, int flags)
 /*
  * A path below a root, its links followed by ourselves. What is behind is kept as a path without links, so
  * that ".." takes back its last component, and is opened anew at each step, by which a component that is
- * swapped for a link meanwhile is refused.
+ * swapped for a link meanwhile is refused. What is ahead ends where its room ends, so that a link's target
+ * is written before it.
  */
 struct way {
-        char behind[PATH_MAX], ahead[PATH_MAX];
+        char behind[PATH_MAX], room[PATH_MAX];
+        char *ahead;
         unsigned links;
 };
 
@@ -121,7 +123,7 @@ way_step(struct way *way)
                 memcpy(way->behind + behind, way->ahead, size);
                 way->behind[behind + size] = '\0';
         }
-        memmove(way->ahead, way->ahead + next, strlen(way->ahead + next) + 1);
+        way->ahead += next;
         return 0;
 }
 
@@ -138,14 +140,14 @@ way_follow(struct way *way, int root_fd)
         ssize_t got = readlinkat(fd, "", target, sizeof target);
         if (got < 0)
                 return errno == EINVAL || errno == ENOENT ? 0 : -errno; /* it is no link */
-        size_t size = (size_t)got, ahead = strlen(way->ahead);
+        size_t size = (size_t)got;
         if (++way->links > LINKS_MAX)
                 return -ELOOP;
-        if (!size || size + 1 + ahead >= sizeof way->ahead)
+        if (!size || size + 1 > (size_t)(way->ahead - way->room))
                 return size ? -ENAMETOOLONG : -ENOENT;
-        memmove(way->ahead + size + 1, way->ahead, ahead + 1);
+        *--way->ahead = '/';
+        way->ahead -= size;
         memcpy(way->ahead, target, size);
-        way->ahead[size] = '/';
         if (*target == '/')
                 *way->behind = '\0';
         else
@@ -158,8 +160,9 @@ open_within_by_steps(int root_fd, const char *path, int flags)
 {
         struct way way = {.links = 0};
         size_t size = strlen(path);
-        if (size >= sizeof way.ahead)
+        if (size >= sizeof way.room)
                 return -ENAMETOOLONG;
+        way.ahead = way.room + sizeof way.room - size - 1;
         memcpy(way.ahead, path, size + 1);
         while (*way.ahead) {
                 int r = way_step(&way);
