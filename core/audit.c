@@ -104,6 +104,8 @@ run(struct instance *instance, const struct audit_request *request, struct json 
         }
         r = judge_set(instance->judge, list, 1, false, err);
         r = r ? r : judge_trust(instance, request, err);
+        if (r == 0 && !request->root[0])
+                r = instance_look_at_view(instance, err);
         r = r ? r : look(instance, request, err);
         if (r)
                 return r;

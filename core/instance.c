@@ -37,12 +37,14 @@ static const struct {
         [PROBLEM_DRIFT_LIMIT] = {"drift_limit", true},
         [PROBLEM_NOT_PROBED] = {"not_probed", true},
         [PROBLEM_NOT_COVERED] = {"not_covered", true},
+        [PROBLEM_HIDDEN] = {"hidden", true},
         [PROBLEM_REBUILT] = {"rebuilt", true},
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
         [PROBLEM_PATH_MISSING] = {"path_missing", false},
         [PROBLEM_FIRST_USE] = {"first_use", false},
+        [PROBLEM_OWN_VIEW] = {"own_view", false},
 };
 
 const char *
@@ -779,6 +781,7 @@ instance_reload(struct instance *instance, const struct config *config, struct e
         instance->config = config;
         int r = renew_trust(instance, err);
         instance->scope_differs = instance_scopes_differ(instance);
+        r = r ? r : instance_look_at_view(instance, err);
         return r ? r : instance_flush(instance, err);
 }
 

@@ -36,6 +36,7 @@ enum problem_kind {
         PROBLEM_DRIFT_LIMIT,   /* more open drifts than are kept */
         PROBLEM_NOT_PROBED,    /* settings expected of which nothing is known now */
         PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
+        PROBLEM_HIDDEN,        /* another file system than on the host lies where a scope looks */
         PROBLEM_REBUILT,       /* the store was damaged and made anew: until a signed apply confirms what is
                                   judged by */
         PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
@@ -44,6 +45,7 @@ enum problem_kind {
         PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
         PROBLEM_PATH_MISSING,  /* a path of a scope is not there: its expectations, if any, are missing */
         PROBLEM_FIRST_USE,     /* the trust file was taken on first use */
+        PROBLEM_OWN_VIEW,      /* namespaces and mounts that are not the host's */
         PROBLEM_COUNT,
 };
 
@@ -158,6 +160,10 @@ int instance_uncaused(
         struct instance *instance, int64_t since_ms, size_t max, struct package_drift **ret, size_t *ret_n);
 /* Gives the causes that the list holds to the drifts that are still what they were; queues their rows. */
 void instance_caused(struct instance *instance, const struct package_drift *list, size_t n);
+
+/* Compares this process's view with the host's, and sets PROBLEM_OWN_VIEW and PROBLEM_HIDDEN. -ENOMEM: both
+ * stay as they were. Done whenever baselines are loaded; by the daemon also when mounts change. */
+int instance_look_at_view(struct instance *instance, struct err *err);
 
 void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where,
         const char *hint);

@@ -504,6 +504,7 @@ load_baselines(struct instance *instance, struct err *err)
                 return err_oom(err);
         r = check_marks(instance, &loading, &marks, readable, err);
         r = r ? r : load_all(instance, &loading, &marks, err);
+        r = r ? r : instance_look_at_view(instance, err);
         if (r == 0)
                 instance->scope_differs = instance_scopes_differ(instance);
         return r;

@@ -86,10 +86,10 @@ is_octal(const char *text)
 
 /* The kernel's escapes undone; to be freed. */
 static char *
-point_new(const char *field, size_t size)
+path_new(const char *field, size_t size)
 {
-        char *point = malloc(size + 1), *to = point;
-        if (!point)
+        char *path = malloc(size + 1), *to = path;
+        if (!path)
                 return NULL;
         for (const char *from = field; from < field + size;) {
                 bool escaped = *from == '\\' && field + size - from >= 4 && is_octal(from + 1);
@@ -98,7 +98,7 @@ point_new(const char *field, size_t size)
                 from += escaped ? 4 : 1;
         }
         *to = '\0';
-        return point;
+        return path;
 }
 
 /* The field of this number, counted from 0; NULL if the line has not so many. */
@@ -129,18 +129,21 @@ field_number(const char *field, uint64_t *ret)
 static int
 mount_parse(char *line, struct mount *ret)
 {
-        const char *point = line_field(line, 4), *separator = strstr(line, " - ");
+        const char *root = line_field(line, 3), *point = line_field(line, 4);
+        const char *separator = strstr(line, " - ");
         if (!point || !separator || !field_number(line, &ret->id) ||
                 !field_number(line_field(line, 1), &ret->parent_id))
                 return -EBADMSG;
         const char *type = separator + 3;
         size_t type_size = strcspn(type, " ");
         char *copy = strndup(type, type_size);
-        ret->point = point_new(point, strcspn(point, " "));
+        ret->point = path_new(point, strcspn(point, " "));
+        ret->root = path_new(root, strcspn(root, " "));
+        ret->device = line_field(line, 2);
         ret->foreign = copy && is_foreign(copy);
         ret->type = type;
         ret->line = line;
-        bool whole = copy && ret->point;
+        bool whole = copy && ret->point && ret->root;
         free(copy);
         return whole ? 0 : -ENOMEM;
 }
@@ -205,8 +208,10 @@ mount_table_now(struct mount_table *ret)
 void
 mount_table_done(struct mount_table *table)
 {
-        for (size_t i = 0; i < table->count; i++)
+        for (size_t i = 0; i < table->count; i++) {
                 free(table->mounts[i].point);
+                free(table->mounts[i].root);
+        }
         free(table->mounts);
         free(table->text);
         *table = (struct mount_table){0};

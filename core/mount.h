@@ -14,7 +14,8 @@
 
 struct mount {
         uint64_t id, parent_id; /* as statx(2) gives it in stx_mnt_id */
-        char *point;            /* raw bytes */
+        char *point, *root;     /* raw bytes; root: the folder of the file system that is mounted there */
+        const char *device;     /* MAJOR:MINOR, up to a blank */
         const char *type;
         const char *line; /* as read, without the LF */
         bool foreign; /* of the network, of FUSE, or the kernel's own: may never answer, or holds no files */
@@ -23,7 +24,7 @@ struct mount {
 struct mount_table {
         struct mount *mounts;
         size_t count;
-        char *text; /* owns what the mounts point to, but `point` */
+        char *text; /* owns what the mounts point to, but `point` and `root` */
 };
 
 /* From a descriptor of mountinfo, read from its start. 0 or -errno. */

@@ -7,6 +7,10 @@
  * for it starts at the folders and keys that they name. What is there and cannot be read is a setting without
  * a value; a folder that cannot be read hides how many keys it holds, so then nothing is said of the domain.
  *
+ * In another namespace than the host's (pid 1's) some keys read as that namespace has them: those of the real
+ * /proc/sys are not opened then, and are without a value. Interfaces are keys too, so another network
+ * namespace leaves open which there are.
+ *
  * In three steps: leaves are read (collect), then sorted, and with the configuration made into settings
  * (assemble), and those that are worked out from several keys are added (which may read a few more leaves).
  */
@@ -24,6 +28,7 @@
 #include "core/escape.h"
 #include "core/folder.h"
 #include "core/item.h"
+#include "core/own_view.h"
 #include "core/probe_internal.h"
 #include "core/probe_sysctl.h"
 #include "core/quote.h"
@@ -53,10 +58,11 @@ struct look {
         int root;
         dev_t device;
         int64_t deadline_ms;
-        bool all;       /* no item was named */
-        bool forced;    /* what is met is read, whoever asked */
-        struct buf key; /* of where the walk is */
-        char *bytes;    /* PROBE_VALUE_MAX + 1 */
+        const struct own_namespaces *namespaces; /* NULL: whatever is read counts */
+        bool all;                                /* no item was named */
+        bool forced;                             /* what is met is read, whoever asked */
+        struct buf key;                          /* of where the walk is */
+        char *bytes;                             /* PROBE_VALUE_MAX + 1 */
         struct leaf *leaves;
         size_t count;
         size_t sorted;   /* of them, those that are in order: the first ones */
@@ -167,6 +173,14 @@ add_unreadable(struct look *look, bool writable, int error, const char *what)
         return add_leaf(look, &leaf);
 }
 
+/* A namespace has a value of its own. */
+static int
+add_hidden(struct look *look, bool writable, const char *why)
+{
+        struct leaf leaf = {.writable = writable, .reason = strdup(why)};
+        return add_leaf(look, &leaf);
+}
+
 static int
 add_value(struct look *look, bool writable, size_t size)
 {
@@ -215,6 +229,9 @@ static int
 read_key(struct look *look, int folder, const char *name, mode_t mode)
 {
         bool writable = mode & 0200;
+        const char *hidden = look->namespaces ? own_namespaces_hide(look->namespaces, look->key.data) : NULL;
+        if (hidden)
+                return add_hidden(look, writable, hidden);
         _cleanup_fd_ int fd = entry_open(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 && errno_is_gone(-fd))
                 return 0; /* an interface went away */
@@ -486,6 +503,32 @@ collect_named(struct look *look)
                 r = *starts.items[i] ? reach(look, starts.items[i], visit_here) : walk_from_root(look);
         }
         return r;
+}
+
+/* Whether keys below a folder are asked for. */
+static int
+asks_below(const struct look *look, const char *folder)
+{
+        _cleanup_(text_list_done) struct text_list starts = {0};
+        int r = look->all ? 0 : list_starts(look->request, &starts);
+        bool asks = look->all;
+        for (size_t i = 0; i < starts.count && r == 0 && !asks; i++)
+                asks = is_below(starts.items[i], folder) || is_below(folder, starts.items[i]);
+        return r < 0 ? r : asks;
+}
+
+/* In another network namespace there are other interfaces, and keys that only the first one has are not
+ * there. */
+static int
+note_other_network(struct look *look)
+{
+        if (!look->namespaces || !look->namespaces->other[OWN_NET])
+                return 0;
+        int r = asks_below(look, "net");
+        if (r <= 0)
+                return r;
+        look->reading->incomplete = strdup(own_namespaces_hide(look->namespaces, "net/"));
+        return look->reading->incomplete ? 0 : -ENOMEM;
 }
 
 static int
@@ -873,8 +916,29 @@ check_not_empty(struct look *look)
         return root_failed(look, "it is empty");
 }
 
+/* A copy in a folder, or an image's, is what it is in every namespace. */
+static int
+look_for_namespaces(struct look *look, const struct own_namespaces *namespaces)
+{
+        struct statfs fs;
+        if (fstatfs(look->root, &fs) < 0)
+                return root_failed(look, strerror(errno));
+        if (fs.f_type == PROC_SUPER_MAGIC)
+                look->namespaces = namespaces;
+        return note_other_network(look);
+}
+
 int
 probe_sysctl(const struct probe_request *request, struct probe_reading *ret, struct err *err)
+{
+        struct own_namespaces namespaces;
+        own_namespaces_read(OWN_VIEW_SELF, OWN_VIEW_HOST, &namespaces);
+        return probe_sysctl_from(request, &namespaces, ret, err);
+}
+
+int
+probe_sysctl_from(const struct probe_request *request, const struct own_namespaces *namespaces,
+        struct probe_reading *ret, struct err *err)
 {
         unsigned timeout_ms = request->timeout_ms ? request->timeout_ms : PROBE_TIMEOUT_MS;
         _cleanup_(look_done) struct look look = {.request = request,
@@ -888,6 +952,8 @@ probe_sysctl(const struct probe_request *request, struct probe_reading *ret, str
         int r = look.bytes && buf_reserve(&look.key, 64) == 0 ? open_root(&look) : -ENOMEM;
         if (r == 0)
                 r = check_not_empty(&look);
+        if (r == 0)
+                r = look_for_namespaces(&look, namespaces);
         if (r == 0)
                 r = read_configuration(&look);
         if (r == 0)

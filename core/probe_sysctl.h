@@ -11,7 +11,13 @@
 
 #include <stdint.h>
 
+#include "core/own_view.h"
 #include "core/probe.h"
+
+/* probe_sysctl, seen from these namespaces. For tests, which look at a namespace of their own (NULL: as if it
+ * were the host's). */
+int probe_sysctl_from(const struct probe_request *request, const struct own_namespaces *namespaces,
+        struct probe_reading *ret, struct err *err);
 
 /* ---- what is known of keys ---- */
 

@@ -70,6 +70,7 @@ struct engine {
         uint64_t overflow_pass; /* the pass that mends it: one that began after it */
         bool links_changed;     /* a file of several names changed: inotify tells of one name only */
         bool pass_failed;       /* and is to be tried again */
+        bool view_is_due;       /* mounts changed, or a pass is done: is it still the host's view? */
         bool gap_before;        /* there was a time without us before this start */
         void (*ready)(void *userdata);
         void *ready_userdata;
@@ -274,6 +275,7 @@ report_pass(struct engine *engine, const struct pass *pass)
                         "a pass failed; another is tried soon");
         }
         engine->last_quick_ms = clock_monotonic_ms();
+        engine->view_is_due = true; /* the host may have mounted what does not reach us */
         /* From now on what a pass finds happened under our eyes, or nearly. */
         engine->gap_before = engine->gap_before && dirty_count(engine->dirty) > 0;
 }
@@ -426,6 +428,14 @@ arm_again(struct engine *engine)
         sd_event_source_set_enabled(engine->again_source, SD_EVENT_ONESHOT);
 }
 
+/* Without memory it stays due. */
+static void
+look_at_view(struct engine *engine)
+{
+        if (engine->view_is_due)
+                engine->view_is_due = instance_look_at_view(engine->instance, NULL) < 0;
+}
+
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */
 static void
 pump(struct engine *engine)
@@ -433,6 +443,7 @@ pump(struct engine *engine)
         judge_answers(engine);
         report_watches(engine);
         take_hints(engine);
+        look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
         arm_again(engine);
@@ -534,6 +545,8 @@ on_mount(void *userdata, const char *path, const char *change)
         struct judge *judge = engine->instance->judge;
         struct snapshot_wish wish = {0};
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
+        engine->view_is_due = true;
+        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
         if (!escaped) {
                 mark_overflow(engine, "no memory for a mount");
                 return;
@@ -544,7 +557,6 @@ on_mount(void *userdata, const char *path, const char *change)
                 engine->instance, "mount", NULL, json_make("{s:s, s:s}", "change", change, "where", escaped));
         watch_forget(engine->watch, path);
         on_subtree(engine, path);
-        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
 }
 
 static void

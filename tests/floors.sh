@@ -10,7 +10,7 @@ set -euo pipefail
 # A new module is a word in one of these rows.
 floors=(
     "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name varlink dpkg child unroot architecture"
-    "attribute scope config folder mount snapshot sshsig ssh probe setting"
+    "attribute scope config folder mount own_view snapshot sshsig ssh probe setting"
     "baseline approval trust secret host drift judge scan proposal revision package policy"
     "store"
     "instance document"

@@ -23,7 +23,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (mount && (mount < table.mounts || mount >= table.mounts + table.count))
                 abort();
         for (size_t i = 0; i < table.count; i++)
-                if (!mount_by_id(&table, table.mounts[i].id) || !table.mounts[i].point)
+                if (!mount_by_id(&table, table.mounts[i].id) || !table.mounts[i].point ||
+                        !table.mounts[i].root || !table.mounts[i].device)
                         abort();
         mount_table_done(&table);
         return 0;
