@@ -3,10 +3,14 @@
  * scratch trees; and on this host, where nothing is changed outside of a network namespace of the test's own.
  */
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "core/clock.h"
 #include "core/digest.h"
+#include "core/own_view.h"
 #include "core/probe_sysctl.h"
 #include "tests/unit/sysctl_help.h"
 
@@ -749,6 +753,160 @@ START_TEST(root_and_nobody_see_this_host)
 }
 END_TEST
 
+static int
+by_item(const void *a, const void *b)
+{
+        return strcmp(((const struct probe_setting *)a)->item, ((const struct probe_setting *)b)->item);
+}
+
+/* The namespace of the test's own as if it were the host's: pid 1 is put aside. */
+static int
+look_in_namespace(void)
+{
+        struct scope scope = {.domain = SCOPE_SYSCTL};
+        struct probe_request request = {.scope = &scope, .timeout_ms = 60000};
+        probe_reading_done(&reading);
+        int r = probe_sysctl_from(&request, NULL, &reading, &look_err);
+        if (reading.count)
+                qsort(reading.list, reading.count, sizeof *reading.list, by_item);
+        return r;
+}
+
+/* For a process that stays until its parent ends. */
+static pid_t
+start_pid_1(void)
+{
+        pid_t pid = fork();
+        if (pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+                for (;;)
+                        pause();
+        }
+        return pid;
+}
+
+/*
+ * Runs a function in namespaces of its own, beside a pid 1 that stays in the ones of before, and with a /proc
+ * that shows both: so that it is known who is the host, and that one may look at it. What fails there fails
+ * here.
+ */
+static void
+away_from_pid_1(int flags, void (*function)(void))
+{
+        fflush(NULL);
+        pid_t outer = fork(); /* whose children are all in the new PID namespace */
+        if (outer == 0) {
+                if (unshare(CLONE_NEWPID | CLONE_NEWNS) < 0 ||
+                        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                        _exit(77);
+                pid_t init = start_pid_1(), pid = init < 0 ? -1 : fork();
+                if (pid == 0) {
+                        expect(mount("proc", "/proc", "proc", 0, NULL) == 0);
+                        expect(unshare(flags) == 0);
+                        function();
+                        _exit(0);
+                }
+                int status;
+                _exit(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0 ? 0 : 1);
+        }
+        int status;
+        ck_assert_int_eq(waitpid(outer, &status, 0), outer);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                skip_test("namespaces need root");
+        ck_assert_msg(status == 0, "it ended with status %#x", (unsigned)status);
+}
+
+static size_t
+check_all_hidden(const char *prefix, const char *why)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < reading.count; i++) {
+                const struct probe_setting *found = &reading.list[i];
+                if (strncmp(found->item, prefix, strlen(prefix)) != 0 ||
+                        strstr(found->item, "@after_restart") || strstr(found->item, "@procps"))
+                        continue;
+                ck_assert_msg(!found->value, "%s is %s", found->item, found->value);
+                ck_assert_msg(found->reason && strstr(found->reason, why), "%s: %s", found->item,
+                        found->reason ? found->reason : "(no reason)");
+                ck_assert_int_eq(found->error, 0);
+                n++;
+        }
+        return n;
+}
+
+static void
+look_here_without_leave(void)
+{
+        expect(look_here() == 0);
+        expect(strcmp(value_of("net/ipv4/ip_forward"), "(unknown)") != 0);
+        expect(!reading.incomplete);
+}
+
+static void
+look_from_another_network(void)
+{
+        char net[] = "sysctl:net/ipv4/ip_forward", vm[] = "sysctl:vm/swappiness", *named_net[] = {net},
+             *named_vm[] = {vm};
+        ck_assert_int_eq(look_here(), 0);
+        ck_assert_uint_gt(
+                check_all_hidden("sysctl:net/", "another network namespace than the host (pid 1)"), 50);
+        ck_assert_str_eq(value_of("net/ipv4/conf/lo/rp_filter@effective"), "(unknown)");
+        ck_assert_ptr_nonnull(reading.incomplete); /* the host's interfaces are not there */
+        ck_assert_ptr_nonnull(strstr(reading.incomplete, "another network namespace"));
+        ck_assert_str_ne(value_of("vm/swappiness"), "(unknown)");
+        ck_assert_str_ne(value_of("kernel/shmmax"), "(unknown)");
+        ck_assert_str_ne(value_of("kernel/hostname"), "(unknown)");
+        ck_assert_int_eq(look_with("/proc/sys", named_net, 1, 60000, NULL), 0);
+        ck_assert_str_eq(value_of("net/ipv4/ip_forward"), "(unknown)");
+        ck_assert_ptr_nonnull(reading.incomplete);
+        ck_assert_int_eq(look_with("/proc/sys", named_vm, 1, 60000, NULL), 0);
+        ck_assert_ptr_null(reading.incomplete);
+        as_nobody(look_here_without_leave);
+}
+
+START_TEST(no_value_of_another_network_namespace_is_taken_for_the_hosts)
+{
+        away_from_pid_1(CLONE_NEWNET, look_from_another_network);
+}
+END_TEST
+
+static void
+look_from_other_ipc_and_uts(void)
+{
+        ck_assert_int_eq(look_here(), 0);
+        ck_assert_uint_ge(check_all_hidden("sysctl:kernel/shm", "another IPC namespace"), 3);
+        ck_assert_uint_ge(check_all_hidden("sysctl:kernel/msgm", "another IPC namespace"), 3);
+        ck_assert_uint_ge(check_all_hidden("sysctl:kernel/sem", "another IPC namespace"), 1);
+        ck_assert_uint_eq(check_all_hidden("sysctl:kernel/hostname", "another UTS namespace"), 1);
+        ck_assert_uint_eq(check_all_hidden("sysctl:kernel/domainname", "another UTS namespace"), 1);
+        if (access("/proc/sys/fs/mqueue", F_OK) == 0)
+                ck_assert_uint_ge(check_all_hidden("sysctl:fs/mqueue/", "another IPC namespace"), 1);
+        ck_assert_str_ne(value_of("net/ipv4/ip_forward"), "(unknown)");
+        ck_assert_str_ne(value_of("kernel/pid_max"), "(unknown)");
+        ck_assert_ptr_null(reading.incomplete);
+}
+
+START_TEST(what_other_namespaces_alter_is_unknown)
+{
+        away_from_pid_1(CLONE_NEWIPC | CLONE_NEWUTS, look_from_other_ipc_and_uts);
+}
+END_TEST
+
+static void
+look_at_a_copy(void)
+{
+        put_key("net/ipv4/ip_forward", "1\n");
+        look();
+        ck_assert_str_eq(value_of("net/ipv4/ip_forward"), "1");
+        ck_assert_ptr_null(reading.incomplete);
+}
+
+START_TEST(a_copy_is_the_same_in_every_namespace)
+{
+        away_from_pid_1(CLONE_NEWNET, look_at_a_copy);
+}
+END_TEST
+
 static char *
 first_difference(const struct probe_reading *a, const struct probe_reading *b)
 {
@@ -765,11 +923,11 @@ START_TEST(a_host_that_nobody_touches_stays_the_same)
         /* Interfaces of the host may come and go: those of a namespace of our own do not. */
         if (unshare(CLONE_NEWNET) < 0)
                 skip_test("a network namespace needs root: %s", strerror(errno));
-        ck_assert_int_eq(look_here(), 0);
+        ck_assert_int_eq(look_in_namespace(), 0);
         struct probe_reading first = reading;
         for (unsigned i = 0; i < 100; i++) {
                 reading = (struct probe_reading){0};
-                ck_assert_int_eq(look_here(), 0);
+                ck_assert_int_eq(look_in_namespace(), 0);
                 char *difference = first_difference(&first, &reading);
                 ck_assert_msg(!difference, "look %u: %s", i, difference);
                 probe_reading_done(&reading);
@@ -796,20 +954,20 @@ START_TEST(a_change_of_the_running_kernel_is_seen)
         if (!write_here("net/ipv4/conf/all/accept_redirects", "0") ||
                 !write_here("net/ipv4/conf/lo/accept_redirects", "0"))
                 skip_test("/proc/sys/net cannot be written here: %s", strerror(errno));
-        ck_assert_int_eq(look_here(), 0);
+        ck_assert_int_eq(look_in_namespace(), 0);
         ck_assert_str_eq(value_of("net/ipv4/conf/lo/accept_redirects@effective"), "0");
         ck_assert(write_here("net/ipv4/conf/lo/accept_redirects", "1"));
-        ck_assert_int_eq(look_here(), 0);
+        ck_assert_int_eq(look_in_namespace(), 0);
         ck_assert_str_eq(value_of("net/ipv4/conf/lo/accept_redirects"), "1");
         ck_assert_str_eq(value_of("net/ipv4/conf/all/accept_redirects"), "0");
         ck_assert_str_eq(value_of("net/ipv4/conf/lo/accept_redirects@effective"), "1");
         /* One cause: forwarding on everywhere, and with it the other rule. */
         ck_assert(write_here("net/ipv4/ip_forward", "1"));
-        ck_assert_int_eq(look_here(), 0);
+        ck_assert_int_eq(look_in_namespace(), 0);
         ck_assert_str_eq(value_of("net/ipv4/conf/lo/forwarding"), "1");
         ck_assert_str_eq(value_of("net/ipv4/conf/lo/accept_redirects@effective"), "0");
         if (write_here("net/ipv6/conf/lo/stable_secret", "2001:db8::1")) {
-                ck_assert_int_eq(look_here(), 0);
+                ck_assert_int_eq(look_in_namespace(), 0);
                 ck_assert_int_eq(strncmp(value_of("net/ipv6/conf/lo/stable_secret"), "sha256:", 7), 0);
         }
 }
@@ -852,6 +1010,9 @@ main(void)
         tcase_add_test(all, a_tree_that_is_no_proc_sys_has_no_configuration);
         tcase_add_test(all, facts_of_the_machine_are_told_apart);
         tcase_add_test(all, root_and_nobody_see_this_host);
+        tcase_add_test(all, no_value_of_another_network_namespace_is_taken_for_the_hosts);
+        tcase_add_test(all, what_other_namespaces_alter_is_unknown);
+        tcase_add_test(all, a_copy_is_the_same_in_every_namespace);
         tcase_add_test(all, a_host_that_nobody_touches_stays_the_same);
         tcase_add_test(all, a_change_of_the_running_kernel_is_seen);
         suite_add_tcase(suite, all);
