@@ -13,7 +13,7 @@
 
 const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
         "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
-        "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction", NULL};
+        "hidden", "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction", NULL};
 
 #define SHOWN_MAX 7
 #define PACKAGES_SHOWN_MAX 3u
@@ -38,6 +38,7 @@ static const struct {
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
         {"mount", {"change", "where"}, COLOR_YELLOW},
+        {"hidden", {"where", "count="}, COLOR_YELLOW},
         {"clock_jump", {"by_ms="}, COLOR_YELLOW},
         {"reload", {"ok=", "error"}, COLOR_PLAIN},
         {"trust", {"generation=", "state", "reason"}, COLOR_CYAN},

@@ -95,7 +95,8 @@ struct instance {
         int64_t started_ms;
         bool had_history;     /* the store held records when it was opened */
         bool stopped_cleanly; /* no daemon was running when it was opened, or it stopped by itself */
-        bool watching; /* instance_start was called: what is written now proves that somebody watches */
+        bool watching;    /* instance_start was called: what is written now proves that somebody watches */
+        bool hidden_told; /* the history says that PROBLEM_HIDDEN began, and not yet that it ended */
         int64_t last_alive_ms; /* when somebody last certainly watched */
         struct problem problems[PROBLEM_COUNT];
         struct inode_id own[4];

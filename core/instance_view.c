@@ -144,6 +144,19 @@ look_for_hidden(const struct instance *instance, struct hidden *hidden)
         return r;
 }
 
+/* When it begins and when it ends. */
+static void
+record_hidden(struct instance *instance)
+{
+        const struct problem *problem = &instance->problems[PROBLEM_HIDDEN];
+        bool hidden = problem->count != 0;
+        if (!instance->watching || hidden == instance->hidden_told)
+                return;
+        instance->hidden_told = hidden;
+        instance_record(instance, "hidden", NULL,
+                json_make("{s:I, s:s}", "count", (json_int)problem->count, "where", problem->where));
+}
+
 static int
 set_problems(struct instance *instance, const struct own_view *view)
 {
@@ -164,6 +177,7 @@ set_problems(struct instance *instance, const struct own_view *view)
         instance_problem(instance, PROBLEM_HIDDEN, hidden.count, hidden.where,
                 "something else lies there than on the host (pid 1): unmount it, or change the unit's "
                 "option");
+        record_hidden(instance);
         return 0;
 }
 

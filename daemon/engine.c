@@ -432,8 +432,10 @@ arm_again(struct engine *engine)
 static void
 look_at_view(struct engine *engine)
 {
-        if (engine->view_is_due)
-                engine->view_is_due = instance_look_at_view(engine->instance, NULL) < 0;
+        if (!engine->view_is_due)
+                return;
+        engine->view_is_due = instance_look_at_view(engine->instance, NULL) < 0;
+        instance_flush(engine->instance, NULL);
 }
 
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */

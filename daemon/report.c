@@ -32,6 +32,7 @@ static const struct {
         {"watch_lost", LOG_WARNING},
         {"unstable", LOG_WARNING},
         {"unreadable", LOG_WARNING},
+        {"hidden", LOG_WARNING},
         {"clock_jump", LOG_WARNING},
         {"adopted", LOG_WARNING},
         {"storage", LOG_ERR},

@@ -59,6 +59,15 @@ test_each_directive_is_set_or_left_out_as_it_must_be() {
     done
 }
 
+# What the sandbox hides is named, is as little as it can be, and nothing that a scope looks at.
+test_the_daemon_names_what_its_sandbox_hides() {
+    boot guarded
+    status_json >"$OUT"
+    echo "note: own_view: $(jq -r '.problems[] | select(.kind == "own_view") | .where' "$OUT")"
+    expect_json 'any(.problems[]; .kind == "own_view" and (.where | test("^/dev(, /run/credentials)?: not the host")))'
+    expect_json 'all(.problems[]; .kind != "hidden")'
+}
+
 # exposure [ARGUMENT]... — what systemd-analyze gives
 exposure() {
     in_bed systemd-analyze security --no-pager "$@" | sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p'

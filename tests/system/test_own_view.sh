@@ -100,8 +100,10 @@ hidden_folder() {
     expect_exit 2 driftctl status --json
     expect_json 'any(.problems[]; .kind == "hidden" and .lowers_coverage and .count == 1)'
     expect_json "any(.problems[]; .kind == \"own_view\" and (.lowers_coverage | not) and .where == \"$TREE/sub: not the host's own view\")"
+    has_record hidden '' ".detail.count == 1 and (.detail.where | startswith(\"$TREE/sub: \"))" || fail "the history does not tell it"
     nsenter -t "$DAEMON" -m umount "$TREE/sub"
     wait_until "$LIVE" has_no_problem hidden
+    wait_until "$LIVE" has_record hidden '' '.detail.count == 0'
     wait_until "$LIVE" has_no_problem own_view
     expect_exit 0 driftctl diff
     nsenter -t "$DAEMON" -m mount -t tmpfs -o mode=0755 none "$TREE/sub"
