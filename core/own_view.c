@@ -14,6 +14,7 @@
  */
 #include "core/own_view.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -202,6 +203,22 @@ same_device(const struct mount *a, const struct mount *b)
         return size == strcspn(b->device, " ") && strncmp(a->device, b->device, size) == 0;
 }
 
+/* A whole one: no option of it hides processes, or what is no process. */
+static bool
+is_plain_proc(const struct mount *mount)
+{
+        return strncmp(mount->type, "proc ", 5) == 0 && !strstr(mount->type, "hidepid=") &&
+               !strstr(mount->type, "subset=");
+}
+
+/* systemd may mount a /proc anew for a unit: of the same PID namespace, else that one is told, it is the
+ * same. */
+static bool
+same_file_system(const struct mount *a, const struct mount *b)
+{
+        return same_device(a, b) || (is_plain_proc(a) && is_plain_proc(b));
+}
+
 /* Root and rest are one path, wherever the mount parts it. */
 static bool
 same_place(const struct mount *a, const struct mount *b, const char *path)
@@ -213,7 +230,7 @@ same_place(const struct mount *a, const struct mount *b, const char *path)
         }
         const char *short_root = root_of(a), *long_root = root_of(b), *rest = behind(a, path);
         size_t size = strlen(short_root), more = strlen(long_root) - size;
-        return same_device(a, b) && strncmp(short_root, long_root, size) == 0 &&
+        return same_file_system(a, b) && strncmp(short_root, long_root, size) == 0 &&
                strncmp(rest, long_root + size, more) == 0 && strcmp(rest + more, behind(b, path)) == 0;
 }
 
@@ -248,6 +265,7 @@ static int
 compare_mounts(const void *a, const void *b)
 {
         const struct mount *left = *(const struct mount *const *)a, *right = *(const struct mount *const *)b;
+        assert(left && right);
         int order = strcmp(left->point, right->point);
         order = order ? order : strcmp(left->root, right->root);
         if (order || same_device(left, right))

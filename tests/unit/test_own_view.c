@@ -247,7 +247,11 @@ START_TEST(what_a_unit_always_has_is_left_out)
         look_from(HOST "40 22 0:8 /systemd/inaccessible/reg /proc/kcore ro - tmpfs tmpfs rw\n"
                        "41 26 0:8 /systemd/propagate/x.service /run/systemd/incoming ro - tmpfs tmpfs rw\n");
         ck_assert_str_eq(told(), "");
-        look_from(HOST "41 22 0:61 / /proc rw - proc proc rw\n40 41 0:60 / /proc/sys ro - tmpfs tmpfs rw\n");
+        look_from(HOST "41 22 0:61 / /proc rw - proc proc rw\n42 41 0:61 /sys /proc/sys ro - proc proc rw\n");
+        ck_assert_str_eq(told(), "");
+        look_from(HOST "41 22 0:61 / /proc rw - proc proc rw,hidepid=invisible\n");
+        ck_assert_str_eq(told(), "/proc");
+        look_from(HOST "41 22 0:61 / /proc rw - proc proc rw,subset=pid\n");
         ck_assert_str_eq(told(), "/proc");
         look_from(HOST "40 22 0:60 / /proc/sys ro - tmpfs tmpfs rw\n");
         ck_assert_str_eq(told(), "/proc/sys");
