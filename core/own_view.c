@@ -14,7 +14,6 @@
  */
 #include "core/own_view.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -264,8 +263,7 @@ is_left_out(const char *path)
 static int
 compare_mounts(const void *a, const void *b)
 {
-        const struct mount *left = *(const struct mount *const *)a, *right = *(const struct mount *const *)b;
-        assert(left && right);
+        const struct mount *left = a, *right = b;
         int order = strcmp(left->point, right->point);
         order = order ? order : strcmp(left->root, right->root);
         if (order || same_device(left, right))
@@ -275,14 +273,15 @@ compare_mounts(const void *a, const void *b)
         return order ? order : (a_size > b_size) - (a_size < b_size);
 }
 
-static const struct mount **
+/* Borrowed from the table, in another order. */
+static struct mount *
 sorted_new(const struct mount_table *table)
 {
-        const struct mount **list = calloc(table->count + 1, sizeof *list);
-        for (size_t i = 0; list && i < table->count; i++)
-                list[i] = &table->mounts[i];
-        if (list && table->count)
-                qsort(list, table->count, sizeof(const struct mount *), compare_mounts);
+        struct mount *list = calloc(table->count + 1, sizeof *list);
+        if (list && table->count) {
+                memcpy(list, table->mounts, table->count * sizeof *list);
+                qsort(list, table->count, sizeof *list, compare_mounts);
+        }
         return list;
 }
 
@@ -307,8 +306,7 @@ add_point(struct own_view *view, const struct mount *mount, size_t *tried)
 static int
 find_points(struct own_view *view)
 {
-        _cleanup_free_ const struct mount **ours = sorted_new(&view->ours),
-                                          **hosts = sorted_new(&view->hosts);
+        _cleanup_free_ struct mount *ours = sorted_new(&view->ours), *hosts = sorted_new(&view->hosts);
         size_t i = 0, j = 0, tried = 0;
         int r = ours && hosts ? 0 : -ENOMEM;
         while (r == 0 && (i < view->ours.count || j < view->hosts.count)) {
@@ -316,7 +314,7 @@ find_points(struct own_view *view)
                             : j == view->hosts.count ? -1
                                                      : compare_mounts(&ours[i], &hosts[j]);
                 if (order)
-                        r = add_point(view, order < 0 ? ours[i] : hosts[j], &tried);
+                        r = add_point(view, order < 0 ? &ours[i] : &hosts[j], &tried);
                 i += order <= 0;
                 j += order >= 0;
         }
