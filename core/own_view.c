@@ -289,7 +289,7 @@ static int
 add_point(struct own_view *view, const struct mount *mount, size_t *tried)
 {
         const struct text_list *points = &view->points;
-        if (is_left_out(mount->point) ||
+        if (!mount->point || is_left_out(mount->point) ||
                 (points->count && strcmp(points->items[points->count - 1], mount->point) == 0))
                 return 0;
         if (*tried == OWN_VIEW_POINTS_MAX) {
