@@ -9,7 +9,8 @@
  * kernel would.
  *
  * Left out of the points, for no view of the host's files or settings is lost by them: what lies in /proc
- * beside /proc/sys (the kernel's log and memory, which a unit's sandbox covers), and the folder through which
+ * beside /proc/sys (the kernel's log and memory, which a unit's sandbox covers), the boot's number (of which
+ * systemd-nspawn mounts one of its own; no probe reads it), and the folder through which
  * systemd hands mounts to a unit.
  */
 #include "core/own_view.h"
@@ -257,6 +258,7 @@ is_left_out(const char *path)
 {
         bool in_proc = strcmp(path, "/proc") != 0 && is_at_or_below(path, "/proc");
         return (in_proc && !is_at_or_below(path, "/proc/sys")) ||
+               is_at_or_below(path, "/proc/sys/kernel/random") ||
                is_at_or_below(path, "/run/systemd/incoming");
 }
 
@@ -277,7 +279,7 @@ compare_mounts(const void *a, const void *b)
 static struct mount *
 sorted_new(const struct mount_table *table)
 {
-        struct mount *list = calloc(table->count + 1, sizeof *list);
+        struct mount *list = reallocarray(NULL, table->count + 1, sizeof *list);
         if (list && table->count) {
                 memcpy(list, table->mounts, table->count * sizeof *list);
                 qsort(list, table->count, sizeof *list, compare_mounts);
@@ -289,7 +291,7 @@ static int
 add_point(struct own_view *view, const struct mount *mount, size_t *tried)
 {
         const struct text_list *points = &view->points;
-        if (!mount->point || is_left_out(mount->point) ||
+        if (is_left_out(mount->point) ||
                 (points->count && strcmp(points->items[points->count - 1], mount->point) == 0))
                 return 0;
         if (*tried == OWN_VIEW_POINTS_MAX) {
