@@ -88,6 +88,10 @@ print_views(struct cli *cli, const struct json *views)
         print(&cli->out, "  running        %s\n", running ? running : "(absent)");
         print(&cli->out, "  configured     %s%s%s%s\n", value ? value : "(nowhere)", source ? "  (" : "",
                 source ? source : "", source ? ")" : "");
+        const struct json *overridden = json_member(configured, "overrides");
+        const char *weaker = json_text(overridden, "value"), *where = json_text(overridden, "source");
+        if (where)
+                print(&cli->out, "  overridden     %s  (%s)\n", weaker ? weaker : "?", where);
         print(&cli->out, "  after restart  %s\n", after ? after : "(unknown)");
 }
 

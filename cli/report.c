@@ -170,6 +170,19 @@ base_name(const char *path)
         return slash ? slash + 1 : path;
 }
 
+/* Which weaker line the one that counts overrides: "99-local.conf:1 overrides 50-hardening.conf:2 (1)". */
+static int
+append_overridden(const struct json *configured, struct buf *ret)
+{
+        const struct json *overridden = json_member(configured, "overrides");
+        const char *source = json_text(configured, "source"), *weaker = json_text(overridden, "source"),
+                   *value = json_text(overridden, "value");
+        if (!source || !weaker)
+                return 0;
+        return buf_printf(ret, "%s%s overrides %s (%s)", ret->size ? "; " : "", base_name(source),
+                base_name(weaker), value ? value : "?");
+}
+
 /*
  * What the next start would bring, where that is not what is in force: "reverts at reboot
  * (99-hardening.conf:12 says 0)". Of the configured side as an item of its own: "from the next reboot on
@@ -185,15 +198,17 @@ append_views(const struct json *drift, struct buf *ret)
         const char *source = json_text(configured, "source"), *value = json_text(configured, "value");
         const char *start = item && strncmp(item, "sysctl:", 7) == 0 ? "reboot" : "restart";
         const char *at = item ? strrchr(item, '@') : NULL;
-        int r = 0;
-        if (at && strcmp(at, "@after_restart") == 0) {
-                r = buf_printf(ret, "from the next %s on", start);
-                return r || !source ? r : buf_printf(ret, " (%s)", base_name(source));
+        bool of_restart = at && strcmp(at, "@after_restart") == 0;
+        if (!of_restart && after && (!running || strcmp(running, after) != 0)) {
+                int r = buf_printf(ret, "reverts at %s", start);
+                return r || !source
+                               ? r
+                               : buf_printf(ret, " (%s says %s)", base_name(source), value ? value : after);
         }
-        if (!after || (running && strcmp(running, after) == 0))
-                return 0;
-        r = buf_printf(ret, "reverts at %s", start);
-        return r || !source ? r : buf_printf(ret, " (%s says %s)", base_name(source), value ? value : after);
+        int r = of_restart ? buf_printf(ret, "from the next %s on", start) : 0;
+        if (r == 0 && of_restart && source)
+                r = buf_printf(ret, " (%s)", base_name(source));
+        return r ? r : append_overridden(configured, ret);
 }
 
 static int

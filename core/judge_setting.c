@@ -336,13 +336,23 @@ setting_expected_json(const struct setting *line)
         return json_string_new(text.data ? text.data : "");
 }
 
+/* What the configuration says, and where. */
+static struct json *
+configured_json(const char *value, const char *source)
+{
+        return value ? json_make("{s:o, s:o}", "value", setting_value_json(value), "source",
+                               setting_value_json(source))
+                     : json_null_new();
+}
+
 struct json *
 views_json(const struct probe_setting *setting)
 {
-        struct json *configured = setting->configured ? json_make("{s:o, s:o}", "value",
-                                                                setting_value_json(setting->configured),
-                                                                "source", setting_value_json(setting->source))
-                                                      : json_null_new();
+        struct json *configured = configured_json(setting->configured, setting->source);
+        if (configured && setting->overridden &&
+                json_put(configured, "overrides",
+                        configured_json(setting->overridden, setting->overridden_source)) < 0)
+                configured = json_free(configured);
         return json_make("{s:o, s:o, s:o}", "running", setting_value_json(setting->value), "configured",
                 configured, "after_restart", setting_value_json(setting->after_restart));
 }

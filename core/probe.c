@@ -37,6 +37,8 @@ probe_setting_done(struct probe_setting *setting)
         free(setting->value);
         free(setting->configured);
         free(setting->source);
+        free(setting->overridden);
+        free(setting->overridden_source);
         free(setting->after_restart);
         free(setting->reason);
         *setting = (struct probe_setting){0};

@@ -596,9 +596,16 @@ static int
 set_configured(const struct look *look, const char *key, const struct sysctl_assignment *from,
         struct probe_setting *setting)
 {
+        const struct sysctl_assignment *overridden = from->overridden;
         setting->configured = shown_new(key, from->value);
         setting->source = source_new(look, from);
-        return setting->configured && setting->source ? 0 : -ENOMEM;
+        if (!setting->configured || !setting->source)
+                return -ENOMEM;
+        if (!overridden)
+                return 0;
+        setting->overridden = shown_new(key, overridden->value);
+        setting->overridden_source = source_new(look, overridden);
+        return setting->overridden && setting->overridden_source ? 0 : -ENOMEM;
 }
 
 static int

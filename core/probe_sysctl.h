@@ -87,6 +87,8 @@ struct sysctl_assignment {
         size_t position; /* when it is written, relative to others */
         size_t literal;  /* glob: bytes before the first special one */
         bool glob;       /* */
+        const struct sysctl_assignment *overridden; /* the nearest before it that gives the same key another
+                                                       value; NULL: none. Made by sysctl_config_settle */
 };
 
 /* Zero-initialise, with the dialect. */

@@ -251,6 +251,18 @@ same_value(const char *a, const char *b)
         return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
+/* Of each in a list that is in order: the nearest before it that gives the same key another value. */
+static void
+note_overridden(struct sysctl_assignment **list, size_t n)
+{
+        for (size_t i = 1; i < n; i++) {
+                struct sysctl_assignment *before = list[i - 1];
+                if (strcmp(before->key, list[i]->key) != 0 || !before->value)
+                        continue;
+                list[i]->overridden = same_value(before->value, list[i]->value) ? before->overridden : before;
+        }
+}
+
 /*
  * systemd-sysctl writes one assignment a key: the last. It is written where it stands, but where it repeats
  * the value that the key had already the earlier one is kept, in its place.
@@ -284,6 +296,7 @@ select_sorted(struct sysctl_config *config, bool globs, struct sysctl_assignment
                         (*ret)[n++] = &config->list[i];
         if (n)
                 qsort(*ret, n, sizeof **ret, compare_keys);
+        note_overridden(*ret, n);
         if (config->dialect == SYSCTL_SYSTEMD)
                 keep_last_of_each(*ret, &n);
         *ret_n = n;

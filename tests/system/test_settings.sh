@@ -72,6 +72,18 @@ test_a_setting_that_changes_is_in_the_next_diff_with_its_views() {
     has_record resolved sysctl:kernel/kptr_restrict '.detail.as == "reverted"' || fail "it came back without a record"
 }
 
+test_a_line_that_another_one_overrides_is_named() {
+    begin
+    printf 'kernel.kptr_restrict = 0\n' >"$HOST/etc/sysctl.d/99-local.conf"
+    expect_exit 1 driftctl diff
+    expect_output 'changed +sysctl:kernel/kptr_restrict@after_restart +1 → 0 +from the next reboot on \(99-local.conf:1\); 99-local.conf:1 overrides 99-hardening.conf:2 \(1\)'
+    expect_exit 1 driftctl diff --json
+    expect_json '.drifts[0].views.configured == {value: "0", source: ($etc + "99-local.conf:1"), overrides: {value: "1", source: ($etc + "99-hardening.conf:2")}}' \
+        --arg etc "$HOST/etc/sysctl.d/"
+    expect_exit 0 driftctl show sysctl:kernel/kptr_restrict # what runs is as ever
+    expect_output 'overridden +1 +\(.*99-hardening.conf:2\)'
+}
+
 # An edit of what is read at boot is seen at once, though nothing runs differently.
 test_what_will_break_at_the_next_boot_is_a_drift_of_its_own() {
     begin

@@ -509,6 +509,39 @@ START_TEST(the_first_folder_hides_a_name_and_the_last_name_wins)
 }
 END_TEST
 
+static const char *
+overridden_of(const char *key)
+{
+        static char text[256];
+        const struct probe_setting *found = setting(key);
+        ck_assert_int_eq(!found->overridden, !found->overridden_source);
+        snprintf(text, sizeof text, "%s (%s)", found->overridden ? found->overridden : "nothing",
+                found->overridden_source ? found->overridden_source + strlen(scratch) : "nowhere");
+        return text;
+}
+
+START_TEST(a_line_that_another_one_overrides_is_named)
+{
+        with_systemd();
+        put_below("etc/sysctl.d/50-hardening.conf", "\nkernel.panic = 1\n");
+        put_below("etc/sysctl.d/60-same.conf", "kernel.panic = 1\n");
+        look(); /* it says the same */
+        ck_assert_str_eq(overridden_of("kernel/panic"), "nothing (nowhere)");
+        put_below("etc/sysctl.d/99-local.conf", "kernel.panic = 2\n");
+        look();
+        ck_assert_str_eq(configured_of("kernel/panic"), "2");
+        ck_assert_str_eq(overridden_of("kernel/panic"), "1 (/etc/sysctl.d/60-same.conf:1)");
+        ck_assert_str_eq(overridden_of("kernel/panic@after_restart"), "1 (/etc/sysctl.d/60-same.conf:1)");
+        put_below("etc/sysctl.d/60-same.conf", "");
+        look();
+        ck_assert_str_eq(overridden_of("kernel/panic"), "1 (/etc/sysctl.d/50-hardening.conf:2)");
+        put_below("etc/sysctl.d/50-hardening.conf", "kernel.pani* = 3\n"); /* what is named is stronger */
+        look();
+        ck_assert_str_eq(configured_of("kernel/panic"), "2");
+        ck_assert_str_eq(overridden_of("kernel/panic"), "nothing (nowhere)");
+}
+END_TEST
+
 START_TEST(the_two_programs_differ_and_the_one_that_boots_counts)
 {
         put_below("etc/sysctl.d/10-a.conf", "kernel.panic = 1\n");
@@ -1000,6 +1033,7 @@ main(void)
         tcase_add_test(all, what_an_effective_value_lacks_makes_it_unknown);
         tcase_add_test(all, lines_are_read_as_systemd_reads_them);
         tcase_add_test(all, the_first_folder_hides_a_name_and_the_last_name_wins);
+        tcase_add_test(all, a_line_that_another_one_overrides_is_named);
         tcase_add_test(all, the_two_programs_differ_and_the_one_that_boots_counts);
         tcase_add_test(all, no_link_leads_out_of_the_root);
         tcase_add_test(all, a_file_that_cannot_be_read_makes_what_it_may_set_unknown);
