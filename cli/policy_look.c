@@ -35,11 +35,12 @@ name_items(const struct policy *policy, enum scope_domain domain, struct text_li
                 struct setting_condition condition = {0};
                 const struct setting *line = &checks[i].line;
                 int r = 0;
-                if (setting_domain(line->item) == (int)domain)
-                        r = text_list_add(ret, line->item, strlen(line->item));
+                if (setting_domain(line->item) != (int)domain)
+                        continue;
+                r = text_list_add(ret, line->item, strlen(line->item));
                 if (r == 0 && line->condition)
-                        r = setting_condition_parse(line->condition, &condition, NULL);
-                if (r == 0 && condition.item && setting_domain(condition.item) == (int)domain)
+                        r = setting_condition_parse(line->condition, line->item, &condition, NULL);
+                if (r == 0 && condition.item)
                         r = text_list_add(ret, condition.item, strlen(condition.item));
                 setting_condition_done(&condition);
                 if (r)

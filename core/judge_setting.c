@@ -612,6 +612,20 @@ judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n)
         return 0;
 }
 
+/* What a line asks for: its item, and that of its condition. */
+static int
+name_line(const struct setting *line, struct text_list *ret)
+{
+        struct setting_condition condition = {0};
+        int r = text_list_add(ret, line->item, strlen(line->item));
+        if (r || !line->condition)
+                return r;
+        r = setting_condition_parse(line->condition, line->item, &condition, NULL);
+        r = r ? r : text_list_add(ret, condition.item, strlen(condition.item));
+        setting_condition_done(&condition);
+        return r;
+}
+
 int
 judge_named(struct judge *judge, const struct scope *scope, struct text_list *ret)
 {
@@ -625,17 +639,7 @@ judge_named(struct judge *judge, const struct scope *scope, struct text_list *re
                         continue;
                 for (size_t j = 0; j < n && r == 0; j++)
                         if (setting_domain(lines[j].item) == (int)scope->domain)
-                                r = text_list_add(ret, lines[j].item, strlen(lines[j].item));
-                /* (A condition is of the same domain, and its item is asked for too.) */
-                for (size_t j = 0; j < n && r == 0; j++) {
-                        struct setting_condition condition = {0};
-                        if (!lines[j].condition)
-                                continue;
-                        r = setting_condition_parse(lines[j].condition, &condition, NULL);
-                        if (r == 0)
-                                r = text_list_add(ret, condition.item, strlen(condition.item));
-                        setting_condition_done(&condition);
-                }
+                                r = name_line(&lines[j], ret);
         }
         text_list_sort(ret);
         return r;

@@ -253,7 +253,7 @@ read_condition(struct reader *r, struct policy_check *check)
         check->line.condition = words ? keep_escaped(r->policy, words) : NULL;
         if (!check->line.condition)
                 return err_oom(r->err);
-        int failed = setting_condition_parse(check->line.condition, &condition, &inner);
+        int failed = setting_condition_parse(check->line.condition, check->line.item, &condition, &inner);
         setting_condition_done(&condition);
         return failed < 0 ? refuse_as(r, KEY_CONDITION, &inner) : 0;
 }
@@ -641,10 +641,7 @@ bool
 policy_needs(const struct policy *policy, enum scope_domain domain)
 {
         for (size_t i = 0; i < policy->n_checks; i++) {
-                const struct setting *line = &policy->checks[i].line;
-                /* A condition begins with its item, whose domain needs no escape. */
-                if (setting_domain(line->item) == (int)domain ||
-                        (line->condition && setting_domain(line->condition) == (int)domain))
+                if (setting_domain(policy->checks[i].line.item) == (int)domain)
                         return true;
         }
         return false;

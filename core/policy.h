@@ -41,7 +41,7 @@ const struct policy_check *policy_checks(const struct policy *policy, size_t *re
 const struct setting *policy_check_restart(const struct policy *policy, size_t index);
 /* The `set` lines of its baseline, sorted as a baseline has them; appended. -ENOMEM. */
 int policy_settings(const struct policy *policy, struct buf *ret);
-/* Whether a check names a setting of this domain: in its item, or in its condition. */
+/* Whether a check names a setting of this domain. */
 bool policy_needs(const struct policy *policy, enum scope_domain domain) _pure_;
 
 /* ---- judging ---- */

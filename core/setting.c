@@ -172,7 +172,7 @@ static int
 read_condition(struct parsing *p, char *text)
 {
         struct setting_condition condition = {0};
-        int r = setting_condition_parse(text, &condition, p->err);
+        int r = setting_condition_parse(text, p->setting->item, &condition, p->err);
         setting_condition_done(&condition);
         p->setting->condition = text;
         return r;
@@ -323,7 +323,8 @@ setting_append(const struct setting *setting, struct buf *buf)
 /* ---- conditions ---- */
 
 int
-setting_condition_parse(const char *condition, struct setting_condition *ret, struct err *err)
+setting_condition_parse(
+        const char *condition, const char *about, struct setting_condition *ret, struct err *err)
 {
         _cleanup_free_ char *raw = NULL;
         int r = unescape_new(condition, &raw);
@@ -339,6 +340,9 @@ setting_condition_parse(const char *condition, struct setting_condition *ret, st
                 return r;
         if (text)
                 return err_set(err, -EINVAL, "a condition is \"ITEM OPERATOR VALUE\" and nothing more");
+        if (setting_domain(item) != setting_domain(about))
+                return err_set(err, -EINVAL, "a condition is of the domain of the item that it is about (%s)",
+                        quote(about));
         found.item = strdup(item);
         found.value = strdup(value);
         if (!found.item || !found.value) {

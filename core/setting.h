@@ -92,11 +92,14 @@ int setting_meets(
  * should), blank-separated, appended; nothing for other operators. -ENOMEM. */
 int setting_offenders(enum setting_operator op, const char *operand, const char *value, struct buf *ret);
 
-/* The parts of a condition: ret's texts are to be freed with setting_condition_done. -EINVAL, -ENOMEM. */
+/* The parts of the condition of a line about an item. Both are of one domain, which is read as a whole: what
+ * another said at another moment is no condition that holds now. ret's texts are to be freed with
+ * setting_condition_done. -EINVAL, -ENOMEM. */
 struct setting_condition {
         char *item;
         enum setting_operator op;
         char *value; /* escaped */
 };
-int setting_condition_parse(const char *condition, struct setting_condition *ret, struct err *err);
+int setting_condition_parse(
+        const char *condition, const char *item, struct setting_condition *ret, struct err *err);
 void setting_condition_done(struct setting_condition *condition);

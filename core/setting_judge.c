@@ -130,7 +130,7 @@ check_condition(const struct judging *j, bool *ret_applies)
         *ret_applies = true;
         if (!j->setting->condition)
                 return 0;
-        int r = setting_condition_parse(j->setting->condition, &condition, NULL);
+        int r = setting_condition_parse(j->setting->condition, j->setting->item, &condition, NULL);
         r = r ? r : condition_holds(j, &condition, why);
         setting_condition_done(&condition);
         if (r < 0 || r == SETTING_VERDICT_MET)

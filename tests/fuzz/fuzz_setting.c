@@ -94,7 +94,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 check_opposite(SETTING_LT, SETTING_GE, &setting, "7");
                 check_judge(&setting, value);
                 if (setting.condition) {
-                        require(setting_condition_parse(setting.condition, &condition, NULL) == 0);
+                        require(setting_condition_parse(setting.condition, setting.item, &condition, NULL) ==
+                                0);
                         setting_condition_done(&condition);
                 }
         }

@@ -145,6 +145,8 @@ static const struct {
                 "as the software"},
         {HEAD CHECK "applies_if = sysctl:b\n", "p.ini:10: \"set ITEM OPERATOR VALUE\" is expected",
                 "applies_if ="},
+        {HEAD CHECK "applies_if = openssl:b eq 1\n", "p.ini:10: a condition is of the domain",
+                "applies_if ="},
         {HEAD CHECK "applies_if = nginx:b eq 1\n", "p.ini:10: there is no domain \"nginx\"", "applies_if ="},
         {HEAD CHECK "applies_if = sysctl:b ge x\n", "p.ini:10: \"x\" does not fit ge", "applies_if ="},
         {HEAD CHECK "after_restart = maybe\n", "p.ini:10: after_restart is not \"maybe\"", "yes or no"},

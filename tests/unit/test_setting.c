@@ -394,7 +394,7 @@ START_TEST(a_line_is_understood)
         ck_assert(s.has_severity && s.severity == SEVERITY_HIGH);
         ck_assert_str_eq(s.controls, "A:1 B:2 C");
         ck_assert_str_eq(s.reason, "a\\x20b");
-        ck_assert_int_eq(setting_condition_parse(s.condition, &condition, &err), 0);
+        ck_assert_int_eq(setting_condition_parse(s.condition, s.item, &condition, &err), 0);
         ck_assert_str_eq(condition.item, "sysctl:b");
         ck_assert_int_eq(condition.op, SETTING_EQ);
         ck_assert_str_eq(condition.value, "0");
@@ -436,6 +436,7 @@ static const struct {
         {"sysctl:a eq 0 if=", "ITEM OPERATOR VALUE"},
         {"sysctl:a eq 0 if=sysctl:b\\x20eq\\x200\\x20severity=low", "nothing more"},
         {"sysctl:a eq 0 if=sysctl:b\\x20ge\\x20x", "does not fit"},
+        {"sysctl:a eq 0 if=sshd:b\\x20eq\\x200", "of the domain of the item"},
         {"sysctl:a eq 0 if=b\\x20eq\\x200", "neither an absolute path"},
         {"sysctl:a eq 0 if=sysctl:b\\x20eq\\x20\\xe4", "not escaped"},
         {"/etc/passwd eq 0", "no setting"},

@@ -155,10 +155,6 @@ static const struct {
         {"sysctl:kernel/a eq 1 if=sysctl:net/conf/*/r\\x20eq\\x201", "met sysctl:kernel/a"},
         {"sysctl:kernel/a eq 1 if=sysctl:kernel/secret\\x20eq\\x201",
                 "unknown sysctl:kernel/a (whether it applies is not known: it may not be read)"},
-        {"sysctl:kernel/a eq 1 if=openssl:floor\\x20eq\\x201",
-                "unknown sysctl:kernel/a (whether it applies is not known: what the condition asks for could "
-                "not be read)"},
-        {"openssl:floor eq 1 if=sysctl:kernel/a\\x20eq\\x202", "not applicable openssl:floor"},
 };
 
 START_TEST(a_line_speaks_for_its_items)
