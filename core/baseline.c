@@ -232,20 +232,6 @@ read_header(struct reader *reader)
 
 /* ---- entries ---- */
 
-/* Room for one more; arrays double, so that a million entries cost twenty copies. */
-static int
-grow(void *array_pointer, size_t count, size_t element)
-{
-        void **array = array_pointer;
-        if (count & (count - 1))
-                return 0;
-        void *grown = reallocarray(*array, count ? 2 * count : 1, element);
-        if (!grown)
-                return -ENOMEM;
-        *array = grown;
-        return 0;
-}
-
 static int
 entry_scope(struct reader *reader, const struct span *line)
 {
@@ -253,7 +239,7 @@ entry_scope(struct reader *reader, const struct span *line)
         struct err inner = {0};
         if (b->n_scopes == BASELINE_SCOPES_MAX)
                 return malformed(reader, "more scopes than a baseline may have");
-        if (grow(&b->scopes, b->n_scopes, sizeof *b->scopes) < 0)
+        if (array_grow(&b->scopes, b->n_scopes) < 0)
                 return err_oom(reader->err);
         if (scope_parse(line->data + 6, line->size - 6, &b->scopes[b->n_scopes], &inner) < 0)
                 return malformed_as(reader, &inner);
@@ -330,7 +316,7 @@ entry_file(struct reader *reader, const struct span *line)
         int r = check_rule(reader, &path, &attributes);
         if (r)
                 return r;
-        if (grow(&b->files, b->n_files, sizeof *b->files) < 0)
+        if (array_grow(&b->files, b->n_files) < 0)
                 return err_oom(reader->err);
         b->files[b->n_files++] = (uint32_t)(path.data - b->text);
         return 0;
@@ -370,7 +356,7 @@ entry_set(struct reader *reader, const struct span *line)
         char *words = b->words + (line->data + 4 - b->text);
         memcpy(words, line->data + 4, line->size - 4);
         words[line->size - 4] = '\0';
-        if (grow(&b->settings, b->n_settings, sizeof *b->settings) < 0)
+        if (array_grow(&b->settings, b->n_settings) < 0)
                 return err_oom(reader->err);
         if (setting_parse(words, &b->settings[b->n_settings], &inner) < 0)
                 return malformed_as(reader, &inner);
@@ -391,7 +377,7 @@ entry_waive(struct reader *reader, const struct span *line)
                 strncmp(field[5], "reason=", 7) != 0 || !field[5][7] || !field_escaped(field[5] + 7))
                 return malformed(
                         reader, "\"waive BASELINE ITEM until=TIME by=NAME reason=TEXT\" is expected");
-        if (grow(&b->waivers, b->n_waivers, sizeof *b->waivers) < 0)
+        if (array_grow(&b->waivers, b->n_waivers) < 0)
                 return err_oom(reader->err);
         waiver.baseline = field[1];
         waiver.item = field[2];

@@ -220,11 +220,11 @@ config_probe_scope(const struct config *config, enum scope_domain domain, struct
                 [SCOPE_SYSCTL] = "/proc/sys", [SCOPE_SSHD] = "/etc/ssh/sshd_config"};
         int r = 0;
         *ret = (struct scope){0};
-        for (size_t i = 0; i < config->n_scopes; i++)
-                if (config->scopes[i].domain == domain) {
-                        r = scope_resolve(&config->scopes[i], ret);
-                        return r < 0 ? err_oom(err) : 0;
-                }
+        const struct scope *configured = scope_of_domain(config->scopes, config->n_scopes, domain);
+        if (configured) {
+                r = scope_resolve(configured, ret);
+                return r < 0 ? err_oom(err) : 0;
+        }
         ret->domain = domain;
         snprintf(ret->name, sizeof ret->name, "%s", scope_domain_names[domain]);
         if (paths[domain])

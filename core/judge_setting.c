@@ -40,14 +40,11 @@ struct judging {
 };
 
 static const struct scope *
-scope_of_domain(const struct baseline *baseline, enum scope_domain domain)
+own_scope(const struct baseline *baseline, enum scope_domain domain)
 {
         size_t n;
         const struct scope *scopes = baseline_scopes(baseline, &n);
-        for (size_t i = 0; i < n; i++)
-                if (scopes[i].domain == domain)
-                        return &scopes[i];
-        return NULL;
+        return scope_of_domain(scopes, n, domain);
 }
 
 /* ---- what a standing remembers of its lines ---- */
@@ -139,7 +136,7 @@ settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret)
                         continue;
                 int domain = setting_domain(lines[i].item);
                 const char *why = domain >= 0 ? s->probe_failed[domain] : NULL;
-                if (domain >= 0 && !scope_of_domain(s->baseline, (enum scope_domain)domain))
+                if (domain >= 0 && !own_scope(s->baseline, (enum scope_domain)domain))
                         why = "its baseline has no scope of this domain, which says how to look";
                 snprintf(ret->settings_where, sizeof ret->settings_where, "%s: %.200s",
                         domain >= 0 ? scope_domain_names[domain] : "?", why ? why : "not looked at yet");
@@ -558,7 +555,7 @@ static int
 judge_standing(struct judge *judge, struct standing *s, const struct settings_look *look)
 {
         struct judging judging = {.judge = judge, .standing = s, .look = look};
-        judging.scope = scope_of_domain(s->baseline, look->scope->domain);
+        judging.scope = own_scope(s->baseline, look->scope->domain);
         if (!concerns(look, judging.scope))
                 return 0;
         if (!look->reading)
@@ -594,7 +591,7 @@ judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n)
         for (size_t i = 0; held && i < held->n && r == 0; i++)
                 for (enum scope_domain domain = SCOPE_SYSCTL; domain < SCOPE_DOMAIN_COUNT && r == 0;
                         domain++) {
-                        const struct scope *scope = scope_of_domain(held->list[i].baseline, domain);
+                        const struct scope *scope = own_scope(held->list[i].baseline, domain);
                         size_t j = 0;
                         while (scope && j < n && !scope_same_probe(&list[j], scope))
                                 j++;
@@ -632,7 +629,7 @@ judge_named(struct judge *judge, const struct scope *scope, struct text_list *re
         _cleanup_(judge_releasep) struct standings *held = judge_hold(judge);
         int r = 0;
         for (size_t i = 0; held && i < held->n; i++) {
-                const struct scope *own = scope_of_domain(held->list[i].baseline, scope->domain);
+                const struct scope *own = own_scope(held->list[i].baseline, scope->domain);
                 size_t n;
                 const struct setting *lines = baseline_settings(held->list[i].baseline, &n);
                 if (!own || !own->named_only || !scope_same_probe(own, scope))
@@ -653,7 +650,7 @@ judge_setting_json(struct judge *judge, size_t index, const char *item, const st
         struct judging judging = {
                 .judge = judge, .standing = &judge->standings->list[index], .look = look, .only_shows = true};
         struct json *value = NULL;
-        judging.scope = scope_of_domain(judging.standing->baseline, look->scope->domain);
+        judging.scope = own_scope(judging.standing->baseline, look->scope->domain);
         if (!look->reading || !concerns(look, judging.scope))
                 return json_null_new();
         pthread_mutex_lock(&judge->lock);

@@ -397,20 +397,6 @@ check_repetition(struct reader *r, const struct policy_check *check)
         return 0;
 }
 
-/* Room for one more; arrays double. */
-static int
-grow(void *array_pointer, size_t count, size_t element)
-{
-        void **array = array_pointer;
-        if (count & (count - 1))
-                return 0;
-        void *grown = reallocarray(*array, count ? 2 * count : 1, element);
-        if (!grown)
-                return -ENOMEM;
-        *array = grown;
-        return 0;
-}
-
 static int
 finish_check(struct reader *r)
 {
@@ -427,8 +413,8 @@ finish_check(struct reader *r)
         if (failed)
                 return failed;
         check.name = keep(policy, r->check, strlen(r->check));
-        if (!check.name || grow(&policy->checks, policy->n_checks, sizeof *policy->checks) < 0 ||
-                grow(&policy->restarts, policy->n_checks, sizeof *policy->restarts) < 0)
+        if (!check.name || array_grow(&policy->checks, policy->n_checks) < 0 ||
+                array_grow(&policy->restarts, policy->n_checks) < 0)
                 return err_oom(r->err);
         policy->restarts[policy->n_checks] = restart;
         policy->checks[policy->n_checks++] = check;

@@ -137,27 +137,10 @@ sshd_keyword(const char *keyword)
         return keyword;
 }
 
-/* ---- growing ---- */
-
-/* Room for one more in an array that doubles. -ENOMEM. */
-static int
-grow(void *array, size_t count, size_t size)
-{
-        void *old; /* (by memcpy: it is a pointer of another type) */
-        if (count & (count - 1))
-                return 0;
-        memcpy(&old, array, sizeof old);
-        void *grown = reallocarray(old, count ? 2 * count : 1, size);
-        if (!grown)
-                return -ENOMEM;
-        memcpy(array, &grown, sizeof grown);
-        return 0;
-}
-
 static int
 add_text(char ***list, size_t *count, const char *text)
 {
-        if (grow(list, *count, sizeof **list) < 0)
+        if (array_grow(list, *count) < 0)
                 return -ENOMEM;
         char *copy = strdup(text);
         if (!copy)
@@ -292,7 +275,7 @@ read_match(struct sshd_config *config, struct place *place, char *text)
                 place->block = (int)SSHD_BLOCKS_MAX; /* its lines are nobody's */
                 return 0;
         }
-        if (grow(&config->blocks, config->n_blocks, sizeof *config->blocks) < 0)
+        if (array_grow(&config->blocks, config->n_blocks) < 0)
                 return -ENOMEM;
         struct sshd_block *block = &config->blocks[config->n_blocks];
         *block = (struct sshd_block){0};
@@ -407,7 +390,7 @@ read_setting(struct sshd_config *config, const struct place *place, const char *
                         return -ENOMEM;
         if (!whole)
                 return 0; /* sshd refuses it */
-        if (grow(&config->lines, config->n_lines, sizeof *config->lines) < 0)
+        if (array_grow(&config->lines, config->n_lines) < 0)
                 return -ENOMEM;
         struct sshd_line line = {.file = place->file,
                 .line = place->line,

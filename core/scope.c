@@ -434,6 +434,15 @@ scope_for_path(const struct scope *scopes, size_t n_scopes, const char *path)
 }
 
 const struct scope *
+scope_of_domain(const struct scope *scopes, size_t n_scopes, enum scope_domain domain)
+{
+        for (size_t i = 0; i < n_scopes; i++)
+                if (scopes[i].domain == domain)
+                        return &scopes[i];
+        return NULL;
+}
+
+const struct scope *
 scope_for_item(const struct scope *scopes, size_t n_scopes, const char *item)
 {
         if (strncmp(item, "file:", 5) == 0)

@@ -70,5 +70,8 @@ bool scope_same_probe(const struct scope *a, const struct scope *b) _pure_;
 
 /* The scope that owns an escaped path, exclusions applied; NULL if none does. */
 const struct scope *scope_for_path(const struct scope *scopes, size_t n_scopes, const char *path) _pure_;
+/* The first of a domain (settings have one at most); NULL: none. */
+const struct scope *scope_of_domain(
+        const struct scope *scopes, size_t n_scopes, enum scope_domain domain) _pure_;
 /* The scope that closes an item (any domain); NULL if none does. */
 const struct scope *scope_for_item(const struct scope *scopes, size_t n_scopes, const char *item) _pure_;

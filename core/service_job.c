@@ -281,15 +281,6 @@ prepare_compare(
 
 /* ---- show ---- */
 
-static const struct scope *
-scope_of_domain(const struct scope *scopes, size_t n, enum scope_domain domain)
-{
-        for (size_t i = 0; i < n; i++)
-                if (scopes[i].domain == domain)
-                        return &scopes[i];
-        return NULL;
-}
-
 /* As the first baseline that has the domain looks at it, else as the configuration would. */
 static int
 prepare_show_setting(struct instance *instance, struct service_job *job, struct err *err)

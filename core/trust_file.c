@@ -29,20 +29,6 @@ trust_refuse(const struct trust_reader *reader, unsigned line, const char *forma
         return err_set(reader->err, -EINVAL, "%s:%u: %s", quote(reader->path), line, what);
 }
 
-/* Room for one more; arrays double. */
-static int
-grow(void *array_pointer, size_t count, size_t element, struct err *err)
-{
-        void **array = array_pointer;
-        if (count & (count - 1))
-                return 0;
-        void *more = reallocarray(*array, count ? count * 2 : 1, element);
-        if (!more)
-                return err_oom(err);
-        *array = more;
-        return 0;
-}
-
 static struct trust_approver *
 approver_last(const struct trust_reader *reader)
 {
@@ -107,11 +93,11 @@ set_key(struct trust_reader *reader, unsigned line, const char *value)
                         inner.hint[0] ? inner.hint
                                       : "key = ssh-ed25519 AAAA... comment, as in the .pub file");
         }
-        r = grow(&approver->keys, approver->n_keys, sizeof *approver->keys, reader->err);
+        r = array_grow(&approver->keys, approver->n_keys);
         if (r == 0)
-                r = grow(&approver->key_lines, approver->n_keys, sizeof *approver->key_lines, reader->err);
+                r = array_grow(&approver->key_lines, approver->n_keys);
         if (r < 0)
-                return r;
+                return err_oom(reader->err);
         approver->key_lines[approver->n_keys] = line;
         approver->keys[approver->n_keys++] = key;
         return 0;
@@ -130,9 +116,8 @@ add_mention(struct trust_reader *reader, unsigned line, const char *name, size_t
         }
         if (section->n_mentions >= TRUST_APPROVERS_MAX)
                 return trust_refuse(reader, line, "more than %u approvers", TRUST_APPROVERS_MAX);
-        int r = grow(&section->mentions, section->n_mentions, sizeof *section->mentions, reader->err);
-        if (r < 0)
-                return r;
+        if (array_grow(&section->mentions, section->n_mentions) < 0)
+                return err_oom(reader->err);
         char *copy = strndup(name, size);
         if (!copy)
                 return err_oom(reader->err);
@@ -314,9 +299,8 @@ begin_approver(struct trust_reader *reader, unsigned line, const char *name)
                         return refuse_repeated(reader, line, name, trust->approvers[i].line);
         if (trust->n_approvers >= TRUST_APPROVERS_MAX)
                 return trust_refuse(reader, line, "more than %u approvers", TRUST_APPROVERS_MAX);
-        int r = grow(&trust->approvers, trust->n_approvers, sizeof *trust->approvers, reader->err);
-        if (r < 0)
-                return r;
+        if (array_grow(&trust->approvers, trust->n_approvers) < 0)
+                return err_oom(reader->err);
         struct trust_approver *approver = &trust->approvers[trust->n_approvers++];
         *approver = (struct trust_approver){.line = line};
         memcpy(approver->name, name, strlen(name) + 1);
@@ -337,9 +321,8 @@ begin_baseline(struct trust_reader *reader, unsigned line, const char *name)
                         return refuse_repeated(reader, line, name, trust->sections[i].line);
         if (trust->n_sections >= TRUST_RULES_MAX)
                 return trust_refuse(reader, line, "more than %u [baseline] sections", TRUST_RULES_MAX);
-        int r = grow(&trust->sections, trust->n_sections, sizeof *trust->sections, reader->err);
-        if (r < 0)
-                return r;
+        if (array_grow(&trust->sections, trust->n_sections) < 0)
+                return err_oom(reader->err);
         struct trust_section *section = &trust->sections[trust->n_sections++];
         *section = (struct trust_section){.line = line, .author_counts = true};
         memcpy(section->name, name, strlen(name) + 1);

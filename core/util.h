@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small things that every file uses: cleanup attributes, ownership that is handed over, array sizes.
+ * Small things that every file uses: cleanup attributes, ownership that is handed over, arrays.
  *
  * The cleanup idiom: a free function takes NULL and half-built objects and returns NULL, so that
  * `x = thing_free(x)` is always right; CLEANUP_DEFINE makes it usable as `_cleanup_(thing_freep)`.
  */
 #pragma once
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define _cleanup_(function) __attribute__((cleanup(function)))
@@ -61,4 +63,25 @@ static inline size_t
 min_size(size_t a, size_t b)
 {
         return a < b ? a : b;
+}
+
+/*
+ * Room for one more in an array of count elements, which doubles whenever count is a power of two (so that a
+ * million cost twenty copies); count starts at 0 with a NULL array. list: its address. 0 or -ENOMEM, and then
+ * the array is as it was.
+ */
+#define array_grow(list, count) array_grow_by((list), (count), sizeof **(list))
+
+static inline int
+array_grow_by(void *list, size_t count, size_t element)
+{
+        void *array; /* (by memcpy: it is a pointer of another type) */
+        if (count & (count - 1))
+                return 0;
+        memcpy(&array, list, sizeof array);
+        void *grown = reallocarray(array, count ? 2 * count : 1, element);
+        if (!grown)
+                return -ENOMEM;
+        memcpy(list, &grown, sizeof grown);
+        return 0;
 }
