@@ -17,6 +17,7 @@ datadir        = $(datarootdir)
 mandir         = $(datarootdir)/man
 docdir         = $(datarootdir)/doc/driftd
 sysconfdir     = /etc
+packsdir       = /usr/share/driftd/baselines
 localstatedir  = /var
 systemdunitdir = /usr/lib/systemd/system
 sysusersdir    = /usr/lib/sysusers.d
@@ -281,7 +282,7 @@ install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU
 	for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(D)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
 	for f in README.md CHANGELOG.md LICENSE etc/driftd.conf etc/trust.conf daemon/dev.driftd.Control.varlink; do \
 	  $(INSTALL) -D -m 0644 $$f $(D)$(docdir)/$${f##*/} || exit 1; done
-	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(datadir)/driftd/baselines/$${f##*/} || exit 1; done
+	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(packsdir)/$${f##*/} || exit 1; done
 	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd
 	sed 's|/usr/sbin/driftd|$(sbindir)/driftd|' systemd/driftd.service | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(systemdunitdir)/driftd.service
 	$(INSTALL) -D -m 0644 systemd/driftd.sysusers $(D)$(sysusersdir)/driftd.conf
@@ -315,7 +316,7 @@ uninstall: ## take away what install put there; configuration and the store stay
 	rm -f $(D)$(sbindir)/driftd $(D)$(bindir)/driftctl $(foreach m,$(MANUALS),$(D)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
 	rm -f $(D)$(systemdunitdir)/driftd.service $(D)$(sysusersdir)/driftd.conf $(D)$(tmpfilesdir)/driftd.conf $(D)$(catalogdir)/driftd.catalog
 	rm -f $(D)$(bashcompdir)/driftctl $(D)$(zshcompdir)/_driftctl $(D)$(fishcompdir)/driftctl.fish
-	rm -rf $(D)$(docdir) $(D)$(datadir)/driftd $(D)$(libexecdir)/driftd
+	rm -rf $(D)$(docdir) $(D)$(packsdir) $(D)$(libexecdir)/driftd
 	@echo 'Kept: $(D)$(sysconfdir)/driftd and $(D)$(localstatedir)/lib/driftd (approvals and history: yours to delete)'
 
 clean: ## remove build/ and the build folders of check-asan, check-faults, fuzz and valgrind
