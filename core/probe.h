@@ -24,12 +24,12 @@
 #define PROBE_SETTINGS_MAX 131072u        /* of a domain; past it the domain is unknown */
 
 struct probe_setting {
-        char *item;              /* escaped, owned, as all texts here */
-        char *value;             /* in force; raw bytes without NUL; NULL where it could not be read */
-        char *configured;        /* what the configuration says; NULL: nothing configures it */
-        char *source;            /* FILE:LINE (raw) of what configures it; NULL as above */
-        char *overridden;        /* another value that the configuration says as well, where it does not count;
-                                    NULL: there is none, or it is not known */
+        char *item;       /* escaped, owned, as all texts here */
+        char *value;      /* in force; raw bytes without NUL; NULL where it could not be read */
+        char *configured; /* what the configuration says; NULL: nothing configures it */
+        char *source;     /* FILE:LINE (raw) of what configures it; NULL as above */
+        char *overridden; /* another value that the configuration says as well, where it does not count;
+                             NULL: there is none, or it is not known */
         char *overridden_source; /* FILE:LINE (raw) of that; NULL as above */
         char *after_restart;     /* what it will be once the software, or the host, starts again; NULL: as the
                                     software has it by itself, or not known */
