@@ -103,6 +103,7 @@ int command_baseline_show(struct cli *cli, struct err *err);
 int command_baseline_export(struct cli *cli, struct err *err);
 int command_baseline_verify(struct cli *cli, struct err *err);
 int command_baseline_retire(struct cli *cli, struct err *err);
+int command_report(struct cli *cli, struct err *err);
 int command_ack(struct cli *cli, struct err *err);
 int command_verify(struct cli *cli, struct err *err);
 int command_backup(struct cli *cli, struct err *err);

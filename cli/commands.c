@@ -70,6 +70,13 @@ static const struct option key_generate_options[] = {
         END,
 };
 
+static const struct option report_options[] = {
+        {"since", 0, "TIME", "from then on (30 days ago)", NULL, false},
+        {"until", 0, "TIME", "until before then (now)", NULL, false},
+        OUTPUT_OPTION,
+        END,
+};
+
 static const struct option diff_options[] = {
         {"cached", 0, NULL, "ask the ledger; look at nothing", NULL, false},
         {"full", 0, NULL, "hash everything: vouches for content", NULL, false},
@@ -223,6 +230,8 @@ const struct command commands[] = {
         {"waive", "ITEM --until T --reason R [--ticket T] [-o FILE]",
                 "propose that drift of an item is excused for a time, to be signed", command_waive,
                 COMMAND_ITEMS, 1, 1, waive_options, NULL},
+        {"report", "[--since T] [--until T] [-o FILE]", "a period as one HTML page, for people",
+                command_report, 0, 0, 0, report_options, NULL},
         {"verify", "", "verify all that is stored; names the first record that is wrong", command_verify, 0,
                 0, 0, NULL, NULL},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* driftctl report: a period, as one page for people. It is put together from what Log, GetStatus and Diff say
+ * (the ledger: nothing is looked at). */
+#include <errno.h>
+#include <string.h>
+
+#include "cli/account.h"
+#include "cli/cli.h"
+#include "cli/page.h"
+#include "cli/transfer.h"
+#include "core/clock.h"
+
+#define REPORT_DAYS 30
+#define REPORT_DRIFTS_MAX 1000u
+
+struct gathering {
+        struct account *account;
+        struct json *drifts;
+        uint64_t n_drifts;
+};
+
+static int
+add_records(void *userdata, const struct json *parameters, bool continues)
+{
+        struct gathering *gathering = userdata;
+        (void)continues;
+        json_each (json_member(parameters, "records"), i, record)
+                account_add(gathering->account, record);
+        return 0;
+}
+
+static int
+add_drifts(void *userdata, const struct json *parameters, bool continues)
+{
+        struct gathering *gathering = userdata;
+        (void)continues;
+        json_each (json_member(parameters, "drifts"), i, drift) {
+                gathering->n_drifts++;
+                if (json_length(gathering->drifts) < REPORT_DRIFTS_MAX)
+                        json_gather(&gathering->drifts, json_keep((struct json *)(uintptr_t)drift));
+        }
+        return 0;
+}
+
+static int
+gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, struct err *err)
+{
+        const struct account *account = gathering->account;
+        struct json *span = json_make("{s:I, s:I, s:s?, s:[], s:I, s:b}", "since_ms",
+                (json_int)account->since_ms, "until_ms", (json_int)account->until_ms, "kind", NULL, "items",
+                "after_seq", (json_int)0, "follow", 0);
+        int r = cli_call(cli, "GetStatus", json_make("{}"), ret_status, err);
+        r = r ? r : client_call(cli->client, "Log", span, add_records, gathering, err);
+        if (r)
+                return r;
+        return client_call(cli->client, "Diff",
+                json_make("{s:[], s:b, s:b}", "items", "cached", 1, "full", 0), add_drifts, gathering, err);
+}
+
+int
+command_report(struct cli *cli, struct err *err)
+{
+        struct gathering gathering = {0};
+        _cleanup_json_ struct json *reply = NULL;
+        _cleanup_buf_ struct buf text = {0};
+        int64_t now_ms = clock_now_ms(), since_ms, until_ms;
+        int r = cli_time(cli, "since", now_ms - REPORT_DAYS * 86400000LL, &since_ms, err);
+        r = r ? r : cli_time(cli, "until", now_ms, &until_ms, err);
+        if (r)
+                return r;
+        if (since_ms >= until_ms) {
+                err_set(err, EXIT_FAILED, "--since is not before --until: there is nothing to report");
+                return err_hint(err, EXIT_FAILED, "--since is the earlier one: --since -90d");
+        }
+        _cleanup_(account_freep) struct account *account = account_new(since_ms, until_ms);
+        gathering.account = account;
+        gathering.drifts = json_array_make();
+        r = account && gathering.drifts ? gather(cli, &gathering, &reply, err) : EXIT_FAILED;
+        _cleanup_json_ struct json *drifts = gathering.drifts;
+        if (r || !drifts)
+                return r && account ? r : (err_oom(err), EXIT_FAILED);
+        struct page page = {.account = account,
+                .status = json_member(reply, "status"),
+                .drifts = drifts,
+                .n_drifts = gathering.n_drifts,
+                .made_ms = now_ms};
+        if (page_write(&page, &text) < 0) {
+                err_oom(err);
+                return EXIT_FAILED;
+        }
+        return output_write(args_value(&cli->args, "output"), text.data, text.size, err);
+}
