@@ -13,7 +13,6 @@
 #include "core/crypto.h"
 
 #define SIZES 1000u
-#define LEVELS 10u /* 2^LEVELS > SIZES */
 
 static struct digester *digester;
 static struct digest leaves[SIZES];
@@ -38,33 +37,27 @@ oracle_split(unsigned n)
         return k;
 }
 
-/* MTH(D[from:until]); perfect aligned subtrees are remembered, or all pairs would take an hour. */
+/* MTH(D[from:until]), remembered, or all pairs would take an hour. */
 static struct digest
 oracle_root(unsigned from, unsigned until)
 {
-        static struct digest known[LEVELS + 1][SIZES];
-        static bool is_known[LEVELS + 1][SIZES];
-        struct digest sides[2], root;
-        unsigned n = until - from, level = 0;
+        static struct digest known[SIZES + 1][SIZES];
+        static bool is_known[SIZES + 1][SIZES];
+        unsigned n = until - from;
         if (!n) {
-                digest_bytes("", 0, &root);
-                return root;
+                struct digest empty;
+                digest_bytes("", 0, &empty);
+                return empty;
         }
         if (n == 1)
                 return leaves[from];
-        while ((1u << level) < n)
-                level++;
-        bool perfect = (1u << level) == n && from % n == 0;
-        if (perfect && is_known[level][from])
-                return known[level][from];
-        sides[0] = oracle_root(from, from + oracle_split(n));
-        sides[1] = oracle_root(from + oracle_split(n), until);
-        oracle_hash(1, sides, sizeof sides, &root);
-        if (perfect) {
-                known[level][from] = root;
-                is_known[level][from] = true;
+        if (!is_known[until][from]) {
+                struct digest sides[2] = {oracle_root(from, from + oracle_split(n)),
+                        oracle_root(from + oracle_split(n), until)};
+                oracle_hash(1, sides, sizeof sides, &known[until][from]);
+                is_known[until][from] = true;
         }
-        return root;
+        return known[until][from];
 }
 
 /* PATH(m, D[from:until]), m counted from `from`. */
