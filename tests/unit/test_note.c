@@ -105,7 +105,7 @@ START_TEST(what_is_no_verifier_key_is_refused)
 END_TEST
 
 static const char *const bad_notes[] = {"", "\n", "\n\n", "text\n", "text\n\n", "text",
-        "\n\n" NOTE_DASH "a AAAAAAAA\n", "text\n\n" NOTE_DASH "a AAAAAAAA", "text\n\n" NOTE_DASH "a\n",
+        "\n" NOTE_DASH "a AAAAAAAA\n", "text\n\n" NOTE_DASH "a AAAAAAAA", "text\n\n" NOTE_DASH "a\n",
         "text\n\n" NOTE_DASH " AAAAAAAA\n", "text\n\n- a AAAAAAAA\n", "text\n\n" NOTE_DASH "a AAAAAA\n",
         "text\n\n" NOTE_DASH "a AAAA\n", "text\n\n" NOTE_DASH "a+b AAAAAAAA\n",
         "te\rxt\n\n" NOTE_DASH "a AAAAAAAA\n", "te\xfft\n\n" NOTE_DASH "a AAAAAAAA\n",
