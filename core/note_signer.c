@@ -33,7 +33,7 @@ key_text(const struct note_key *key, const unsigned char *seed, struct buf *ret)
 }
 
 static int
-signer_make(const char *name, enum note_type type, const unsigned char *seed, struct note_signer **ret)
+note_signer_make(const char *name, enum note_type type, const unsigned char *seed, struct note_signer **ret)
 {
         _cleanup_(note_signer_freep) struct note_signer *signer = calloc(1, sizeof *signer);
         unsigned char public_key[ED25519_PUBLIC_SIZE];
@@ -52,7 +52,7 @@ note_signer_generate(const char *name, enum note_type type, struct buf *ret, str
         _cleanup_(note_signer_freep) struct note_signer *signer = NULL;
         unsigned char seed[crypto_sign_ed25519_SEEDBYTES];
         randombytes_buf(seed, sizeof seed);
-        int r = signer_make(name, type, seed, &signer);
+        int r = note_signer_make(name, type, seed, &signer);
         r = r ? r : key_text(&signer->key, seed, ret);
         sodium_memzero(seed, sizeof seed);
         if (r == -EINVAL)
@@ -105,7 +105,7 @@ note_signer_parse(const char *text, size_t size, struct note_signer **ret, struc
         if (type != NOTE_ED25519 && type != NOTE_COSIGNATURE)
                 return text_refuse(err);
         const unsigned char *seed = (const unsigned char *)material.data + 1;
-        r = signer_make(name, type, seed, &signer);
+        r = note_signer_make(name, type, seed, &signer);
         r = r ? r : key_text(&signer->key, seed, &again);
         if (r < 0)
                 return err_oom(err);
