@@ -94,6 +94,20 @@ static const struct option log_options[] = {
         END,
 };
 
+static const struct option log_checkpoint_options[] = {
+        OUTPUT_OPTION,
+        {"request", 0, NULL, "the body of a request to a witness, with the proof from --old", NULL, false},
+        {"old", 0, "N", "with --request: the records that the witness has seen (default: 0)", NULL, false},
+        {"show-key", 0, NULL, "only the verifier key of this host's checkpoints", NULL, false},
+        END,
+};
+
+static const struct option log_verify_options[] = {
+        {"checkpoint", 0, "FILE", "a signed checkpoint that was kept elsewhere", NULL, false},
+        {"key", 0, "VKEY|FILE", "the verifier key of the host, or of a witness, kept elsewhere", NULL, false},
+        END,
+};
+
 static const struct option propose_options[] = {
         OUTPUT_OPTION,
         CHANGE_OPTIONS,
@@ -179,6 +193,20 @@ const struct command commands[] = {
                 "trusted."},
         {"show", "ITEM", "all about one item: expected, actual, line diff, history, rule", command_show,
                 COMMAND_ITEMS, 1, 1, NULL, NULL},
+        /* before the shorter name */
+        {"log checkpoint", "[-o FILE] [--request [--old N]] [--show-key]",
+                "the signed tree head of the history, to be kept elsewhere", command_log_checkpoint, 0, 0, 0,
+                log_checkpoint_options,
+                "Keep it where root of this host cannot write: it then shows that the history was cut or "
+                "rewritten\n"
+                "(driftctl log verify). With --request a witness cosigns it: driftctl log witness --help."},
+        {"log verify", "--checkpoint FILE [--key VKEY|FILE]",
+                "whether the history goes on from a checkpoint that was kept elsewhere", command_log_verify,
+                0, 0, 0, log_verify_options,
+                "Exit code: 0 it does, 3 it was cut or rewritten, or the checkpoint is not by that key. "
+                "Without "
+                "--key the\n"
+                "key is the host's own, which root of this host can read: that proves less."},
         {"log", "[--since T] [--until T] [--kind K] [ITEM]...", "the history", command_log, COMMAND_ITEMS, 0,
                 WORDS_ANY, log_options, NULL},
         {"watch", "[ITEM]...", "follow the history live, until Ctrl-C", command_watch, COMMAND_ITEMS, 0,

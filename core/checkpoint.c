@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/quote.h"
 
 struct line {
         const char *data;
@@ -244,6 +245,88 @@ checkpoint_open(
         int r = note_parse(text, size, note, err);
         r = r ? r : note_verify(note, key, NULL, err);
         return r ? r : checkpoint_parse(note->text, note->text_size, ret, err);
+}
+
+/* ---- comparing ---- */
+
+static int
+put_back(const char *what, uint64_t before, uint64_t now, struct err *err)
+{
+        if (before == now)
+                err_set(err, CHECKPOINT_PUT_BACK,
+                        "%s: generation %" PRIu64 " is another one than the checkpoint names", what, now);
+        else
+                err_set(err, CHECKPOINT_PUT_BACK,
+                        "%s: generation %" PRIu64 " is in force, and the checkpoint names %" PRIu64, what,
+                        now, before);
+        return err_hint(
+                err, CHECKPOINT_PUT_BACK, "an older state directory was put back, in whole or in part");
+}
+
+/* One that is no longer active was retired, which is a record of the history that goes on. */
+static int
+baselines_compare(const struct checkpoint *old, const struct checkpoint *now, struct err *err)
+{
+        for (size_t i = 0; i < old->n_baselines; i++) {
+                const struct checkpoint_baseline *was = &old->baselines[i], *is = NULL;
+                for (size_t j = 0; j < now->n_baselines && !is; j++)
+                        if (strcmp(now->baselines[j].name, was->name) == 0)
+                                is = &now->baselines[j];
+                if (is && (is->generation < was->generation ||
+                                  (is->generation == was->generation && !digest_equal(&is->id, &was->id))))
+                        return put_back(was->name, was->generation, is->generation, err);
+        }
+        return 0;
+}
+
+static int
+trust_compare(const struct checkpoint *old, const struct checkpoint *now, struct err *err)
+{
+        if (!old->has_trust)
+                return 0;
+        if (!now->has_trust)
+                return put_back("the trust file", old->trust_generation, 0, err);
+        if (now->trust_generation < old->trust_generation ||
+                (now->trust_generation == old->trust_generation && !digest_equal(&now->trust, &old->trust)))
+                return put_back("the trust file", old->trust_generation, now->trust_generation, err);
+        return 0;
+}
+
+int
+checkpoint_extends(struct digester *digester, const struct checkpoint *old, const struct checkpoint *now,
+        const struct merkle_proof *proof, struct err *err)
+{
+        if (strcmp(old->origin, now->origin) != 0)
+                return err_set(err, CHECKPOINT_OTHER_LOG,
+                        "the checkpoint is of another host: %s, and this is %s", quote(old->origin),
+                        quote(now->origin));
+        if (old->size > now->size)
+                return err_set(err, CHECKPOINT_CUT,
+                        "the history was cut, or an older one was put back: the checkpoint counts %" PRIu64
+                        " records, and now there are %" PRIu64,
+                        old->size, now->size);
+        if (!merkle_verify_consistency(digester, old->size, &old->root, now->size, &now->root, proof))
+                return err_set(err, CHECKPOINT_REWRITTEN,
+                        "the history was rewritten: its first %" PRIu64
+                        " records give another root than the checkpoint says",
+                        old->size);
+        int r = trust_compare(old, now, err);
+        return r ? r : baselines_compare(old, now, err);
+}
+
+const char *
+checkpoint_verdict(int result)
+{
+        static const char *const words[] = {[0] = "extends",
+                [NOTE_MALFORMED] = "malformed",
+                [NOTE_UNSIGNED] = "other_key",
+                [NOTE_FORGED] = "forged",
+                [CHECKPOINT_MALFORMED] = "malformed",
+                [CHECKPOINT_OTHER_LOG] = "other_log",
+                [CHECKPOINT_CUT] = "cut",
+                [CHECKPOINT_REWRITTEN] = "rewritten",
+                [CHECKPOINT_PUT_BACK] = "put_back"};
+        return result >= 0 && result < (int)ARRAY_SIZE(words) && words[result] ? words[result] : "malformed";
 }
 
 /* ---- requests ---- */

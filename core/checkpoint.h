@@ -21,6 +21,10 @@
 
 enum checkpoint_result {
         CHECKPOINT_MALFORMED = 8, /* apart from enum note_result: both come from checkpoint_open */
+        CHECKPOINT_OTHER_LOG = 9,
+        CHECKPOINT_CUT = 10,
+        CHECKPOINT_REWRITTEN = 11,
+        CHECKPOINT_PUT_BACK = 12,
 };
 
 struct checkpoint_baseline {
@@ -55,6 +59,18 @@ int checkpoint_append(const struct checkpoint *checkpoint, struct buf *buf);
  */
 int checkpoint_open(
         const char *text, size_t size, const struct note_key *key, struct checkpoint *ret, struct err *err);
+
+/*
+ * Whether the log of `now` goes on from `old`, both verified: 0, or with words: CHECKPOINT_OTHER_LOG;
+ * CHECKPOINT_CUT, fewer records; CHECKPOINT_REWRITTEN, the first records are others (the proof does not
+ * hold); CHECKPOINT_PUT_BACK, a baseline or the trust file is of a generation below the old one, or another
+ * one of the same generation.
+ */
+int checkpoint_extends(struct digester *digester, const struct checkpoint *old, const struct checkpoint *now,
+        const struct merkle_proof *proof, struct err *err);
+/* "extends", "malformed", "other_log", "cut", "rewritten", "put_back", "other_key" and "forged", for a result
+ * of checkpoint_open or checkpoint_extends. */
+const char *checkpoint_verdict(int result) __attribute__((const));
 
 struct checkpoint_request {
         uint64_t old;
