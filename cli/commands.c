@@ -108,6 +108,12 @@ static const struct option log_verify_options[] = {
         END,
 };
 
+static const struct option coverage_options[] = {
+        {"since", 0, "TIME", "from then on (default: the first start)", NULL, false},
+        {"until", 0, "TIME", "before then (default: now)", NULL, false},
+        END,
+};
+
 static const struct option propose_options[] = {
         OUTPUT_OPTION,
         CHANGE_OPTIONS,
@@ -253,6 +259,9 @@ const struct command commands[] = {
                 COMMAND_ITEMS, 1, 1, waive_options, NULL},
         {"verify", "", "verify all that is stored; names the first record that is wrong", command_verify, 0,
                 0, 0, NULL, NULL},
+        {"coverage", "[--since T] [--until T]", "that it ran and looked, proved by the history alone",
+                command_coverage, 0, 0, 0, coverage_options,
+                "Exit code: 0 watched without a gap, 2 there is one."},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
                 1, NULL, NULL},
         {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},

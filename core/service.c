@@ -271,6 +271,43 @@ checkpoint_next(struct call *call, struct service_slices *slices)
         return checkpoint_say(call, slices, proof);
 }
 
+/* ---- coverage ---- */
+
+/* All records: what was before the period leaves its state behind. */
+static int
+coverage_begin(
+        struct instance *instance, const struct json *parameters, struct service_slices *ret, struct err *err)
+{
+        json_int since = json_number(parameters, "since_ms"), until = json_number(parameters, "until_ms");
+        int64_t now_ms = clock_now_ms();
+        struct tree_head head;
+        int r = store_head(instance->store, &head, err);
+        if (r)
+                return r;
+        ret->query = (struct record_query){.last_seq = head.size, .rows_max = SERVICE_SLICE_ROWS};
+        return coverage_new(since, until && until < now_ms ? until : now_ms, &ret->coverage, err);
+}
+
+static int
+coverage_next(struct call *call, struct service_slices *slices)
+{
+        struct instance *instance = call->instance;
+        struct coverage_result result;
+        uint64_t reached = 0;
+        int r = store_records_some(
+                instance->store, &slices->query, coverage_take, slices->coverage, &reached, call->err);
+        if (r)
+                return failed(call, r);
+        slices->query.after_seq = reached;
+        slices->at_end = !reached;
+        if (reached)
+                return 0;
+        r = coverage_finish(slices->coverage, instance->offline ? 0 : clock_now_ms(), &result, call->err);
+        if (r)
+                return failed(call, r);
+        return say(call, json_make("{s:o}", "coverage", coverage_document(&result, instance->host)), false);
+}
+
 /* ---- slices ---- */
 
 static int
@@ -281,6 +318,8 @@ slices_begin(struct instance *instance, const char *method, const struct json *p
                 return store_verify_begin(instance->store, &ret->verifier, err);
         if (strcmp(method, "Checkpoint") == 0)
                 return checkpoint_begin(instance, parameters, ret, err);
+        if (strcmp(method, "Coverage") == 0)
+                return coverage_begin(instance, parameters, ret, err);
         return log_begin(instance, parameters, ret, err);
 }
 
@@ -302,6 +341,8 @@ service_slices_next(struct instance *instance, struct service_slices *slices, bo
         struct call call = {.instance = instance, .reply = reply, .userdata = userdata, .err = err};
         if (slices->prover)
                 return checkpoint_next(&call, slices);
+        if (slices->coverage)
+                return coverage_next(&call, slices);
         return slices->verifier ? verify_next(&call, slices) : log_next(&call, slices, goes_on);
 }
 
@@ -312,6 +353,7 @@ service_slices_done(struct service_slices *slices)
         free(slices->kind);
         store_verifier_free(slices->verifier);
         store_prover_free(slices->prover);
+        coverage_free(slices->coverage);
         *slices = (struct service_slices){0};
 }
 
@@ -344,6 +386,12 @@ static int
 checkpoint(struct call *call)
 {
         return all_slices(call, "Checkpoint");
+}
+
+static int
+coverage(struct call *call)
+{
+        return all_slices(call, "Coverage");
 }
 
 /* ---- baselines ---- */
@@ -574,6 +622,7 @@ static const struct method {
         {"Ack", ack, SERVICE_NAMES_CALLER},
         {"Verify", verify, SERVICE_SLICES},
         {"Checkpoint", checkpoint, SERVICE_SLICES},
+        {"Coverage", coverage, SERVICE_SLICES},
         {"Backup", backup, 0},
         {"GetTrust", get_trust, 0},
 };

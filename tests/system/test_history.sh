@@ -236,3 +236,43 @@ test_a_key_that_cannot_be_set_aside_is_not_replaced() {
     expect_exit 0 driftctl log checkpoint
     key_record damaged
 }
+
+# ---- coverage ----
+
+test_coverage_tells_each_gap_with_its_bounds() {
+    start_clean
+    expect_exit 0 driftctl coverage --json
+    expect_json '.schema == "driftd.coverage/1" and .complete and .gaps == [] and .watched_ms == .period_ms'
+    expect_json '.passes.full >= 1 and (.baselines | length) == 1 and .baselines[0].until == null'
+    expect_exit 0 driftctl coverage
+    expect_output '^watched 100.00 %'
+    local before after
+    before=$(date +%s%3N)
+    crash_daemon
+    pause
+    start_daemon
+    after=$(date +%s%3N)
+    wait_until "$LIVE" is_clean
+    expect_exit 2 driftctl coverage --json
+    expect_json '.complete == false and (.gaps | length) == 1 and .gaps[0].reason == "not_running"'
+    expect_json '(.gaps[0] | (.until | sub("\\.[0-9]+Z"; "Z") | fromdate) * 1000 + 999 >= $before and .ms > 0) and .watched_ms < .period_ms' \
+        --argjson before "$before"
+    expect_json '.gaps[0].until | sub("\\.[0-9]+Z"; "Z") | fromdate * 1000 <= $after' --argjson after "$after"
+    expect_exit 2 driftctl coverage
+    expect_output '^gap .*was not running, and had not been stopped'
+    stop_daemon
+    # the store alone: proved up to the stop, and not until now
+    expect_exit 2 driftctl coverage --json
+    expect_json '[.gaps[].reason] == ["not_running", "stopped"]'
+    start_daemon
+    expect_exit 2 driftctl coverage --json
+    expect_json '[.gaps[].reason] == ["not_running", "stopped"]'
+    # a period that lies after them, and one that lies before everything
+    pause
+    expect_exit 0 driftctl coverage --json --since "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)"
+    expect_json '.gaps == []'
+    expect_exit 2 driftctl coverage --json --since 2020-01-01 --until 2020-02-01
+    expect_json '.watched_ms == 0 and [.gaps[].reason] == ["no_history"]'
+    expect_exit 4 driftctl coverage --since now --until yesterday
+    expect_error 'since is not before'
+}
