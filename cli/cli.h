@@ -106,6 +106,7 @@ int command_baseline_retire(struct cli *cli, struct err *err);
 int command_ack(struct cli *cli, struct err *err);
 int command_verify(struct cli *cli, struct err *err);
 int command_log_checkpoint(struct cli *cli, struct err *err);
+int command_log_witness(struct cli *cli, struct err *err);
 int command_log_verify(struct cli *cli, struct err *err);
 int command_coverage(struct cli *cli, struct err *err);
 int command_backup(struct cli *cli, struct err *err);

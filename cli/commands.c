@@ -108,6 +108,19 @@ static const struct option log_verify_options[] = {
         END,
 };
 
+static const struct option log_witness_options[] = {
+        {"state", 0, "DIR", "the folder of the witness's key and of what it has cosigned", NULL, false},
+        {"log", 0, "VKEY|FILE", "a log to cosign: its verifier key, or a file with one a line; may repeat",
+                NULL, true},
+        {"listen", 0, "ADDRESS", "serve HTTP on IP:PORT, instead of one request from standard input", NULL,
+                false},
+        {"silence", 0, "TIME", "alarm when a log sent nothing for so long (1h, 2d)", NULL, false},
+        {"check", 0, NULL, "only tell which logs were heard, and when", NULL, false},
+        {"name", 0, "NAME", "the name of a new key (default: the name of the host)", NULL, false},
+        {"show-key", 0, NULL, "only the verifier key of this witness", NULL, false},
+        END,
+};
+
 static const struct option coverage_options[] = {
         {"since", 0, "TIME", "from then on (default: the first start)", NULL, false},
         {"until", 0, "TIME", "before then (default: now)", NULL, false},
@@ -206,6 +219,20 @@ const struct command commands[] = {
                 "Keep it where root of this host cannot write: it then shows that the history was cut or "
                 "rewritten\n"
                 "(driftctl log verify). With --request a witness cosigns it: driftctl log witness --help."},
+        {"log witness",
+                "--state DIR --log VKEY|FILE... [--listen IP:PORT] [--silence T] [--name NAME]\n"
+                "       driftctl log witness --state DIR --log VKEY|FILE... --check [--silence T]\n"
+                "       driftctl log witness --state DIR --show-key",
+                "cosign the checkpoints of other hosts, as far as they extend what was seen",
+                command_log_witness, 0, 0, 0, log_witness_options,
+                "Runs on another host than the one it watches. Answers one request of driftctl log "
+                "checkpoint "
+                "--request\n"
+                "from standard input (through ssh), or with --listen any number over HTTP (POST "
+                "/add-checkpoint).\n"
+                "Exit code: 0 cosigned, 2 with --check a log is silent, 3 refused: cut, rewritten or not by "
+                "its "
+                "key, 4 failed."},
         {"log verify", "--checkpoint FILE [--key VKEY|FILE]",
                 "whether the history goes on from a checkpoint that was kept elsewhere", command_log_verify,
                 0, 0, 0, log_verify_options,

@@ -12,7 +12,7 @@ floors=(
     "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name note varlink dpkg child unroot architecture"
     "attribute scope config folder mount own_view snapshot sshsig ssh probe setting"
     "baseline approval trust checkpoint secret host drift judge scan proposal revision package policy"
-    "store coverage"
+    "store coverage witness"
     "instance document"
     "service audit"
 )
@@ -28,6 +28,7 @@ fences=(
     'sqlite3\.h|^core/store_db\.h$'
     'systemd/sd-id128\.h|^(core/host\.c|daemon/.*)$'
     'systemd/.*|^(core/host\.c|daemon/.*)$'
+    'microhttpd\.h|^cli/witness_http\.c$'
     'check\.h|^tests/'
 )
 
