@@ -30,13 +30,14 @@ INSTALL        = install
 
 # What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
 # (systemd also gives a bare container the machine id that a host baseline is bound to.)
-DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev
-DEPS_TESTS = check jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps
+DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev libmicrohttpd-dev
+DEPS_TESTS = check curl jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd chromium
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
-HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h
+HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h microhttpd.h
 LIBS       = -lsodium -lcrypto -linih -lsystemd -lsqlite3 -ljansson -pthread
+CLI_LIBS   = -lmicrohttpd # never of driftd, which has no network
 
 # Warnings are errors for those who set WERROR=1 (development and CI), never in a user's build.
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
@@ -112,7 +113,7 @@ $(BUILD)/driftd: $(DAEMON) $(BUILD)/libdrift.a
 	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(DAEMON) $(BUILD)/libdrift.a $(LIBS)
 
 $(BUILD)/driftctl: $(CLI) $(BUILD)/libdrift.a
-	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/libdrift.a $(LIBS) $(CLI_LIBS)
 
 # What must not run inside the daemon: nothing of ours is in it but the escape.
 $(BUILD)/driftd-openssl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard daemon/helper_openssl*.c) daemon/helper_sandbox.c core/escape.c core/buf.c)
@@ -138,7 +139,7 @@ PARTS = $(BUILD)/libcli.a $(BUILD)/libdaemon.a $(BUILD)/libdrift.a
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(PARTS) | $(HELPERS)
 	@mkdir -p $(@D)
-	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS)
+	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(PARTS) -lcheck -lsubunit -lm -lrt $(LIBS) $(CLI_LIBS)
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
@@ -168,7 +169,7 @@ $(BUILD)/faulty/driftd: $(DAEMON) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inje
 	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(DAEMON) $(BUILD)/tests/faults/inject.o $(BUILD)/libdrift.a $(LIBS)
 $(BUILD)/faulty/driftctl: $(CLI) $(BUILD)/libdrift.a $(BUILD)/tests/faults/inject.o
 	@mkdir -p $(@D)
-	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/tests/faults/inject.o $(BUILD)/libdrift.a $(LIBS)
+	$(ld) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(CLI) $(BUILD)/tests/faults/inject.o $(BUILD)/libdrift.a $(LIBS) $(CLI_LIBS)
 # The helper lies beside them as it is: what fails in it is its caller's to bear.
 $(BUILD)/faulty/driftd-openssl: $(BUILD)/driftd-openssl
 	@mkdir -p $(@D)

@@ -100,7 +100,6 @@ account_add(struct account *account, const struct json *record)
                 {"bless", ACCOUNT_APPROVED},
                 {"adopted", ACCOUNT_APPROVED},
                 {"reject", ACCOUNT_REFUSED},
-                {"gap", ACCOUNT_GAP},
                 {"trust", ACCOUNT_TRUST},
                 {"tamper", ACCOUNT_TRUST},
         };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What happened in a period, taken from the records of the history as they come: what was approved, what was
- * refused, what was put back without approval, when nobody looked, how much drift was found in each part of
+ * refused, what was put back without approval, how much drift was found in each part of
  * the period. Bounded: of each list the newest are kept, and all are counted.
  */
 #pragma once
@@ -18,7 +18,6 @@ enum account_kind {
         ACCOUNT_APPROVED, /* bless, adopted */
         ACCOUNT_REFUSED,  /* reject */
         ACCOUNT_REVERTED, /* resolved, and not by an approval: a finding */
-        ACCOUNT_GAP,      /* nobody looked */
         ACCOUNT_TRUST,    /* trust files, and what was tampered with */
         ACCOUNT_KIND_COUNT,
 };

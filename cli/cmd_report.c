@@ -43,13 +43,19 @@ add_drifts(void *userdata, const struct json *parameters, bool continues)
 }
 
 static int
-gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, struct err *err)
+gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, struct json **ret_coverage,
+        struct err *err)
 {
         const struct account *account = gathering->account;
         struct json *span = json_make("{s:I, s:I, s:s?, s:[], s:I, s:b}", "since_ms",
                 (json_int)account->since_ms, "until_ms", (json_int)account->until_ms, "kind", NULL, "items",
                 "after_seq", (json_int)0, "follow", 0);
         int r = cli_call(cli, "GetStatus", json_make("{}"), ret_status, err);
+        r = r ? r
+              : client_call_one(cli->client, "Coverage",
+                        json_make("{s:I, s:I}", "since_ms", (json_int)account->since_ms, "until_ms",
+                                (json_int)account->until_ms),
+                        ret_coverage, err);
         r = r ? r : client_call(cli->client, "Log", span, add_records, gathering, err);
         if (r)
                 return r;
@@ -61,7 +67,7 @@ int
 command_report(struct cli *cli, struct err *err)
 {
         struct gathering gathering = {0};
-        _cleanup_json_ struct json *reply = NULL;
+        _cleanup_json_ struct json *reply = NULL, *coverage = NULL;
         _cleanup_buf_ struct buf text = {0};
         int64_t now_ms = clock_now_ms(), since_ms, until_ms;
         int r = cli_time(cli, "since", now_ms - REPORT_DAYS * 86400000LL, &since_ms, err);
@@ -75,11 +81,12 @@ command_report(struct cli *cli, struct err *err)
         _cleanup_(account_freep) struct account *account = account_new(since_ms, until_ms);
         gathering.account = account;
         gathering.drifts = json_array_make();
-        r = account && gathering.drifts ? gather(cli, &gathering, &reply, err) : EXIT_FAILED;
+        r = account && gathering.drifts ? gather(cli, &gathering, &reply, &coverage, err) : EXIT_FAILED;
         _cleanup_json_ struct json *drifts = gathering.drifts;
         if (r || !drifts)
                 return r && account ? r : (err_oom(err), EXIT_FAILED);
         struct page page = {.account = account,
+                .coverage = json_member(coverage, "coverage"),
                 .status = json_member(reply, "status"),
                 .drifts = drifts,
                 .n_drifts = gathering.n_drifts,

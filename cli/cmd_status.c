@@ -96,6 +96,23 @@ status_problems(struct cli *cli, const struct json *problems)
         report_problems(cli, problems, false);
 }
 
+/* Without one kept elsewhere, the history is its own witness. */
+static void
+status_checkpoint(struct cli *cli, const struct json *checkpoint, int64_t now_ms)
+{
+        char size[WORDS_MAX], age[WORDS_MAX];
+        int64_t time_ms;
+        print_colored(&cli->out, COLOR_BOLD, "checkpoint ");
+        if (json_time(checkpoint, "time", &time_ms) == 0)
+                print(&cli->out, "%s records, handed out %s ago\n",
+                        count_text((uint64_t)json_number(checkpoint, "size"), size),
+                        age_text(time_ms, now_ms, age));
+        else
+                print(&cli->out,
+                        "none was handed out: without one kept elsewhere the history shows only clumsy "
+                        "tampering\n");
+}
+
 static void
 status_next(struct cli *cli, const struct json *status)
 {
@@ -121,6 +138,7 @@ print_status(struct cli *cli, const struct json *status)
         status_baselines(cli, json_member(status, "baselines"));
         status_coverage(cli, json_member(status, "coverage"), now_ms);
         status_open(cli, json_member(status, "open"));
+        status_checkpoint(cli, json_member(status, "checkpoint"), now_ms);
         status_problems(cli, json_member(status, "problems"));
         status_next(cli, status);
 }

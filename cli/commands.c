@@ -101,6 +101,39 @@ static const struct option log_options[] = {
         END,
 };
 
+static const struct option log_checkpoint_options[] = {
+        OUTPUT_OPTION,
+        {"request", 0, NULL, "the body of a request to a witness, with the proof from --old", NULL, false},
+        {"old", 0, "N", "with --request: the records that the witness has seen (default: 0)", NULL, false},
+        {"show-key", 0, NULL, "only the verifier key of this host's checkpoints", NULL, false},
+        END,
+};
+
+static const struct option log_verify_options[] = {
+        {"checkpoint", 0, "FILE", "a signed checkpoint that was kept elsewhere", NULL, false},
+        {"key", 0, "VKEY|FILE", "the verifier key of the host, or of a witness, kept elsewhere", NULL, false},
+        END,
+};
+
+static const struct option log_witness_options[] = {
+        {"state", 0, "DIR", "the folder of the witness's key and of what it has cosigned", NULL, false},
+        {"log", 0, "VKEY|FILE", "a log to cosign: its verifier key, or a file with one a line; may repeat",
+                NULL, true},
+        {"listen", 0, "ADDRESS", "serve HTTP on IP:PORT, instead of one request from standard input", NULL,
+                false},
+        {"silence", 0, "TIME", "alarm when a log sent nothing for so long (1h, 2d)", NULL, false},
+        {"check", 0, NULL, "only tell which logs were heard, and when", NULL, false},
+        {"name", 0, "NAME", "the name of a new key (default: the name of the host)", NULL, false},
+        {"show-key", 0, NULL, "only the verifier key of this witness", NULL, false},
+        END,
+};
+
+static const struct option coverage_options[] = {
+        {"since", 0, "TIME", "from then on (default: the first start)", NULL, false},
+        {"until", 0, "TIME", "before then (default: now)", NULL, false},
+        END,
+};
+
 static const struct option propose_options[] = {
         OUTPUT_OPTION,
         CHANGE_OPTIONS,
@@ -186,6 +219,34 @@ const struct command commands[] = {
                 "trusted."},
         {"show", "ITEM", "all about one item: expected, actual, line diff, history, rule", command_show,
                 COMMAND_ITEMS, 1, 1, NULL, NULL},
+        /* before the shorter name */
+        {"log checkpoint", "[-o FILE] [--request [--old N]] [--show-key]",
+                "the signed tree head of the history, to be kept elsewhere", command_log_checkpoint, 0, 0, 0,
+                log_checkpoint_options,
+                "Keep it where root of this host cannot write: it then shows that the history was cut or "
+                "rewritten\n"
+                "(driftctl log verify). With --request a witness cosigns it: driftctl log witness --help."},
+        {"log witness",
+                "--state DIR --log VKEY|FILE... [--listen IP:PORT] [--silence T] [--name NAME]\n"
+                "       driftctl log witness --state DIR --log VKEY|FILE... --check [--silence T]\n"
+                "       driftctl log witness --state DIR --show-key",
+                "cosign the checkpoints of other hosts, as far as they extend what was seen",
+                command_log_witness, 0, 0, 0, log_witness_options,
+                "Runs on another host than the one it watches. Answers one request of driftctl log "
+                "checkpoint "
+                "--request\n"
+                "from standard input (through ssh), or with --listen any number over HTTP (POST "
+                "/add-checkpoint).\n"
+                "Exit code: 0 cosigned, 2 with --check a log is silent, 3 refused: cut, rewritten or not by "
+                "its "
+                "key, 4 failed."},
+        {"log verify", "--checkpoint FILE [--key VKEY|FILE]",
+                "whether the history goes on from a checkpoint that was kept elsewhere", command_log_verify,
+                0, 0, 0, log_verify_options,
+                "Exit code: 0 it does, 3 it was cut or rewritten, or the checkpoint is not by that key. "
+                "Without "
+                "--key the\n"
+                "key is the host's own, which root of this host can read: that proves less."},
         {"log", "[--since T] [--until T] [--kind K] [ITEM]...", "the history", command_log, COMMAND_ITEMS, 0,
                 WORDS_ANY, log_options, NULL},
         {"watch", "[ITEM]...", "follow the history live, until Ctrl-C", command_watch, COMMAND_ITEMS, 0,
@@ -234,6 +295,9 @@ const struct command commands[] = {
                 command_report, 0, 0, 0, report_options, NULL},
         {"verify", "", "verify all that is stored; names the first record that is wrong", command_verify, 0,
                 0, 0, NULL, NULL},
+        {"coverage", "[--since T] [--until T]", "that it ran and looked, proved by the history alone",
+                command_coverage, 0, 0, 0, coverage_options,
+                "Exit code: 0 watched without a gap, 2 there is one."},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
                 1, NULL, NULL},
         {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},

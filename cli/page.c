@@ -12,10 +12,10 @@
 
 #include "cli/html.h"
 #include "cli/page_style.h"
-#include "cli/print.h"
+#include "cli/report.h"
 #include "core/clock.h"
+#include "core/coverage.h"
 
-#define MINUTE_MS 60000
 #define CHART_WIDTH 1000.0
 #define CHART_HEIGHT 200.0
 #define CHART_LEFT 44.0 /* room for the numbers beside it */
@@ -131,18 +131,31 @@ end_tile(struct html *html, const char *words)
         html_raw(html, "</li>");
 }
 
-static int64_t
-unwatched_ms(const struct page *page)
+static bool
+is_before_history(const struct json *gap)
 {
-        const struct account_list *gaps = &page->account->lists[ACCOUNT_GAP];
-        int64_t sum = 0;
-        for (size_t i = 0; i < account_kept(gaps); i++) {
-                int64_t from, to;
-                const struct json *detail = json_member(account_row(gaps, i), "detail");
-                if (json_time(detail, "from", &from) == 0 && json_time(detail, "to", &to) == 0 && to > from)
-                        sum += to - (from > page->account->since_ms ? from : page->account->since_ms);
+        const char *reason = json_text(gap, "reason");
+        return reason && strcmp(reason, coverage_reasons[COVERAGE_NO_HISTORY]) == 0;
+}
+
+struct watched {
+        int64_t ms, of_ms; /* since the history begins */
+        size_t gaps;
+};
+
+static struct watched
+watched_of(const struct page *page)
+{
+        struct watched watched = {.ms = json_number(page->coverage, "watched_ms"),
+                .of_ms = json_number(page->coverage, "period_ms"),
+                .gaps = (size_t)json_number(page->coverage, "gaps_merged")};
+        json_each (json_member(page->coverage, "gaps"), i, gap) {
+                if (is_before_history(gap))
+                        watched.of_ms -= json_number(gap, "ms");
+                else
+                        watched.gaps++;
         }
-        return sum;
+        return watched;
 }
 
 static void
@@ -169,8 +182,8 @@ write_tiles(struct html *html, const struct page *page)
         put_count(html, page->account->lists[ACCOUNT_REVERTED].count);
         end_tile(html, "deviations that went without approval");
         begin_tile(html, NULL);
-        put_count(html, page->account->lists[ACCOUNT_GAP].count);
-        end_tile(html, "times nobody was watching");
+        put_count(html, watched_of(page).gaps);
+        end_tile(html, "gaps in the watching");
         html_raw(html, "</ul>\n");
 }
 
@@ -220,50 +233,46 @@ static void
 draw_coverage(struct html *html, const struct page *page, const char *words)
 {
         const struct account *account = page->account;
-        const struct account_list *gaps = &account->lists[ACCOUNT_GAP];
         char since[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
         html_raw(html, "<figure><svg viewBox=\"0 0 1000 60\" role=\"img\" aria-label=\"");
         html_text(html, words);
         html_raw(html, "\">");
-        draw_span(html, page, account->since_ms, account->until_ms, "none");
-        if (account->records)
-                draw_span(html, page, account->first_ms, account->until_ms, "good");
-        for (size_t i = 0; i < account_kept(gaps); i++) {
+        draw_span(html, page, account->since_ms, account->until_ms, "good");
+        json_each (json_member(page->coverage, "gaps"), i, gap) {
                 int64_t from, to;
-                const struct json *detail = json_member(account_row(gaps, i), "detail");
-                if (json_time(detail, "from", &from) == 0 && json_time(detail, "to", &to) == 0)
-                        draw_span(html, page, from, to, "high");
+                if (json_time(gap, "from", &from) == 0 && json_time(gap, "until", &to) == 0)
+                        draw_span(html, page, from, to, is_before_history(gap) ? "none" : "high");
         }
         html_raw(html, "<text x=\"0\" y=\"54\">%s</text>", utc_text(account->since_ms, since));
         html_raw(html, "<text x=\"1000\" y=\"54\" text-anchor=\"end\">%s</text></svg><figcaption>",
                 utc_text(account->until_ms, until));
         html_text(html, words);
-        html_raw(html, "<br><span class=\"key\" style=\"background:var(--good)\"></span>watched"
-                       "<span class=\"key\" style=\"background:var(--high)\"></span>nobody looked"
-                       "<span class=\"key\" style=\"background:var(--none)\"></span>before the first record"
-                       "</figcaption></figure>\n");
+        html_raw(html,
+                "<br><span class=\"key\" style=\"background:var(--good)\"></span>watched"
+                "<span class=\"key\" style=\"background:var(--high)\"></span>nobody is proved to have"
+                " watched<span class=\"key\" style=\"background:var(--none)\"></span>before the history"
+                "</figcaption></figure>\n");
 }
 
 static void
 write_gaps(struct html *html, const struct page *page)
 {
-        const struct account_list *gaps = &page->account->lists[ACCOUNT_GAP];
-        char caption[256];
-        if (!gaps->count)
+        const struct watched watched = watched_of(page);
+        char caption[256], count[WORDS_MAX];
+        if (!watched.gaps)
                 return;
-        list_caption(gaps, "Times nobody was watching", caption, sizeof caption);
+        snprintf(caption, sizeof caption, "Gaps: %s", count_text(watched.gaps, count));
         begin_table(html, "Gaps", caption, "From|To|For|Why");
-        for (size_t i = 0; i < account_kept(gaps); i++) {
-                const struct json *detail = json_member(account_row(gaps, i), "detail");
-                int64_t from, to;
-                char length[CLOCK_TEXT_MAX] = "";
-                if (json_time(detail, "from", &from) == 0 && json_time(detail, "to", &to) == 0)
-                        duration_describe(to - from, length);
+        json_each (json_member(page->coverage, "gaps"), i, gap) {
+                char length[CLOCK_TEXT_MAX];
+                if (is_before_history(gap))
+                        continue;
+                duration_describe(json_number(gap, "ms"), length);
                 html_raw(html, "<tr>");
-                put_time(html, "td", detail, "from");
-                put_time(html, "td", detail, "to");
+                put_time(html, "td", gap, "from");
+                put_time(html, "td", gap, "until");
                 html_element(html, "td", " class=\"time\"", length);
-                html_element(html, "td", NULL, json_text(detail, "cause"));
+                html_element(html, "td", NULL, gap_words(json_text(gap, "reason")));
                 html_raw(html, "</tr>");
         }
         end_table(html);
@@ -272,20 +281,21 @@ write_gaps(struct html *html, const struct page *page)
 static void
 write_coverage(struct html *html, const struct page *page)
 {
-        const struct account *account = page->account;
-        char words[256], count[WORDS_MAX], length[CLOCK_TEXT_MAX], begin[CLOCK_TEXT_MAX], begins[96] = "";
+        const struct json *passes = json_member(page->coverage, "passes");
+        const struct watched watched = watched_of(page);
+        char words[512], length[CLOCK_TEXT_MAX], longest[CLOCK_TEXT_MAX], share[WORDS_MAX];
         begin_section(html, "coverage", "What was watched");
-        duration_describe(unwatched_ms(page), length);
-        if (account->records && account->first_ms - account->since_ms > MINUTE_MS)
-                snprintf(begins, sizeof begins, " The history begins at %s.",
-                        utc_text(account->first_ms, begin));
-        if (!account->records)
-                snprintf(words, sizeof words, "The history has no record of this period.");
-        else if (!account->lists[ACCOUNT_GAP].count)
-                snprintf(words, sizeof words, "Watched without a gap.%s", begins);
+        duration_describe(watched.of_ms, length);
+        duration_describe(json_number(passes, "longest_without_full_ms"), longest);
+        if (watched.of_ms <= 0)
+                snprintf(words, sizeof words, "The history does not reach back to this period.");
         else
-                snprintf(words, sizeof words, "Gaps: %s, %s in all.%s",
-                        count_text(account->lists[ACCOUNT_GAP].count, count), length, begins);
+                snprintf(words, sizeof words,
+                        "Watched %s of the %s of the period that the history tells of. Passes: %lld "
+                        "full, "
+                        "%lld quick, %lld incomplete; at most %s without a full one.",
+                        percent_text(watched.ms, watched.of_ms, share), length, json_number(passes, "full"),
+                        json_number(passes, "quick"), json_number(passes, "incomplete"), longest);
         draw_coverage(html, page, words);
         write_gaps(html, page);
         end_section(html);

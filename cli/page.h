@@ -11,9 +11,10 @@
 
 struct page {
         const struct account *account;
-        const struct json *status; /* driftd.status/1 */
-        const struct json *drifts; /* open ones, as in diff --json; the first of them */
-        uint64_t n_drifts;         /* all of them */
+        const struct json *coverage; /* driftd.coverage/1 of the period */
+        const struct json *status;   /* driftd.status/1 */
+        const struct json *drifts;   /* open ones, as in diff --json; the first of them */
+        uint64_t n_drifts;           /* all of them */
         int64_t made_ms;
 };
 /* -ENOMEM. */

@@ -247,6 +247,16 @@ count_text(uint64_t count, char text[static WORDS_MAX])
 }
 
 const char *
+percent_text(int64_t part, int64_t whole, char text[static WORDS_MAX])
+{
+        int64_t hundredths = whole > 0 ? (int64_t)((double)part / (double)whole * 10000.0) : 10000;
+        if (hundredths >= 10000 && part < whole)
+                hundredths = 9999; /* never rounded up to all of it */
+        snprintf(text, WORDS_MAX, "%" PRIi64 ".%02" PRIi64 " %%", hundredths / 100, hundredths % 100);
+        return text;
+}
+
+const char *
 bytes_text(uint64_t bytes, char text[static WORDS_MAX])
 {
         static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};

@@ -67,6 +67,8 @@ void table_done(struct table *table);
 
 #define WORDS_MAX 64                                                 /* characters, with the NUL */
 const char *count_text(uint64_t count, char text[static WORDS_MAX]); /* 161,633 */
+const char *percent_text(
+        int64_t part, int64_t whole, char text[static WORDS_MAX]); /* 99.98 %; all of it alone is 100.00 % */
 const char *bytes_text(uint64_t bytes, char text[static WORDS_MAX]); /* 1.4 GiB */
 const char *time_text(int64_t time_ms, int64_t now_ms,
         char text[static WORDS_MAX]); /* 14:02:11, or 2026-11-22 14:02:11: local */

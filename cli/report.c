@@ -342,3 +342,20 @@ report_cause(const struct json *drift, int64_t now_ms, struct buf *ret)
         r = r || !by ? r : buf_text(ret, " · by ");
         return r || !by ? r : print_words(ret, by);
 }
+
+const char *
+gap_words(const char *reason)
+{
+        static const char *const words[][2] = {
+                {"not_running", "was not running, and had not been stopped"},
+                {"stopped", "was stopped"},
+                {"silent", "no record: suspended, stuck, or the store could not be written"},
+                {"overflow", "events were lost, until the rescan was done"},
+                {"watch_lost", "folders without a watch: only passes looked there"},
+                {"no_history", "before the first start"},
+        };
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (reason && strcmp(words[i][0], reason) == 0)
+                        return words[i][1];
+        return reason ? reason : "?";
+}

@@ -27,3 +27,5 @@ size_t report_drifts(struct cli *cli, const struct json *drifts, bool fold, int6
 int report_cause(const struct json *drift, int64_t now_ms, struct buf *ret);
 /* "content size", or "0 → 1" for a setting; appended. */
 int drift_detail(const struct json *drift, struct buf *ret);
+/* Why nobody is proved to have watched: a reason of driftd.coverage/1, in words. */
+const char *gap_words(const char *reason);

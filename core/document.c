@@ -106,16 +106,28 @@ coverage_json(struct instance *instance)
                 time_json(coverage.oldest_content_check_ms), "problems", problems_json(instance));
 }
 
+/* The newest that was handed out. */
+static struct json *
+checkpoint_json(const struct checkpoint_last *last)
+{
+        if (!last->head.size)
+                return json_null_new();
+        return json_make("{s:I, s:o, s:o}", "size", (json_int)last->head.size, "root",
+                digest_json(&last->head.root), "time", time_json(last->time_ms));
+}
+
 struct json *
 document_status(struct instance *instance)
 {
         struct drift_counts counts;
         const char *verdict = instance_verdict(instance);
         struct tree_head head = {0};
+        struct checkpoint_last last = {0};
         instance_count(instance, &counts);
+        instance_checkpoint_last(instance, &last, NULL);
         store_head(instance->store, &head, NULL);
-        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", "driftd.status/1",
-                "daemon",
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
+                "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
                         "since", instance->offline ? json_null_new() : time_json(instance->started_ms)),
                 "verdict", verdict, "trust_id", trust_id_json(instance), "baselines",
@@ -124,8 +136,8 @@ document_status(struct instance *instance)
                         (json_int)counts.by_severity[SEVERITY_MEDIUM], "low",
                         (json_int)counts.by_severity[SEVERITY_LOW]),
                 "problems", problems_json(instance), "history",
-                json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)), "host",
-                instance->host);
+                json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)),
+                "checkpoint", checkpoint_json(&last), "host", instance->host);
 }
 
 /* ---- diff ---- */

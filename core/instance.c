@@ -637,6 +637,7 @@ open_parts(struct instance *instance, struct err *err)
         r = r ? r : instance_load_baselines(instance, err);
         r = r ? r : store_values_each(instance->store, "growing:", restore_rotation, instance, err);
         r = r ? r : instance_load_clock(instance, err);
+        r = r ? r : instance_load_checkpoint_key(instance, err);
         if (r && instance->store && store_damage(instance->store))
                 instance->store_damaged = true;
         if (r && instance->store_damaged)
@@ -695,6 +696,7 @@ instance_free(struct instance *instance)
         instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);
         judge_free(instance->judge);
         trust_free(instance->trust);
+        note_signer_free(instance->checkpoint_signer);
         store_free(instance->store);
         free(instance);
         return NULL;

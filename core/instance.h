@@ -12,6 +12,7 @@
 
 #include "core/config.h"
 #include "core/judge.h"
+#include "core/note_signer.h"
 #include "core/package.h"
 #include "core/store.h"
 #include "core/trust.h"
@@ -102,6 +103,8 @@ struct instance {
         struct inode_id own[4];
         size_t n_own;
         struct pending *pending;
+        struct note_signer *checkpoint_signer; /* NULL: checkpoint_why */
+        char checkpoint_why[512];
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
@@ -196,6 +199,21 @@ void instance_clock_changed(struct instance *instance, int64_t jumped_by_ms); /*
 /* A full look in this thread, judging in place (offline), then flushes. */
 int instance_look(
         struct instance *instance, bool full, atomic_ullong *files, atomic_ullong *bytes, struct err *err);
+
+/* ---- checkpoints (instance_checkpoint.c) ---- */
+
+struct checkpoint_last {
+        struct tree_head head; /* size 0: none was handed out */
+        int64_t time_ms;
+};
+/* The newest that was handed out. */
+int instance_checkpoint_last(struct instance *instance, struct checkpoint_last *ret, struct err *err);
+/*
+ * Appends the signed checkpoint of what was proved, whose `seen` must be the size of the newest one.
+ * INSTANCE_REFUSED: the history contradicts that. hand_out: it becomes the newest; flushes.
+ */
+int instance_checkpoint(struct instance *instance, const struct store_proof *proof, bool hand_out,
+        struct buf *ret, struct err *err);
 
 /* Marks the open drifts that the patterns select as acknowledged; flushes. */
 int instance_ack(struct instance *instance, char *const *items, size_t n_items, const char *by,

@@ -99,6 +99,12 @@ void instance_clock_start(struct instance *instance);
 /* A signed apply: the clock is believed again. */
 void instance_clock_believe(struct instance *instance);
 
+/* ---- instance_checkpoint.c ---- */
+
+/* Makes the key where there is none, and records that. What keeps it from being there is no failure but
+ * checkpoint_why. */
+int instance_load_checkpoint_key(struct instance *instance, struct err *err);
+
 /* ---- instance_trust.c ---- */
 
 /* Judges the approvals of a baseline by the trust file in force: 0, a trust_result, or < 0. */

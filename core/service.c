@@ -218,14 +218,117 @@ verify_next(struct call *call, struct service_slices *slices)
                 false);
 }
 
+/* ---- checkpoints ---- */
+
+static int
+checkpoint_begin(
+        struct instance *instance, const struct json *parameters, struct service_slices *ret, struct err *err)
+{
+        struct checkpoint_last last;
+        struct tree_head head;
+        json_int old = json_number(parameters, "old");
+        if (old < 0)
+                return err_set(err, -EINVAL, "Checkpoint takes an old size of 0 or more");
+        int r = instance_checkpoint_last(instance, &last, err);
+        r = r ? r : store_head(instance->store, &head, err);
+        if (r)
+                return r;
+        struct store_proof_wish wish = {.old = (uint64_t)old, .seen = last.head.size};
+        ret->hand_out = json_flag(parameters, "hand_out");
+        ret->past_end = wish.old > head.size;
+        return store_prove_begin(instance->store, &wish, &ret->prover, err);
+}
+
+static int
+checkpoint_say(struct call *call, const struct service_slices *slices, const struct store_proof *proof)
+{
+        _cleanup_buf_ struct buf note = {0}, key = {0}, hashes = {0};
+        char root[DIGEST_HEX_SIZE];
+        int r = instance_checkpoint(call->instance, proof, slices->hand_out, &note, call->err);
+        if (r)
+                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
+        if (note_key_append(note_signer_key(call->instance->checkpoint_signer), &key) < 0 ||
+                buf_text(&hashes, "") < 0 || merkle_proof_append(&proof->consistency, &hashes) < 0)
+                return failed(call, -ENOMEM);
+        digest_hex(&proof->head.root, root);
+        return say(call,
+                json_make("{s:s, s:s, s:I, s:s, s:s?}", "checkpoint", note.data, "key", key.data, "size",
+                        (json_int)proof->head.size, "root", root, "proof",
+                        slices->past_end ? NULL : hashes.data),
+                false);
+}
+
+static int
+checkpoint_next(struct call *call, struct service_slices *slices)
+{
+        const struct store_proof *proof = NULL;
+        int r = store_prove_some(slices->prover, STORE_VERIFY_ROWS, &proof, call->err);
+        if (r == 0 && !proof)
+                return 0;
+        slices->at_end = true;
+        if (r)
+                return r == STORE_TAMPERED ? EXIT_UNTRUSTED : failed(call, r);
+        return checkpoint_say(call, slices, proof);
+}
+
+/* ---- coverage ---- */
+
+/* All records: what was before the period leaves its state behind. */
+static int
+coverage_begin(
+        struct instance *instance, const struct json *parameters, struct service_slices *ret, struct err *err)
+{
+        json_int since = json_number(parameters, "since_ms"), until = json_number(parameters, "until_ms");
+        int64_t now_ms = clock_now_ms();
+        struct tree_head head;
+        int r = store_head(instance->store, &head, err);
+        if (r)
+                return r;
+        ret->query = (struct record_query){.last_seq = head.size, .rows_max = SERVICE_SLICE_ROWS};
+        return coverage_new(since, until && until < now_ms ? until : now_ms, &ret->coverage, err);
+}
+
+static int
+coverage_next(struct call *call, struct service_slices *slices)
+{
+        struct instance *instance = call->instance;
+        struct coverage_result result;
+        uint64_t reached = 0;
+        int r = store_records_some(
+                instance->store, &slices->query, coverage_take, slices->coverage, &reached, call->err);
+        if (r)
+                return failed(call, r);
+        slices->query.after_seq = reached;
+        slices->at_end = !reached;
+        if (reached)
+                return 0;
+        r = coverage_finish(slices->coverage, instance->offline ? 0 : clock_now_ms(), &result, call->err);
+        if (r)
+                return failed(call, r);
+        return say(call, json_make("{s:o}", "coverage", coverage_document(&result, instance->host)), false);
+}
+
+/* ---- slices ---- */
+
+static int
+slices_begin(struct instance *instance, const char *method, const struct json *parameters,
+        struct service_slices *ret, struct err *err)
+{
+        if (strcmp(method, "Verify") == 0)
+                return store_verify_begin(instance->store, &ret->verifier, err);
+        if (strcmp(method, "Checkpoint") == 0)
+                return checkpoint_begin(instance, parameters, ret, err);
+        if (strcmp(method, "Coverage") == 0)
+                return coverage_begin(instance, parameters, ret, err);
+        return log_begin(instance, parameters, ret, err);
+}
+
 int
 service_slices_begin(struct instance *instance, const char *method, const struct json *parameters,
         struct service_slices *ret, struct err *err)
 {
         instance_await_trust(instance);
-        int r = strcmp(method, "Verify") == 0 ? store_verify_begin(instance->store, &ret->verifier, err)
-                                              : log_begin(instance, parameters, ret, err);
-        if (r == 0)
+        if (slices_begin(instance, method, parameters, ret, err) == 0)
                 return 0;
         service_slices_done(ret);
         return EXIT_FAILED;
@@ -236,6 +339,10 @@ service_slices_next(struct instance *instance, struct service_slices *slices, bo
         service_reply reply, void *userdata, struct err *err)
 {
         struct call call = {.instance = instance, .reply = reply, .userdata = userdata, .err = err};
+        if (slices->prover)
+                return checkpoint_next(&call, slices);
+        if (slices->coverage)
+                return coverage_next(&call, slices);
         return slices->verifier ? verify_next(&call, slices) : log_next(&call, slices, goes_on);
 }
 
@@ -245,6 +352,8 @@ service_slices_done(struct service_slices *slices)
         text_list_done(&slices->items);
         free(slices->kind);
         store_verifier_free(slices->verifier);
+        store_prover_free(slices->prover);
+        coverage_free(slices->coverage);
         *slices = (struct service_slices){0};
 }
 
@@ -271,6 +380,18 @@ static int
 verify(struct call *call)
 {
         return all_slices(call, "Verify");
+}
+
+static int
+checkpoint(struct call *call)
+{
+        return all_slices(call, "Checkpoint");
+}
+
+static int
+coverage(struct call *call)
+{
+        return all_slices(call, "Coverage");
 }
 
 /* ---- baselines ---- */
@@ -500,6 +621,8 @@ static const struct method {
         {"GetBaseline", get_baseline, SERVICE_STREAMS},
         {"Ack", ack, SERVICE_NAMES_CALLER},
         {"Verify", verify, SERVICE_SLICES},
+        {"Checkpoint", checkpoint, SERVICE_SLICES},
+        {"Coverage", coverage, SERVICE_SLICES},
         {"Backup", backup, 0},
         {"GetTrust", get_trust, 0},
 };

@@ -22,6 +22,7 @@
 #include "core/digest.h"
 #include "core/err.h"
 #include "core/json.h"
+#include "core/merkle_proof.h"
 #include "core/snapshot.h" /* inode_id */
 
 #define STORE_DAMAGED_HINT                                                                                   \
@@ -133,6 +134,36 @@ int store_verify_some(struct store_verifier *verifier, uint64_t rows_max, bool *
         uint64_t *ret_records, struct err *err);
 struct store_verifier *store_verifier_free(struct store_verifier *verifier);
 CLEANUP_DEFINE(struct store_verifier *, store_verifier_free)
+
+/* ---- proofs: what a copy of a tree head kept elsewhere is held against ---- */
+
+#define STORE_PROOF_INCLUDES_MAX 256u /* records whose place is proved in one pass */
+
+struct store_proof_wish {
+        uint64_t old;  /* the tree of so many records begins the present one; past its end: no proof of it */
+        uint64_t seen; /* another size whose root is asked for */
+        const uint64_t *seqs; /* records of which it is proved that they are in the present tree; borrowed */
+        size_t n_seqs;        /* -E2BIG past STORE_PROOF_INCLUDES_MAX; -EINVAL where one is not there */
+};
+struct store_proof {
+        struct tree_head head;               /* recomputed, and as it is stored */
+        struct tree_head old, seen;          /* recomputed; size 0: not asked for, or past the end */
+        struct merkle_proof consistency;     /* from old to head */
+        const struct merkle_proof *includes; /* n_seqs; the prover's */
+        const struct digest *leaves;         /* of the same records */
+};
+/*
+ * In one pass over the leaves, in slices as store_verify_some. It is of the records that there are at
+ * store_prove_begin. STORE_TAMPERED where the leaves do not give the tree head. *ret is borrowed from the
+ * prover.
+ */
+struct store_prover;
+int store_prove_begin(
+        struct store *store, const struct store_proof_wish *wish, struct store_prover **ret, struct err *err);
+int store_prove_some(struct store_prover *prover, uint64_t rows_max, const struct store_proof **ret,
+        struct err *err); /* *ret NULL: not yet at the end */
+struct store_prover *store_prover_free(struct store_prover *prover);
+CLEANUP_DEFINE(struct store_prover *, store_prover_free)
 
 /* ---- ledger: open drifts, by (baseline, item) ---- */
 

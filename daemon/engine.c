@@ -216,9 +216,10 @@ record_scan(
         struct engine *engine, const char *pass, uint64_t files, uint64_t bytes, int64_t ms, bool complete)
 {
         instance_record(engine->instance, "scan", NULL,
-                json_make("{s:s, s:I, s:I, s:I, s:I, s:b}", "pass", pass, "files", (json_int)files, "bytes",
-                        (json_int)bytes, "drifts", (json_int)open_drifts(engine), "ms", (json_int)ms,
-                        "complete", complete));
+                json_make("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "pass", pass, "files", (json_int)files,
+                        "bytes", (json_int)bytes, "drifts", (json_int)open_drifts(engine), "ms", (json_int)ms,
+                        "complete", complete, "watches_lost",
+                        (json_int)engine->instance->problems[PROBLEM_WATCH_LOST].count));
 }
 
 /* Told as soon as it is known, not only by a pass: a new folder can be the one that is too many. */

@@ -20,6 +20,7 @@
 #include <systemd/sd-event.h>
 
 #include "core/clock.h"
+#include "core/coverage.h"
 #include "core/crypto.h"
 #include "core/file.h"
 #include "daemon/control.h"
@@ -27,10 +28,9 @@
 #include "daemon/package.h"
 #include "daemon/report.h"
 
-#define ALIVE_MS 60000      /* how exact the bounds of a gap are */
-#define RETRY_MS 5000       /* while the store cannot be written */
-#define STORE_WAIT_MS 5000  /* for a store that another program holds */
-#define HEARTBEAT_MS 600000 /* proof in the history that it ran */
+#define ALIVE_MS 60000     /* how exact the bounds of a gap are */
+#define RETRY_MS 5000      /* while the store cannot be written */
+#define STORE_WAIT_MS 5000 /* for a store that another program holds */
 
 struct daemon {
         const char *config_file;
@@ -93,7 +93,7 @@ on_alive(sd_event_source *source, uint64_t usec, void *userdata)
         struct err err = {0};
         int64_t now_ms = clock_monotonic_ms();
         (void)usec;
-        if (now_ms - d->heartbeat_ms >= HEARTBEAT_MS) {
+        if (now_ms - d->heartbeat_ms >= COVERAGE_HEARTBEAT_MS) {
                 struct coverage coverage;
                 d->heartbeat_ms = now_ms;
                 judge_coverage(d->instance->judge, clock_now_ms(), &coverage);

@@ -37,6 +37,7 @@ static const struct {
         {"adopted", LOG_WARNING},
         {"storage", LOG_ERR},
         {"tamper", LOG_CRIT},
+        {"checkpoint", LOG_NOTICE},
         {"bless", LOG_NOTICE},
         {"trust", LOG_NOTICE},
         {"resolved", LOG_NOTICE},

@@ -43,11 +43,13 @@ test_it_says_what_happened() {
     says 'Deviations that went away without approval \(findings all the same\): 1'
     says "file:$TREE/&lt;b&gt;&amp;&quot;c&quot;</td><td>changed</td>"
     says "file:$TREE/&lt;i&gt;new"
-    says 'Times nobody was watching: [12]'
+    says 'Gaps: [12]'
+    says 'Watched [0-9.]+ % of the '
+    says 'was not running, and had not been stopped'
     says 'number 1 to [0-9]+'
     ! grep -qE '<(b>&|i>new|CHG|script|link|img|iframe)|https?:|url\(' "$SCRATCH/report.html" || fail "markup from outside, or a way outside"
     page --since 2001-01-01 --until 2001-02-01 # before anything
-    says 'The history has no record of this period'
+    says 'The history does not reach back to this period'
     says 'No drift was found in the period'
 }
 

@@ -42,12 +42,13 @@ START_TEST(an_option_takes_a_value_everywhere_or_nowhere)
 }
 END_TEST
 
-START_TEST(no_name_stands_twice_and_no_group_is_a_command)
+/* "log checkpoint" before "log": the first row that fits is taken. */
+START_TEST(no_name_stands_twice_and_a_longer_one_before_what_begins_it)
 {
         for (const struct command *a = commands; a->name; a++)
-                for (const struct command *b = commands; b->name; b++) {
+                for (const struct command *b = a + 1; b->name; b++) {
                         size_t size = strlen(a->name);
-                        ck_assert(a == b || strcmp(a->name, b->name) != 0);
+                        ck_assert(strcmp(a->name, b->name) != 0);
                         ck_assert_msg(
                                 strncmp(a->name, b->name, size) != 0 || b->name[size] != ' ', "%s", b->name);
                 }
@@ -59,6 +60,9 @@ START_TEST(a_command_of_two_words_is_found)
         struct err err = {0};
         ck_assert_str_eq(find("key", "generate", &err)->name, "key generate");
         ck_assert_str_eq(find("diff", "generate", &err)->name, "diff");
+        ck_assert_str_eq(find("log", "verify", &err)->name, "log verify");
+        ck_assert_str_eq(find("log", "/etc", &err)->name, "log");
+        ck_assert_str_eq(find("log", NULL, &err)->name, "log");
 }
 END_TEST
 
@@ -141,7 +145,7 @@ main(void)
         suite_add_tcase(suite, tcase);
         tcase_add_test(tcase, every_row_has_a_usage_a_summary_and_a_function);
         tcase_add_test(tcase, an_option_takes_a_value_everywhere_or_nowhere);
-        tcase_add_test(tcase, no_name_stands_twice_and_no_group_is_a_command);
+        tcase_add_test(tcase, no_name_stands_twice_and_a_longer_one_before_what_begins_it);
         tcase_add_test(tcase, a_command_of_two_words_is_found);
         tcase_add_test(tcase, an_unknown_command_names_the_nearest);
         tcase_add_test(tcase, commands_that_do_not_exist_yet_are_unknown);
