@@ -42,6 +42,33 @@ add_drifts(void *userdata, const struct json *parameters, bool continues)
         return 0;
 }
 
+/* since_ms 0: from the first start. */
+static int
+ask_coverage(struct cli *cli, int64_t since_ms, int64_t until_ms, struct json **ret, struct err *err)
+{
+        json_free(*ret);
+        *ret = NULL;
+        return cli_call(cli, "Coverage",
+                json_make("{s:I, s:I}", "since_ms", (json_int)since_ms, "until_ms", (json_int)until_ms), ret,
+                err);
+}
+
+/* Without --since: the last days, or from the first start where that is later. */
+static int
+find_since(struct cli *cli, int64_t until_ms, int64_t *ret, struct err *err)
+{
+        _cleanup_json_ struct json *coverage = NULL;
+        int64_t first_ms;
+        int r = cli_time(cli, "since", until_ms - REPORT_DAYS * 86400000LL, ret, err);
+        if (r || args_value(&cli->args, "since"))
+                return r;
+        r = ask_coverage(cli, 0, until_ms, &coverage, err);
+        if (r == 0 && json_time(json_member(coverage, "coverage"), "since", &first_ms) == 0 &&
+                first_ms > *ret && first_ms < until_ms)
+                *ret = first_ms;
+        return r;
+}
+
 static int
 gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, struct json **ret_coverage,
         struct err *err)
@@ -51,12 +78,12 @@ gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, s
                 (json_int)account->since_ms, "until_ms", (json_int)account->until_ms, "kind", NULL, "items",
                 "after_seq", (json_int)0, "follow", 0);
         int r = cli_call(cli, "GetStatus", json_make("{}"), ret_status, err);
-        r = r ? r
-              : client_call_one(cli->client, "Coverage",
-                        json_make("{s:I, s:I}", "since_ms", (json_int)account->since_ms, "until_ms",
-                                (json_int)account->until_ms),
-                        ret_coverage, err);
-        r = r ? r : client_call(cli->client, "Log", span, add_records, gathering, err);
+        r = r ? r : ask_coverage(cli, account->since_ms, account->until_ms, ret_coverage, err);
+        if (r) {
+                json_free(span);
+                return r;
+        }
+        r = client_call(cli->client, "Log", span, add_records, gathering, err);
         if (r)
                 return r;
         return client_call(cli->client, "Diff",
@@ -70,8 +97,8 @@ command_report(struct cli *cli, struct err *err)
         _cleanup_json_ struct json *reply = NULL, *coverage = NULL;
         _cleanup_buf_ struct buf text = {0};
         int64_t now_ms = clock_now_ms(), since_ms, until_ms;
-        int r = cli_time(cli, "since", now_ms - REPORT_DAYS * 86400000LL, &since_ms, err);
-        r = r ? r : cli_time(cli, "until", now_ms, &until_ms, err);
+        int r = cli_time(cli, "until", now_ms, &until_ms, err);
+        r = r ? r : find_since(cli, until_ms, &since_ms, err);
         if (r)
                 return r;
         if (since_ms >= until_ms) {
