@@ -53,18 +53,28 @@ ask_coverage(struct cli *cli, int64_t since_ms, int64_t until_ms, struct json **
                 err);
 }
 
-/* Without --since: the last days, or from the first start where that is later. */
+static int64_t
+earlier(int64_t time_ms, const struct json *object, const char *key)
+{
+        int64_t other_ms;
+        return json_time(object, key, &other_ms) == 0 && other_ms < time_ms ? other_ms : time_ms;
+}
+
+/* Without --since: the last days; or from the first start, or the first approval, where these are later. */
 static int
 find_since(struct cli *cli, int64_t until_ms, int64_t *ret, struct err *err)
 {
-        _cleanup_json_ struct json *coverage = NULL;
-        int64_t first_ms;
+        _cleanup_json_ struct json *coverage = NULL, *baselines = NULL;
+        int64_t first_ms = until_ms;
         int r = cli_time(cli, "since", until_ms - REPORT_DAYS * 86400000LL, ret, err);
         if (r || args_value(&cli->args, "since"))
                 return r;
         r = ask_coverage(cli, 0, until_ms, &coverage, err);
-        if (r == 0 && json_time(json_member(coverage, "coverage"), "since", &first_ms) == 0 &&
-                first_ms > *ret && first_ms < until_ms)
+        r = r ? r : cli_call(cli, "ListBaselines", json_make("{s:s}", "name", ""), &baselines, err);
+        first_ms = earlier(first_ms, json_member(coverage, "coverage"), "since");
+        json_each (json_member(baselines, "baselines"), i, baseline)
+                first_ms = earlier(first_ms, baseline, "applied");
+        if (r == 0 && first_ms > *ret && first_ms < until_ms)
                 *ret = first_ms;
         return r;
 }
