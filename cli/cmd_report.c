@@ -53,28 +53,39 @@ ask_coverage(struct cli *cli, int64_t since_ms, int64_t until_ms, struct json **
                 err);
 }
 
-static int64_t
-earlier(int64_t time_ms, const struct json *object, const char *key)
+static struct json *
+span_json(int64_t since_ms, int64_t until_ms)
 {
-        int64_t other_ms;
-        return json_time(object, key, &other_ms) == 0 && other_ms < time_ms ? other_ms : time_ms;
+        return json_make("{s:I, s:I, s:s?, s:[], s:I, s:b}", "since_ms", (json_int)since_ms, "until_ms",
+                (json_int)until_ms, "kind", NULL, "items", "after_seq", (json_int)0, "follow", 0);
 }
 
-/* Without --since: the last days; or from the first start, or the first approval, where these are later. */
+static int
+note_first(void *userdata, const struct json *parameters, bool continues)
+{
+        int64_t *first_ms = userdata, time_ms;
+        (void)continues;
+        if (json_time(json_at(json_member(parameters, "records"), 0), "time", &time_ms) == 0 &&
+                time_ms < *first_ms)
+                *first_ms = time_ms;
+        return 0;
+}
+
+/* Without --since: the last days, or from the first record where that is later: what was done before the
+ * first start of a daemon is the first trust and the first approval. */
 static int
 find_since(struct cli *cli, int64_t until_ms, int64_t *ret, struct err *err)
 {
-        _cleanup_json_ struct json *coverage = NULL, *baselines = NULL;
+        _cleanup_json_ struct json *coverage = NULL;
         int64_t first_ms = until_ms;
         int r = cli_time(cli, "since", until_ms - REPORT_DAYS * 86400000LL, ret, err);
         if (r || args_value(&cli->args, "since"))
                 return r;
         r = ask_coverage(cli, 0, until_ms, &coverage, err);
-        r = r ? r : cli_call(cli, "ListBaselines", json_make("{s:s}", "name", ""), &baselines, err);
-        first_ms = earlier(first_ms, json_member(coverage, "coverage"), "since");
-        json_each (json_member(baselines, "baselines"), i, baseline)
-                first_ms = earlier(first_ms, baseline, "applied");
-        if (r == 0 && first_ms > *ret && first_ms < until_ms)
+        if (r || json_time(json_member(coverage, "coverage"), "since", &first_ms) < 0 || first_ms <= *ret)
+                return r;
+        r = client_call(cli->client, "Log", span_json(*ret, first_ms), note_first, &first_ms, err);
+        if (r == 0 && first_ms < until_ms)
                 *ret = first_ms;
         return r;
 }
@@ -84,16 +95,11 @@ gather(struct cli *cli, struct gathering *gathering, struct json **ret_status, s
         struct err *err)
 {
         const struct account *account = gathering->account;
-        struct json *span = json_make("{s:I, s:I, s:s?, s:[], s:I, s:b}", "since_ms",
-                (json_int)account->since_ms, "until_ms", (json_int)account->until_ms, "kind", NULL, "items",
-                "after_seq", (json_int)0, "follow", 0);
         int r = cli_call(cli, "GetStatus", json_make("{}"), ret_status, err);
         r = r ? r : ask_coverage(cli, account->since_ms, account->until_ms, ret_coverage, err);
-        if (r) {
-                json_free(span);
-                return r;
-        }
-        r = client_call(cli->client, "Log", span, add_records, gathering, err);
+        if (r == 0)
+                r = client_call(cli->client, "Log", span_json(account->since_ms, account->until_ms),
+                        add_records, gathering, err);
         if (r)
                 return r;
         return client_call(cli->client, "Diff",
