@@ -12,7 +12,7 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
 {
         const char *name = json_text(reply, "name"), *id = json_text(reply, "id");
         print_colored(&cli->out, COLOR_GREEN, "%s@%lld", name ? name : "?", json_number(reply, "generation"));
-        print(&cli->out, " signed by ");
+        print(&cli->out, "%s signed by ", json_flag(reply, "reviewed") ? ", in force already," : "");
         json_each (json_member(reply, "signers"), i, signer) {
                 const char *who = json_string_of(signer);
                 print(&cli->out, "%s%s", i ? ", " : "", who ? who : "?");
@@ -26,7 +26,10 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
                         "it\n");
         if (json_flag(reply, "review_due"))
                 print_colored(&cli->out, COLOR_YELLOW,
-                        "applied by the urgent threshold: a review by the others is due\n");
+                        "applied by the urgent threshold: a review by %s is due\n",
+                        json_flag(reply, "reviewed") ? "more of the others" : "the others");
+        else if (json_flag(reply, "reviewed"))
+                print_colored(&cli->out, COLOR_GREEN, "its review is done\n");
 }
 
 int

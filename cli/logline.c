@@ -13,7 +13,8 @@
 
 const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
         "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
-        "hidden", "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction", NULL};
+        "hidden", "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction", "review",
+        NULL};
 
 #define SHOWN_MAX 7
 #define PACKAGES_SHOWN_MAX 3u
@@ -46,6 +47,7 @@ static const struct {
         {"storage", {"error", "set_aside="}, COLOR_RED},
         {"tamper", {"what"}, COLOR_RED},
         {"transaction", {"manager", "packages", "files=", "command=", "requested_by="}, COLOR_CYAN},
+        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due="}, COLOR_CYAN},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
 };

@@ -38,12 +38,14 @@ static const struct {
         [PROBLEM_NOT_PROBED] = {"not_probed", true},
         [PROBLEM_NOT_COVERED] = {"not_covered", true},
         [PROBLEM_HIDDEN] = {"hidden", true},
+        [PROBLEM_OVERDUE] = {"review_overdue", true},
         [PROBLEM_REBUILT] = {"rebuilt", true},
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
         [PROBLEM_PATH_MISSING] = {"path_missing", false},
         [PROBLEM_FIRST_USE] = {"first_use", false},
+        [PROBLEM_REVIEW_DUE] = {"review_due", false},
         [PROBLEM_OWN_VIEW] = {"own_view", false},
 };
 

@@ -37,6 +37,7 @@ enum problem_kind {
         PROBLEM_NOT_PROBED,    /* settings expected of which nothing is known now */
         PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
         PROBLEM_HIDDEN,        /* another file system than on the host lies where a scope looks */
+        PROBLEM_OVERDUE,       /* an urgent change was not reviewed in time */
         PROBLEM_REBUILT,       /* the store was damaged and made anew: until a signed apply confirms what is
                                   judged by */
         PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
@@ -45,6 +46,7 @@ enum problem_kind {
         PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
         PROBLEM_PATH_MISSING,  /* a path of a scope is not there: its expectations, if any, are missing */
         PROBLEM_FIRST_USE,     /* the trust file was taken on first use */
+        PROBLEM_REVIEW_DUE,    /* an urgent change waits for its review */
         PROBLEM_OWN_VIEW,      /* namespaces and mounts that are not the host's */
         PROBLEM_COUNT,
 };
@@ -177,6 +179,7 @@ struct apply_result {
         struct digest id;
         struct buf signers; /* blank-separated */
         bool adopted, review_due;
+        bool reviewed; /* nothing new was applied: the approvals were taken as the review of what was */
 };
 /* Takes text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or INSTANCE_SUPERSEDED
  * with the reason, < 0.

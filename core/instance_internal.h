@@ -129,6 +129,31 @@ void instance_drop_baseline_states(struct instance *instance, size_t n);
 bool instance_scopes_differ(const struct instance *instance);
 void instance_refresh_trust_problems(struct instance *instance);
 
+/* ---- instance_review.c ---- */
+
+/* The review that a baseline owes which was applied by the urgent threshold: in the transaction that applies
+ * it. */
+int review_owe(const struct applying *applying, struct err *err);
+/* How many people more it takes; 0: none is due. */
+unsigned review_missing(
+        const struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* Queues the record of it, once it is in force. */
+void review_tell_owed(
+        struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* Of what is in force: what it owes is written again if nothing says it any more. */
+void review_restore(struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* PROBLEM_REVIEW_DUE and PROBLEM_OVERDUE. */
+void review_refresh(struct instance *instance);
+/* Queues a record for each review that has become overdue. */
+void review_look(struct instance *instance);
+/*
+ * Approvals of a baseline whose review is due: those of people who had not approved it yet are added to it,
+ * durably, and recorded. REVIEW_NONE: none is due of it; INSTANCE_REFUSED: they add nobody.
+ */
+#define REVIEW_NONE 100
+int review_take(struct instance *instance, const struct baseline *b, const struct buf *given,
+        struct apply_result *ret, struct err *err);
+
 /* ---- instance_probe.c ---- */
 
 struct settings_request {

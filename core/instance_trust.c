@@ -337,6 +337,8 @@ load_one(struct instance *instance, const struct mark *active, const struct mark
                 snprintf(instance->broken_why, sizeof instance->broken_why, "%s: %.400s", name, why.text);
         if (r >= 0 && trust_verdict_signers(verdict, signers) < 0)
                 r = -ENOMEM;
+        if (r == 0)
+                review_restore(instance, b, verdict);
         free(verdict);
         if (r < 0)
                 return err_oom(err);
@@ -590,6 +592,7 @@ instance_refresh_trust_problems(struct instance *instance)
         if (!instance->store) /* an image is judged by itself (audit.h) */
                 return;
         refresh_rebuilt(instance);
+        review_refresh(instance);
         _cleanup_buf_ struct buf adopted = {0};
         store_values_each(instance->store, "adopted:", add_adopted, &adopted, NULL);
         instance_problem(instance, PROBLEM_ADOPTED, adopted.size != 0, adopted.data,
@@ -788,6 +791,7 @@ put_rows(void *userdata, struct err *err)
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
         r = r ? r : applying_value(applying, "adopted", applying->adopted ? adopted.data : NULL, err);
         r = r ? r : applying_value(applying, "doubted", applying->doubts, err);
+        r = r ? r : review_owe(applying, err);
         if (r == 0 && !applying->from_shelf) { /* somebody signed and applied: the clock is believed again */
                 r = store_value_put(instance->store, "clock_believed", NULL, err);
                 r = r ? r : store_value_put(instance->store, "clock_moved", NULL, err);
@@ -811,12 +815,13 @@ record_bless(const struct applying *applying)
         digest_hex(baseline_id(applying->baseline), id);
         digest_hex(trust_id(instance->trust), trust);
         return instance_record(instance, applying->adopted ? "adopted" : "bless", NULL,
-                instance_asked(
-                        instance, json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b}", "baseline",
-                                          header->name, "generation", (json_int)header->generation, "id", id,
-                                          "signers", signers, "ticket", header->ticket, "class",
-                                          class_names[header->class], "author", header->author, "key_on_host",
-                                          on_host, "trust_id", trust, "review_due", verdict->urgent_used)));
+                instance_asked(instance,
+                        json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b, s:I}", "baseline",
+                                header->name, "generation", (json_int)header->generation, "id", id, "signers",
+                                signers, "ticket", header->ticket, "class", class_names[header->class],
+                                "author", header->author, "key_on_host", on_host, "trust_id", trust,
+                                "review_due", verdict->urgent_used, "review_missing",
+                                (json_int)review_missing(instance, applying->baseline, verdict))));
 }
 
 int
@@ -911,6 +916,7 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         ret->adopted = adopted;
         ret->review_due = verdict->urgent_used;
         instance_clock_believe(instance);
+        review_tell_owed(instance, b, verdict);
         record_waivers(instance, b, judge_baseline_named(instance->judge, header->name));
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */
@@ -939,10 +945,13 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         struct trust_verdict *verdict = calloc(1, sizeof *verdict);
         if (!verdict)
                 return err_oom(err);
-        r = check_baseline(instance, b, &given, verdict, &adopted, err);
+        r = review_take(instance, b, &given, ret, err);
+        bool review = r != REVIEW_NONE;
+        if (!review)
+                r = check_baseline(instance, b, &given, verdict, &adopted, err);
         if (r > 0)
                 record_reject(instance, b, err->text);
-        if (r == 0)
+        if (r == 0 && !review)
                 r = apply_checked(instance, b, &given, verdict, adopted, ret, err);
         free(verdict);
         return r;

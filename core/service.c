@@ -323,9 +323,10 @@ apply(struct call *call)
         }
         digest_hex(&result.id, id);
         r = say(call,
-                json_make("{s:s, s:I, s:s, s:o, s:b, s:b}", "name", result.name, "generation",
+                json_make("{s:s, s:I, s:s, s:o, s:b, s:b, s:b}", "name", result.name, "generation",
                         (json_int)result.generation, "id", id, "signers", json_words(result.signers.data),
-                        "adopted", result.adopted, "review_due", result.review_due),
+                        "adopted", result.adopted, "review_due", result.review_due, "reviewed",
+                        result.reviewed),
                 false);
         buf_done(&result.signers);
         return r;

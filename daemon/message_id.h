@@ -30,4 +30,5 @@ MESSAGE_ID(adopted, "cb3a7bf68a12a2b9334a7053aa44d53e")
 MESSAGE_ID(storage, "1e6a984c78f7d48d316d50ce69bc81e3")
 MESSAGE_ID(tamper, "6f60a6dc180d25d36cadf775a82b6705")
 MESSAGE_ID(transaction, "ec1d6e79c473438b98b6c8d0655ae230")
+MESSAGE_ID(review, "747be6ac1d2bd8a256183c77d538069d")
 #undef MESSAGE_ID

@@ -42,6 +42,7 @@ static const struct {
         {"resolved", LOG_NOTICE},
         {"mount", LOG_NOTICE},
         {"transaction", LOG_NOTICE},
+        {"review", LOG_NOTICE},
 };
 
 static const char *
@@ -61,6 +62,9 @@ priority_of(const struct announcement *a)
                 return LOG_ERR;
         if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
                 return LOG_NOTICE;
+        const char *state = json_text(a->detail, "state");
+        if (strcmp(a->kind, "review") == 0 && state && strcmp(state, "overdue") == 0)
+                return LOG_WARNING;
         for (size_t i = 0; i < ARRAY_SIZE(priorities); i++)
                 if (strcmp(priorities[i].kind, a->kind) == 0)
                         return priorities[i].priority;
