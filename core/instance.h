@@ -69,6 +69,7 @@ struct announcement { /* of one durable record */
 };
 
 struct pending;
+struct flaps;
 
 struct instance {
         const struct config *config; /* borrowed */
@@ -104,6 +105,7 @@ struct instance {
         struct inode_id own[4];
         size_t n_own;
         struct pending *pending;
+        struct flaps *flaps; /* NULL: nothing changed yet */
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */

@@ -17,6 +17,11 @@ void instance_count(struct instance *instance, struct drift_counts *ret);
 /* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
 void instance_row(struct instance *instance, const struct drift *drift);
 
+/* Queues the record of an open drift once more, and why. Under the judge's lock. */
+void instance_drift_again(struct instance *instance, struct drift *drift, const char *why);
+/* What has ended by the time that it is: waivers, terms of reviews, flapping. Queues what is to be told. */
+void instance_look_at_ends(struct instance *instance);
+
 /* Queues content to be kept. */
 void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
@@ -153,6 +158,29 @@ void review_look(struct instance *instance);
 #define REVIEW_NONE 100
 int review_take(struct instance *instance, const struct baseline *b, const struct buf *given,
         struct apply_result *ret, struct err *err);
+
+/* ---- instance_waiver.c ---- */
+
+/* Queues what a new generation gives and takes back. */
+void waivers_record(struct instance *instance, const struct baseline *b, const struct baseline *parent);
+/* Queues the ends of waivers since the last look, and the drifts that are open again by them. */
+void waivers_look(struct instance *instance);
+
+/* ---- instance_flap.c ---- */
+
+#define FLAP_CHANGES 16u                /* of one item */
+#define FLAP_WINDOW_MS ((int64_t)60000) /* within this: it flaps */
+#define FLAP_QUIET_MS ((int64_t)120000) /* without a change: it is over */
+
+struct flaps *flaps_free(struct flaps *flaps);
+/* Counts a change of an answer; true: it has no record of its own. */
+bool flap_folds(struct instance *instance, const struct judge_event *event);
+/* After its record was queued: whether it flaps from here on. */
+void flap_counted(struct instance *instance, const struct drift *drift);
+/* Queues the end of those that are quiet / of all / of those that the last run left behind. */
+void flaps_look(struct instance *instance);
+void flaps_stop(struct instance *instance);
+void flaps_tell_left(struct instance *instance);
 
 /* ---- instance_probe.c ---- */
 

@@ -835,29 +835,6 @@ instance_put_baseline(struct applying *applying, struct err *err)
         return r;
 }
 
-/* Each waiver that the new generation brings is told by itself: who excuses what, and until when. */
-static void
-record_waivers(struct instance *instance, const struct baseline *b, const struct baseline *parent)
-{
-        size_t n, n_before = 0;
-        const struct waiver *waivers = baseline_waivers(b, &n);
-        const struct waiver *before = parent ? baseline_waivers(parent, &n_before) : NULL;
-        for (size_t i = 0; i < n; i++) {
-                char until[CLOCK_TEXT_MAX];
-                bool known = false;
-                for (size_t j = 0; j < n_before && !known; j++)
-                        known = strcmp(before[j].item, waivers[i].item) == 0 &&
-                                strcmp(before[j].baseline, waivers[i].baseline) == 0 &&
-                                before[j].until_ms == waivers[i].until_ms;
-                if (known)
-                        continue;
-                clock_format_seconds(waivers[i].until_ms, until);
-                instance_record(instance, "waive", waivers[i].item,
-                        json_make("{s:s, s:s, s:s, s:s}", "baseline", waivers[i].baseline, "by",
-                                waivers[i].by, "until", until, "reason", waivers[i].reason));
-        }
-}
-
 /* Where the file is damaged, the rows of the store are what is left: told at the start, mended here. */
 static int
 raise_mark(struct instance *instance, const struct baseline *b, struct err *err)
@@ -917,7 +894,7 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         ret->review_due = verdict->urgent_used;
         instance_clock_believe(instance);
         review_tell_owed(instance, b, verdict);
-        record_waivers(instance, b, judge_baseline_named(instance->judge, header->name));
+        waivers_record(instance, b, judge_baseline_named(instance->judge, header->name));
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */
         int marked = raise_mark(instance, b, err);

@@ -43,6 +43,7 @@ static const struct {
         {"mount", LOG_NOTICE},
         {"transaction", LOG_NOTICE},
         {"review", LOG_NOTICE},
+        {"flapping", LOG_WARNING},
 };
 
 static const char *
