@@ -34,12 +34,12 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
 
 int
 apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
-        struct err *err)
+        bool ahead, struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
         char more[WORDS_MAX + 16] = "", number[WORDS_MAX];
         int r = signed_text_upload(cli, text, err);
-        r = r ? r : client_call_one(cli->client, "Apply", json_make("{}"), &reply, err);
+        r = r ? r : client_call_one(cli->client, "Apply", json_make("{s:b}", "ahead", ahead), &reply, err);
         if (r)
                 return r;
         if (cli->json) {
@@ -72,5 +72,5 @@ command_apply(struct cli *cli, struct err *err)
                 err_set(err, EXIT_FAILED, "%s.approval is not there: nobody has signed it", quote(file));
                 return err_hint(err, EXIT_FAILED, "driftctl sign %s --key K", quote(file));
         }
-        return apply_signed(cli, &text, "driftd.apply/1", -1, err);
+        return apply_signed(cli, &text, "driftd.apply/1", -1, args_given(&cli->args, "ahead"), err);
 }

@@ -123,6 +123,7 @@ enum instance_result {
         INSTANCE_REFUSED = 2,    /* a baseline or trust file does not hold: exit 3, recorded */
         INSTANCE_MALFORMED = 3,  /* bad input: exit 4, nothing changed */
         INSTANCE_SUPERSEDED = 4, /* another proposal from the same parent was first: exit 4, recorded */
+        INSTANCE_MOVED = 5,      /* what it changes is not live as it says: exit 4, recorded */
 };
 
 /*
@@ -184,8 +185,10 @@ struct apply_result {
         bool reviewed; /* nothing new was applied: the approvals were taken as the review of what was */
 };
 /* Takes text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or INSTANCE_SUPERSEDED
- * with the reason, < 0.
- * Flushes. */
+ * with the reason, < 0. moved: what live_check found to have moved, in words, for INSTANCE_MOVED where
+ * nothing else stands against it; NULL: nothing. Flushes. */
+int instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err);
 int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err);
 

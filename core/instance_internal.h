@@ -182,6 +182,23 @@ void flaps_look(struct instance *instance);
 void flaps_stop(struct instance *instance);
 void flaps_tell_left(struct instance *instance);
 
+/* ---- instance_live.c ---- */
+
+struct live_request {
+        const struct baseline *parent; /* NULL: the first generation */
+        unsigned workers;
+        const struct inode_id *own;
+        size_t n_own;
+        atomic_ullong *files, *bytes; /* progress; may be NULL */
+        const atomic_bool *cancel;
+};
+/*
+ * Looks whether what `next` (taken over) changes of its parent is live as it says. *ret_moved names what is
+ * not, as "ITEM (changed), ITEM (missing) and 7 more"; it stays empty if all is. Any thread. 0 or < 0.
+ */
+int live_check(
+        const struct live_request *request, struct baseline *next, struct buf *ret_moved, struct err *err);
+
 /* ---- instance_probe.c ---- */
 
 struct settings_request {

@@ -903,9 +903,25 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         return marked ? marked : r;
 }
 
+static int
+refuse_moved(const char *moved, struct err *err)
+{
+        err_set(err, INSTANCE_MOVED, "what it changes is not live as it says: %.800s", moved);
+        return err_hint(err, INSTANCE_MOVED,
+                "driftctl diff shows what is there: propose anew; or driftctl apply --ahead, if what it "
+                "approves is still to come");
+}
+
 int
 instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err)
+{
+        return instance_apply_unmoved(instance, text, size, approvals, approvals_size, NULL, ret, err);
+}
+
+int
+instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
@@ -926,6 +942,8 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         bool review = r != REVIEW_NONE;
         if (!review)
                 r = check_baseline(instance, b, &given, verdict, &adopted, err);
+        if (r == 0 && !review && moved)
+                r = refuse_moved(moved, err);
         if (r > 0)
                 record_reject(instance, b, err->text);
         if (r == 0 && !review)
