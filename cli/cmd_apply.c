@@ -12,7 +12,7 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
 {
         const char *name = json_text(reply, "name"), *id = json_text(reply, "id");
         print_colored(&cli->out, COLOR_GREEN, "%s@%lld", name ? name : "?", json_number(reply, "generation"));
-        print(&cli->out, " signed by ");
+        print(&cli->out, "%s signed by ", json_flag(reply, "reviewed") ? ", in force already," : "");
         json_each (json_member(reply, "signers"), i, signer) {
                 const char *who = json_string_of(signer);
                 print(&cli->out, "%s%s", i ? ", " : "", who ? who : "?");
@@ -26,17 +26,20 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
                         "it\n");
         if (json_flag(reply, "review_due"))
                 print_colored(&cli->out, COLOR_YELLOW,
-                        "applied by the urgent threshold: a review by the others is due\n");
+                        "applied by the urgent threshold: a review by %s is due\n",
+                        json_flag(reply, "reviewed") ? "more of the others" : "the others");
+        else if (json_flag(reply, "reviewed"))
+                print_colored(&cli->out, COLOR_GREEN, "its review is done\n");
 }
 
 int
 apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
-        struct err *err)
+        bool ahead, struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
         char more[WORDS_MAX + 16] = "", number[WORDS_MAX];
         int r = signed_text_upload(cli, text, err);
-        r = r ? r : client_call_one(cli->client, "Apply", json_make("{}"), &reply, err);
+        r = r ? r : client_call_one(cli->client, "Apply", json_make("{s:b}", "ahead", ahead), &reply, err);
         if (r)
                 return r;
         if (cli->json) {
@@ -69,5 +72,5 @@ command_apply(struct cli *cli, struct err *err)
                 err_set(err, EXIT_FAILED, "%s.approval is not there: nobody has signed it", quote(file));
                 return err_hint(err, EXIT_FAILED, "driftctl sign %s --key K", quote(file));
         }
-        return apply_signed(cli, &text, "driftd.apply/1", -1, err);
+        return apply_signed(cli, &text, "driftd.apply/1", -1, args_given(&cli->args, "ahead"), err);
 }

@@ -411,7 +411,9 @@ sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
                                  "here could use it too");
         int r = signing_unlock(&b->signing, err);
         r = r ? r : signing_approve(&b->signing, &subject, 1, on_host, &text.approvals, err);
-        return r ? r : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, err);
+        return r ? r
+                 : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, true,
+                           err); /* it has just looked */
 }
 
 static bool

@@ -166,6 +166,11 @@ static const struct option sign_options[] = {
         END,
 };
 
+static const struct option apply_options[] = {
+        {"ahead", 0, NULL, "what it approves is still to come: live state may differ", NULL, false},
+        END,
+};
+
 static const struct option bless_options[] = {
         CHANGE_OPTIONS,
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
@@ -267,8 +272,13 @@ const struct command commands[] = {
                 "earlier approval\n"
                 "of exactly the same is replaced. For scripts DRIFTD_PASSPHRASE_FILE names a file with the "
                 "passphrase."},
-        {"apply", "FILE", "hand a signed baseline (FILE and FILE.approval) to the daemon", command_apply,
-                COMMAND_FILES, 1, 1, NULL, NULL},
+        {"apply", "FILE [--ahead]", "hand a signed baseline (FILE and FILE.approval) to the daemon",
+                command_apply, COMMAND_FILES, 1, 1, apply_options,
+                "What it changes must be live as it says, else it is refused and names what is not; --ahead "
+                "is "
+                "for a\nbaseline that comes before the deploy. With further approvals of what owes a review "
+                "it "
+                "gives that."},
         {"bless", "[ITEM]... [--policy PACK] --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
                 "propose, choose, sign and apply in one step", command_bless, COMMAND_ITEMS, 0, WORDS_ANY,
                 bless_options,

@@ -14,7 +14,7 @@
 const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
         "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
         "hidden", "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction",
-        "checkpoint", NULL};
+        "checkpoint", "review", "flapping", NULL};
 
 #define SHOWN_MAX 7
 #define PACKAGES_SHOWN_MAX 3u
@@ -30,12 +30,14 @@ static const struct {
         {"heartbeat", {"open=", "expected="}, COLOR_DIM},
         {"gap", {"from=", "to=", "cause"}, COLOR_YELLOW},
         {"scan", {"pass", "files=", "bytes=", "drifts=", "ms=", "complete="}, COLOR_PLAIN},
-        {"drift", {"change", "attributes", "severity", "baseline", "unobserved="}, COLOR_RED},
-        {"resolved", {"as", "change=", "baseline"}, COLOR_GREEN},
+        {"drift", {"change", "attributes", "severity", "baseline", "unobserved=", "again"}, COLOR_RED},
+        {"resolved", {"as", "by_generation=", "change=", "baseline"}, COLOR_GREEN},
         {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="},
                 COLOR_CYAN},
         {"reject", {"name", "generation=", "by=", "reason"}, COLOR_RED},
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
+        {"waive", {"state", "by=", "until=", "baseline", "reason"}, COLOR_CYAN},
+        {"flapping", {"state", "changes=", "folded=", "baseline", "reason"}, COLOR_YELLOW},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
         {"mount", {"change", "where"}, COLOR_YELLOW},
@@ -48,6 +50,7 @@ static const struct {
         {"tamper", {"what"}, COLOR_RED},
         {"transaction", {"manager", "packages", "files=", "command=", "requested_by="}, COLOR_CYAN},
         {"checkpoint", {"why", "key"}, COLOR_CYAN},
+        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due="}, COLOR_CYAN},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
 };
@@ -123,7 +126,9 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
                 return json_flag(detail, name)
                                ? buf_text(ret, ret->size ? " while unobserved" : "while unobserved")
                                : 0;
-        return buf_printf(ret, "%s%s%s", ret->size ? " " : "", shown[size] ? shown : "", text.data);
+        bool reverted = strcmp(name, "as") == 0 && strcmp(text.data, "reverted") == 0;
+        return buf_printf(ret, "%s%s%s%s", ret->size ? " " : "", shown[size] ? shown : "", text.data,
+                reverted ? " without approval" : "");
 }
 
 static size_t

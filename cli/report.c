@@ -110,6 +110,15 @@ report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret)
         return content ? buf_text(ret, " · content not yet verified") : 0;
 }
 
+/* A review that is due is asked for wherever people look: it is they who have to give it. */
+static bool
+is_for_every_answer(const struct json *problem)
+{
+        const char *kind = json_text(problem, "kind");
+        const struct json *lowers = json_member(problem, "lowers_coverage");
+        return !lowers || json_flag(problem, "lowers_coverage") || (kind && strcmp(kind, "review_due") == 0);
+}
+
 void
 report_problems(struct cli *cli, const struct json *problems, bool only_lowering)
 {
@@ -117,9 +126,8 @@ report_problems(struct cli *cli, const struct json *problems, bool only_lowering
         json_each (problems, i, problem) {
                 const char *kind = json_text(problem, "kind"), *where = json_text(problem, "where");
                 const char *hint = json_text(problem, "hint");
-                const struct json *lowers = json_member(problem, "lowers_coverage");
                 json_int count = json_number(problem, "count");
-                if (only_lowering && lowers && !json_flag(problem, "lowers_coverage"))
+                if (only_lowering && !is_for_every_answer(problem))
                         continue;
                 char number[WORDS_MAX] = "";
                 if (count > 1)

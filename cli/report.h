@@ -13,7 +13,7 @@ enum color verdict_color(const char *verdict);
 
 /* "host@12 signed by alice · content verified within 5 h 12 min", appended. 0 or -ENOMEM. */
 int report_trust_words(const struct json *document, int64_t now_ms, struct buf *ret);
-/* One line each. only_lowering: what does not lower coverage is left out (status shows it). */
+/* One line each. only_lowering: what does not lower coverage, and asks for nothing, is left out. */
 void report_problems(struct cli *cli, const struct json *problems, bool only_lowering);
 
 /* What to do where no baseline is active: trust somebody, then sign a first one. */

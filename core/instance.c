@@ -38,12 +38,14 @@ static const struct {
         [PROBLEM_NOT_PROBED] = {"not_probed", true},
         [PROBLEM_NOT_COVERED] = {"not_covered", true},
         [PROBLEM_HIDDEN] = {"hidden", true},
+        [PROBLEM_OVERDUE] = {"review_overdue", true},
         [PROBLEM_REBUILT] = {"rebuilt", true},
         [PROBLEM_ADOPTED] = {"adopted", false},
         [PROBLEM_CLOCK] = {"clock_jump", false},
         [PROBLEM_SCOPE_DIFFERS] = {"scope_differs", false},
         [PROBLEM_PATH_MISSING] = {"path_missing", false},
         [PROBLEM_FIRST_USE] = {"first_use", false},
+        [PROBLEM_REVIEW_DUE] = {"review_due", false},
         [PROBLEM_OWN_VIEW] = {"own_view", false},
 };
 
@@ -222,9 +224,12 @@ drift_detail(const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
-                return json_make("{s:s, s:I, s:s, s:s}", "baseline", drift->baseline, "generation",
+                return json_make("{s:s, s:I, s:s, s:s, s:o}", "baseline", drift->baseline, "generation",
                         (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
-                        "change", change_names[drift->change]);
+                        "change", change_names[drift->change], "by_generation",
+                        event->as_approved && event->by_generation
+                                ? json_make("I", (json_int)event->by_generation)
+                                : json_null_new());
         struct json *attributes = NULL;
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
@@ -271,6 +276,50 @@ instance_keep_now(struct instance *instance, const struct digest *digest, const 
                 instance_keep(instance, digest, body, size);
 }
 
+static void
+queue_drift(struct instance *instance, const struct judge_event *event)
+{
+        if (flap_folds(instance, event)) {
+                instance_row(instance, event->drift);
+                return;
+        }
+        struct pending_entry entry = {
+                .work = PENDING_DRIFT,
+                .time_ms = clock_now_ms(),
+                .kind = drift_kind(event),
+                .item = strdup(event->drift->item),
+                .detail = drift_detail(event),
+                .baseline = strdup(event->drift->baseline),
+        };
+        pending_add(instance->pending, entry);
+        flap_counted(instance, event->drift);
+}
+
+void
+instance_drift_again(struct instance *instance, struct drift *drift, const char *why)
+{
+        struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift};
+        struct pending_entry entry = {
+                .work = PENDING_DRIFT,
+                .time_ms = clock_now_ms(),
+                .kind = drift_kind(&event),
+                .item = strdup(drift->item),
+                .detail = drift_detail(&event),
+                .baseline = strdup(drift->baseline),
+        };
+        if (entry.detail && json_put(entry.detail, "again", json_string_new(why)) < 0)
+                entry.detail = json_free(entry.detail);
+        pending_add(instance->pending, entry);
+}
+
+void
+instance_look_at_ends(struct instance *instance)
+{
+        review_look(instance);
+        waivers_look(instance);
+        flaps_look(instance);
+}
+
 /* Under the judge's lock: must not call the judge. */
 static void
 on_judge_event(void *userdata, struct judge_event *event)
@@ -280,18 +329,9 @@ on_judge_event(void *userdata, struct judge_event *event)
         _cleanup_free_ char *name = NULL, *value = NULL;
         switch (event->kind) {
         case JUDGE_DRIFT:
-        case JUDGE_RESOLVED: {
-                struct pending_entry entry = {
-                        .work = PENDING_DRIFT,
-                        .time_ms = clock_now_ms(),
-                        .kind = drift_kind(event),
-                        .item = strdup(event->drift->item),
-                        .detail = drift_detail(event),
-                        .baseline = strdup(event->drift->baseline),
-                };
-                pending_add(instance->pending, entry);
+        case JUDGE_RESOLVED:
+                queue_drift(instance, event);
                 break;
-        }
         case JUDGE_BODY:
                 queue_body(instance, event);
                 break;
@@ -695,6 +735,7 @@ instance_free(struct instance *instance)
         }
         instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);
         judge_free(instance->judge);
+        flaps_free(instance->flaps);
         trust_free(instance->trust);
         note_signer_free(instance->checkpoint_signer);
         store_free(instance->store);
@@ -744,6 +785,8 @@ instance_start(struct instance *instance, struct err *err)
                 json_make("{s:s, s:s, s:b, s:I}", "version", DRIFTD_VERSION, "host", instance->host, "clean",
                         !instance->had_history || instance->stopped_cleanly, "gap_ms",
                         (json_int)(now_ms - last_ms)));
+        flaps_tell_left(instance);
+        instance_look_at_ends(instance);
         instance_flush(
                 instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
         return 0;
@@ -752,6 +795,7 @@ instance_start(struct instance *instance, struct err *err)
 int
 instance_stop(struct instance *instance, const char *reason, struct err *err)
 {
+        flaps_stop(instance);
         instance_record(instance, "stop", NULL, json_make("{s:s}", "reason", reason));
         instance_value(instance, "running", NULL);
         return instance_flush_with(instance, NULL, NULL, err);
@@ -784,6 +828,7 @@ instance_reload(struct instance *instance, const struct config *config, struct e
         int r = renew_trust(instance, err);
         instance->scope_differs = instance_scopes_differ(instance);
         r = r ? r : instance_look_at_view(instance, err);
+        instance_look_at_ends(instance);
         return r ? r : instance_flush(instance, err);
 }
 

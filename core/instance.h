@@ -38,6 +38,7 @@ enum problem_kind {
         PROBLEM_NOT_PROBED,    /* settings expected of which nothing is known now */
         PROBLEM_NOT_COVERED,   /* asked for, and in no scope: for the time of one diff */
         PROBLEM_HIDDEN,        /* another file system than on the host lies where a scope looks */
+        PROBLEM_OVERDUE,       /* an urgent change was not reviewed in time */
         PROBLEM_REBUILT,       /* the store was damaged and made anew: until a signed apply confirms what is
                                   judged by */
         PROBLEM_ADOPTED,       /* taken by an empty store, not yet confirmed by a signed apply. From here on:
@@ -46,6 +47,7 @@ enum problem_kind {
         PROBLEM_SCOPE_DIFFERS, /* configuration and signed scope differ: the signed one is enforced */
         PROBLEM_PATH_MISSING,  /* a path of a scope is not there: its expectations, if any, are missing */
         PROBLEM_FIRST_USE,     /* the trust file was taken on first use */
+        PROBLEM_REVIEW_DUE,    /* an urgent change waits for its review */
         PROBLEM_OWN_VIEW,      /* namespaces and mounts that are not the host's */
         PROBLEM_COUNT,
 };
@@ -68,6 +70,7 @@ struct announcement { /* of one durable record */
 };
 
 struct pending;
+struct flaps;
 
 struct instance {
         const struct config *config; /* borrowed */
@@ -105,6 +108,7 @@ struct instance {
         struct pending *pending;
         struct note_signer *checkpoint_signer; /* NULL: checkpoint_why */
         char checkpoint_why[512];
+        struct flaps *flaps; /* NULL: nothing changed yet */
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
@@ -122,6 +126,7 @@ enum instance_result {
         INSTANCE_REFUSED = 2,    /* a baseline or trust file does not hold: exit 3, recorded */
         INSTANCE_MALFORMED = 3,  /* bad input: exit 4, nothing changed */
         INSTANCE_SUPERSEDED = 4, /* another proposal from the same parent was first: exit 4, recorded */
+        INSTANCE_MOVED = 5,      /* what it changes is not live as it says: exit 4, recorded */
 };
 
 /*
@@ -180,10 +185,13 @@ struct apply_result {
         struct digest id;
         struct buf signers; /* blank-separated */
         bool adopted, review_due;
+        bool reviewed; /* nothing new was applied: the approvals were taken as the review of what was */
 };
 /* Takes text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or INSTANCE_SUPERSEDED
- * with the reason, < 0.
- * Flushes. */
+ * with the reason, < 0. moved: what live_check found to have moved, in words, for INSTANCE_MOVED where
+ * nothing else stands against it; NULL: nothing. Flushes. */
+int instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err);
 int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err);
 

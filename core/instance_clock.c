@@ -39,6 +39,7 @@ keep_believed(struct instance *instance)
 int
 instance_alive(struct instance *instance, struct err *err)
 {
+        instance_look_at_ends(instance);
         if (instance->expiry_now_ms) /* a restart goes on from there: the believed time must not stand still
                                       */
                 keep_believed(instance);

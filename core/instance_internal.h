@@ -17,6 +17,11 @@ void instance_count(struct instance *instance, struct drift_counts *ret);
 /* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
 void instance_row(struct instance *instance, const struct drift *drift);
 
+/* Queues the record of an open drift once more, and why. Under the judge's lock. */
+void instance_drift_again(struct instance *instance, struct drift *drift, const char *why);
+/* What has ended by the time that it is: waivers, terms of reviews, flapping. Queues what is to be told. */
+void instance_look_at_ends(struct instance *instance);
+
 /* Queues content to be kept. */
 void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
 
@@ -134,6 +139,71 @@ void instance_drop_baseline_states(struct instance *instance, size_t n);
  */
 bool instance_scopes_differ(const struct instance *instance);
 void instance_refresh_trust_problems(struct instance *instance);
+
+/* ---- instance_review.c ---- */
+
+/* The review that a baseline owes which was applied by the urgent threshold: in the transaction that applies
+ * it. */
+int review_owe(const struct applying *applying, struct err *err);
+/* How many people more it takes; 0: none is due. */
+unsigned review_missing(
+        const struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* Queues the record of it, once it is in force. */
+void review_tell_owed(
+        struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* Of what is in force: what it owes is written again if nothing says it any more. */
+void review_restore(struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
+/* PROBLEM_REVIEW_DUE and PROBLEM_OVERDUE. */
+void review_refresh(struct instance *instance);
+/* Queues a record for each review that has become overdue. */
+void review_look(struct instance *instance);
+/*
+ * Approvals of a baseline whose review is due: those of people who had not approved it yet are added to it,
+ * durably, and recorded. REVIEW_NONE: none is due of it; INSTANCE_REFUSED: they add nobody.
+ */
+#define REVIEW_NONE 100
+int review_take(struct instance *instance, const struct baseline *b, const struct buf *given,
+        struct apply_result *ret, struct err *err);
+
+/* ---- instance_waiver.c ---- */
+
+/* Queues what a new generation gives and takes back. */
+void waivers_record(struct instance *instance, const struct baseline *b, const struct baseline *parent);
+/* Queues the ends of waivers since the last look, and the drifts that are open again by them. */
+void waivers_look(struct instance *instance);
+
+/* ---- instance_flap.c ---- */
+
+#define FLAP_CHANGES 16u                /* of one item */
+#define FLAP_WINDOW_MS ((int64_t)60000) /* within this: it flaps */
+#define FLAP_QUIET_MS ((int64_t)120000) /* without a change: it is over */
+
+struct flaps *flaps_free(struct flaps *flaps);
+/* Counts a change of an answer; true: it has no record of its own. */
+bool flap_folds(struct instance *instance, const struct judge_event *event);
+/* After its record was queued: whether it flaps from here on. */
+void flap_counted(struct instance *instance, const struct drift *drift);
+/* Queues the end of those that are quiet / of all / of those that the last run left behind. */
+void flaps_look(struct instance *instance);
+void flaps_stop(struct instance *instance);
+void flaps_tell_left(struct instance *instance);
+
+/* ---- instance_live.c ---- */
+
+struct live_request {
+        const struct baseline *parent; /* NULL: the first generation */
+        unsigned workers;
+        const struct inode_id *own;
+        size_t n_own;
+        atomic_ullong *files, *bytes; /* progress; may be NULL */
+        const atomic_bool *cancel;
+};
+/*
+ * Looks whether what `next` (taken over) changes of its parent is live as it says. *ret_moved names what is
+ * not, as "ITEM (changed), ITEM (missing) and 7 more"; it stays empty if all is. Any thread. 0 or < 0.
+ */
+int live_check(
+        const struct live_request *request, struct baseline *next, struct buf *ret_moved, struct err *err);
 
 /* ---- instance_probe.c ---- */
 

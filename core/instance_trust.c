@@ -337,6 +337,8 @@ load_one(struct instance *instance, const struct mark *active, const struct mark
                 snprintf(instance->broken_why, sizeof instance->broken_why, "%s: %.400s", name, why.text);
         if (r >= 0 && trust_verdict_signers(verdict, signers) < 0)
                 r = -ENOMEM;
+        if (r == 0)
+                review_restore(instance, b, verdict);
         free(verdict);
         if (r < 0)
                 return err_oom(err);
@@ -590,6 +592,7 @@ instance_refresh_trust_problems(struct instance *instance)
         if (!instance->store) /* an image is judged by itself (audit.h) */
                 return;
         refresh_rebuilt(instance);
+        review_refresh(instance);
         _cleanup_buf_ struct buf adopted = {0};
         store_values_each(instance->store, "adopted:", add_adopted, &adopted, NULL);
         instance_problem(instance, PROBLEM_ADOPTED, adopted.size != 0, adopted.data,
@@ -788,6 +791,7 @@ put_rows(void *userdata, struct err *err)
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
         r = r ? r : applying_value(applying, "adopted", applying->adopted ? adopted.data : NULL, err);
         r = r ? r : applying_value(applying, "doubted", applying->doubts, err);
+        r = r ? r : review_owe(applying, err);
         if (r == 0 && !applying->from_shelf) { /* somebody signed and applied: the clock is believed again */
                 r = store_value_put(instance->store, "clock_believed", NULL, err);
                 r = r ? r : store_value_put(instance->store, "clock_moved", NULL, err);
@@ -811,12 +815,13 @@ record_bless(const struct applying *applying)
         digest_hex(baseline_id(applying->baseline), id);
         digest_hex(trust_id(instance->trust), trust);
         return instance_record(instance, applying->adopted ? "adopted" : "bless", NULL,
-                instance_asked(
-                        instance, json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b}", "baseline",
-                                          header->name, "generation", (json_int)header->generation, "id", id,
-                                          "signers", signers, "ticket", header->ticket, "class",
-                                          class_names[header->class], "author", header->author, "key_on_host",
-                                          on_host, "trust_id", trust, "review_due", verdict->urgent_used)));
+                instance_asked(instance,
+                        json_make("{s:s, s:I, s:s, s:o, s:s?, s:s, s:s, s:o, s:s, s:b, s:I}", "baseline",
+                                header->name, "generation", (json_int)header->generation, "id", id, "signers",
+                                signers, "ticket", header->ticket, "class", class_names[header->class],
+                                "author", header->author, "key_on_host", on_host, "trust_id", trust,
+                                "review_due", verdict->urgent_used, "review_missing",
+                                (json_int)review_missing(instance, applying->baseline, verdict))));
 }
 
 int
@@ -828,29 +833,6 @@ instance_put_baseline(struct applying *applying, struct err *err)
         if (r)
                 instance_unrecord(applying->instance);
         return r;
-}
-
-/* Each waiver that the new generation brings is told by itself: who excuses what, and until when. */
-static void
-record_waivers(struct instance *instance, const struct baseline *b, const struct baseline *parent)
-{
-        size_t n, n_before = 0;
-        const struct waiver *waivers = baseline_waivers(b, &n);
-        const struct waiver *before = parent ? baseline_waivers(parent, &n_before) : NULL;
-        for (size_t i = 0; i < n; i++) {
-                char until[CLOCK_TEXT_MAX];
-                bool known = false;
-                for (size_t j = 0; j < n_before && !known; j++)
-                        known = strcmp(before[j].item, waivers[i].item) == 0 &&
-                                strcmp(before[j].baseline, waivers[i].baseline) == 0 &&
-                                before[j].until_ms == waivers[i].until_ms;
-                if (known)
-                        continue;
-                clock_format_seconds(waivers[i].until_ms, until);
-                instance_record(instance, "waive", waivers[i].item,
-                        json_make("{s:s, s:s, s:s, s:s}", "baseline", waivers[i].baseline, "by",
-                                waivers[i].by, "until", until, "reason", waivers[i].reason));
-        }
 }
 
 /* Where the file is damaged, the rows of the store are what is left: told at the start, mended here. */
@@ -911,7 +893,8 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         ret->adopted = adopted;
         ret->review_due = verdict->urgent_used;
         instance_clock_believe(instance);
-        record_waivers(instance, b, judge_baseline_named(instance->judge, header->name));
+        review_tell_owed(instance, b, verdict);
+        waivers_record(instance, b, judge_baseline_named(instance->judge, header->name));
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */
         int marked = raise_mark(instance, b, err);
@@ -920,9 +903,25 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         return marked ? marked : r;
 }
 
+static int
+refuse_moved(const char *moved, struct err *err)
+{
+        err_set(err, INSTANCE_MOVED, "what it changes is not live as it says: %.800s", moved);
+        return err_hint(err, INSTANCE_MOVED,
+                "driftctl diff shows what is there: propose anew; or driftctl apply --ahead, if what it "
+                "approves is still to come");
+}
+
 int
 instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err)
+{
+        return instance_apply_unmoved(instance, text, size, approvals, approvals_size, NULL, ret, err);
+}
+
+int
+instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
@@ -939,10 +938,15 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         struct trust_verdict *verdict = calloc(1, sizeof *verdict);
         if (!verdict)
                 return err_oom(err);
-        r = check_baseline(instance, b, &given, verdict, &adopted, err);
+        r = review_take(instance, b, &given, ret, err);
+        bool review = r != REVIEW_NONE;
+        if (!review)
+                r = check_baseline(instance, b, &given, verdict, &adopted, err);
+        if (r == 0 && !review && moved)
+                r = refuse_moved(moved, err);
         if (r > 0)
                 record_reject(instance, b, err->text);
-        if (r == 0)
+        if (r == 0 && !review)
                 r = apply_checked(instance, b, &given, verdict, adopted, ret, err);
         free(verdict);
         return r;

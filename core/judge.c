@@ -289,7 +289,8 @@ resolve_orphans(struct judge *judge)
                         if (lives)
                                 slot = &(*slot)->next;
                         else
-                                drift_resolve(judge, slot, true);
+                                drift_resolve(
+                                        judge, slot, true, s ? baseline_header(s->baseline)->generation : 0);
                 }
 }
 

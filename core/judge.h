@@ -58,7 +58,8 @@ struct judge_event {
         enum judge_event_kind kind;
         struct drift *drift;
         bool as_approved;
-        int result; /* of the snapshot: tells unstable from unreadable */
+        uint64_t by_generation; /* of the baseline that approved it; 0: none of that name is judged by now */
+        int result;             /* of the snapshot: tells unstable from unreadable */
         const struct digest *digest;
         const char *body;
         size_t body_size;

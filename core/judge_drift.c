@@ -50,12 +50,13 @@ drift_slot(struct judge *judge, const char *baseline, const char *item)
 }
 
 void
-drift_resolve(struct judge *judge, struct drift **slot, bool approved)
+drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation)
 {
         struct drift *drift = *slot;
         *slot = drift->next;
         judge->n_drifts--;
-        struct judge_event event = {.kind = JUDGE_RESOLVED, .drift = drift, .as_approved = approved};
+        struct judge_event event = {
+                .kind = JUDGE_RESOLVED, .drift = drift, .as_approved = approved, .by_generation = generation};
         judge->emit(judge->userdata, &event);
         drift_free(drift);
 }
@@ -257,7 +258,8 @@ drift_update(struct judge *judge, const struct drift_look *look)
                 if (*slot)
                         drift_resolve(judge, slot,
                                 (*slot)->moved ||
-                                        (same_look && (*slot)->generation < look->header->generation));
+                                        (same_look && (*slot)->generation < look->header->generation),
+                                look->header->generation);
                 return 0;
         }
         if (!*slot)

@@ -108,7 +108,8 @@ int drift_update(struct judge *judge, const struct drift_look *look);
 /* As drift_update would open it. NULL: no memory. */
 struct drift *drift_make(const struct drift_look *look);
 struct drift **drift_slot(struct judge *judge, const char *baseline, const char *item);
-void drift_resolve(struct judge *judge, struct drift **slot, bool approved);
+/* generation: of what is judged by; 0: no baseline of that name. */
+void drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation);
 int drift_add(struct judge *judge, struct drift *drift);
 CLEANUP_DEFINE(struct drift *, drift_free)
 

@@ -418,7 +418,7 @@ upload(struct call *call)
 }
 
 static int
-apply(struct call *call)
+apply(struct call *call, const char *moved)
 {
         _cleanup_buf_ struct buf approvals = call->session->approvals;
         struct apply_result result = {0};
@@ -431,8 +431,8 @@ apply(struct call *call)
                 err_set(call->err, EXIT_FAILED, "nothing was uploaded to be applied");
                 return EXIT_FAILED;
         }
-        int r = instance_apply(call->instance, text, size, approvals.data ? approvals.data : "",
-                approvals.size, &result, call->err);
+        int r = instance_apply_unmoved(call->instance, text, size, approvals.data ? approvals.data : "",
+                approvals.size, moved, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
@@ -444,9 +444,10 @@ apply(struct call *call)
         }
         digest_hex(&result.id, id);
         r = say(call,
-                json_make("{s:s, s:I, s:s, s:o, s:b, s:b}", "name", result.name, "generation",
+                json_make("{s:s, s:I, s:s, s:o, s:b, s:b, s:b}", "name", result.name, "generation",
                         (json_int)result.generation, "id", id, "signers", json_words(result.signers.data),
-                        "adopted", result.adopted, "review_due", result.review_due),
+                        "adopted", result.adopted, "review_due", result.review_due, "reviewed",
+                        result.reviewed),
                 false);
         buf_done(&result.signers);
         return r;
@@ -616,7 +617,7 @@ static const struct method {
         {"Log", show_log, SERVICE_SLICES | SERVICE_STREAMS},
         {"Propose", NULL, SERVICE_JOB | SERVICE_STREAMS | SERVICE_NAMES_CALLER},
         {"Upload", upload, 0},
-        {"Apply", apply, SERVICE_NAMES_CALLER},
+        {"Apply", NULL, SERVICE_JOB | SERVICE_NAMES_CALLER},
         {"ListBaselines", list_baselines, 0},
         {"GetBaseline", get_baseline, SERVICE_STREAMS},
         {"Ack", ack, SERVICE_NAMES_CALLER},
@@ -661,6 +662,18 @@ asked_json(const struct service_peer *peer)
         if (asked && peer->groups_cut)
                 json_put(asked, "groups_cut", json_make("b", 1));
         return asked;
+}
+
+int
+service_apply(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        const char *moved, service_reply reply, void *userdata, struct err *err)
+{
+        struct call call = {instance, peer, session, NULL, reply, userdata, err};
+        _cleanup_json_ struct json *asked = asked_json(peer);
+        instance->asked = asked;
+        int r = apply(&call, moved);
+        instance->asked = NULL;
+        return r;
 }
 
 int

@@ -4,7 +4,7 @@
  * they are reached: driftd serves them on its socket, and driftctl calls them in its own process when the
  * daemon is down.
  *
- * What looks at files (Propose, Compare, Show) is a job: prepared by the instance's thread, run in any
+ * What looks at files (Propose, Compare, Show, Apply) is a job: prepared by the instance's thread, run in any
  * thread, finished by the instance's thread again. Diff and Scan look by themselves only offline; the daemon
  * settles first and then calls them with cached.
  */
@@ -101,6 +101,11 @@ void service_job_progress(const struct service_job *job, uint64_t *ret_files, ui
 int service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err);
 struct service_job *service_job_free(struct service_job *job);
 CLEANUP_DEFINE(struct service_job *, service_job_free)
+
+/* For the job of Apply: what was uploaded is applied. moved: as of instance_apply_unmoved. As service_call.
+ */
+int service_apply(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        const char *moved, service_reply reply, void *userdata, struct err *err);
 
 /* {"progress": {files, files_expected, bytes}} */
 struct json *service_progress(uint64_t files, uint64_t files_expected, uint64_t bytes);

@@ -11,12 +11,13 @@
 #include "core/clock.h"
 #include "core/document.h"
 #include "core/escape.h"
+#include "core/instance_internal.h"
 #include "core/item.h"
 #include "core/probe.h"
 #include "core/proposal.h"
 #include "core/service.h"
 
-enum job_kind { JOB_PROPOSE, JOB_COMPARE, JOB_SHOW };
+enum job_kind { JOB_PROPOSE, JOB_COMPARE, JOB_SHOW, JOB_APPLY };
 
 struct service_job {
         enum job_kind kind;
@@ -52,6 +53,11 @@ struct service_job {
         struct scope probe; /* of a setting: how its domain is looked at */
         struct probe_reading reading;
         int64_t looked_ms;
+        /* apply */
+        struct service_session uploaded;
+        struct service_peer peer;
+        bool look_first;  /* whether what it changes is live */
+        struct buf moved; /* what is not, in words */
 };
 
 struct service_job *
@@ -80,6 +86,8 @@ service_job_free(struct service_job *job)
         scope_done(&job->probe);
         probe_reading_done(&job->reading);
         snapshot_done(&job->snapshot);
+        service_session_done(&job->uploaded);
+        buf_done(&job->moved);
         free(job);
         return NULL;
 }
@@ -375,12 +383,78 @@ reply_show(struct service_job *job, service_reply reply, void *userdata, struct 
         return reply(userdata, json_make("{s:o}", "show", document), false) ? -1 : 0;
 }
 
+/* ---- apply ---- */
+
+static int
+prepare_apply(struct instance *instance, const struct service_peer *peer, struct service_session *session,
+        struct service_job *job)
+{
+        job->uploaded = *session;
+        *session = (struct service_session){0};
+        job->peer = *peer;
+        job->look_first = !json_flag(job->parameters, "ahead");
+        job->held = judge_hold(instance->judge);
+        memcpy(job->host, instance->host, sizeof job->host);
+        memcpy(job->own, instance->own, sizeof job->own);
+        job->request.n_own = instance->n_own;
+        job->request.workers = instance->config->workers;
+        return 0;
+}
+
+/*
+ * Whether a generation binds what is live here: one that was proposed for this very host, from what is in
+ * force. One for any host says what should be, wherever it is. Any other is refused anyway, with better
+ * words.
+ */
+static bool
+binds_live(const struct service_job *job, const struct baseline *next, const struct baseline *parent)
+{
+        const struct baseline_header *header = baseline_header(next);
+        if (strcmp(header->host, job->host) != 0)
+                return false;
+        if (!parent)
+                return header->generation == 1;
+        return header->has_parent && digest_equal(&header->parent, baseline_id(parent));
+}
+
+/* What fails here (a text that is none) is told by the applying itself. */
+static void
+run_apply(struct service_job *job)
+{
+        const struct buf *text = &job->uploaded.baseline;
+        char *copy = job->look_first && text->size ? malloc(text->size + 1) : NULL;
+        _cleanup_(baseline_freep) struct baseline *next = NULL;
+        if (!copy)
+                return;
+        memcpy(copy, text->data, text->size);
+        if (baseline_open(copy, text->size, &next, NULL))
+                return;
+        struct live_request request = {
+                .parent = judge_held(job->held, baseline_header(next)->name),
+                .workers = job->request.workers,
+                .own = job->own,
+                .n_own = job->request.n_own,
+                .files = &job->files,
+                .bytes = &job->bytes,
+                .cancel = &job->cancel,
+        };
+        if (binds_live(job, next, request.parent))
+                job->result = live_check(&request, steal_pointer(&next), &job->moved, &job->err);
+}
+
+static int
+finish_apply(struct service_job *job, service_reply reply, void *userdata, struct err *err)
+{
+        return service_apply(
+                job->instance, &job->peer, &job->uploaded, job->moved.data, reply, userdata, err);
+}
+
 /* ---- the life of a job ---- */
 
 static const struct {
         const char *method;
         enum job_kind kind;
-} jobs[] = {{"Propose", JOB_PROPOSE}, {"Compare", JOB_COMPARE}, {"Show", JOB_SHOW}};
+} jobs[] = {{"Propose", JOB_PROPOSE}, {"Compare", JOB_COMPARE}, {"Show", JOB_SHOW}, {"Apply", JOB_APPLY}};
 
 static int
 prepare(struct instance *instance, const struct service_peer *peer, struct service_session *session,
@@ -391,6 +465,8 @@ prepare(struct instance *instance, const struct service_peer *peer, struct servi
                 return prepare_compare(instance, session, job, err);
         case JOB_SHOW:
                 return prepare_show(instance, job, err);
+        case JOB_APPLY:
+                return prepare_apply(instance, peer, session, job);
         default:
                 return prepare_propose(instance, peer, job, err);
         }
@@ -431,6 +507,10 @@ service_job_run(struct service_job *job)
         }
         if (job->kind == JOB_SHOW) {
                 run_show(job);
+                return;
+        }
+        if (job->kind == JOB_APPLY) {
+                run_apply(job);
                 return;
         }
         struct audit_request request = job->audit;
@@ -502,6 +582,8 @@ service_job_finish(struct service_job *job, service_reply reply, void *userdata,
                         *err = job->err;
                 return EXIT_FAILED;
         }
+        if (job->kind == JOB_APPLY)
+                return finish_apply(job, reply, userdata, err);
         return job->kind == JOB_COMPARE ? reply_document(job, reply, userdata)
                                         : reply_text(job, reply, userdata);
 }

@@ -207,6 +207,9 @@ struct baseline_row {
  * -EEXIST if it is there already. */
 int store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size,
         const void *approvals, size_t approvals_size, struct err *err);
+/* Other approvals and signers of a generation; STORE_NONE if it is not there. */
+int store_baseline_approve(struct store *store, const char *name, uint64_t generation, const char *signers,
+        const void *approvals, size_t approvals_size, struct err *err);
 /* No generation of it is active any more; STORE_NONE if none was. */
 int store_baseline_retire(struct store *store, const char *name, struct err *err);
 /* name NULL: all. Ordered by name, then generation. */
@@ -218,7 +221,7 @@ int store_baselines(struct store *store, const char *name,
 int store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text,
         size_t *ret_size, struct buf *ret_approvals, struct err *err);
 /* Drops the text (not the header and approvals) of all but the newest `keep` generations of each name; never
- * of an active one. */
+ * of an active one, or of one whose review is due (a value "review:NAME@GENERATION"). */
 int store_bodies_trim(struct store *store, unsigned keep, struct err *err);
 
 /* Trust files in force, in order; the newest is the one in force. */

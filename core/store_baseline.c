@@ -65,6 +65,20 @@ store_baseline_put(struct store *store, const struct baseline_row *row, const vo
 }
 
 int
+store_baseline_approve(struct store *store, const char *name, uint64_t generation, const char *signers,
+        const void *approvals, size_t approvals_size, struct err *err)
+{
+        int64_t changed;
+        int r = db_write(store, err, &changed,
+                "UPDATE baseline SET signers = ?, approvals = ? WHERE name = ? AND generation = ?", "sbsu",
+                signers, approvals, approvals_size, name, generation);
+        if (r == 0 && !changed)
+                return err_set(err, STORE_NONE, "the store has no generation %" PRIu64 " of baseline %s",
+                        generation, quote(name));
+        return r;
+}
+
+int
 store_baseline_retire(struct store *store, const char *name, struct err *err)
 {
         int64_t changed;
@@ -75,12 +89,14 @@ store_baseline_retire(struct store *store, const char *name, struct err *err)
         return r;
 }
 
-/* Never that of an active one: it is what the next start judges by. */
+/* Never that of an active one: it is what the next start judges by. Nor of one that is still to be reviewed.
+ */
 int
 store_bodies_trim(struct store *store, unsigned keep, struct err *err)
 {
 #define OLD                                                                                                  \
-        "active = 0 AND has_text = 1 AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = "        \
+        "active = 0 AND has_text = 1 AND NOT EXISTS (SELECT 1 FROM value WHERE key = 'review:' || name || "  \
+        "'@' || generation) AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = "                 \
         "baseline.name"                                                                                      \
         " AND newer.generation > baseline.generation) >= ?"
         uint64_t kept = keep;

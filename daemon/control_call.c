@@ -262,7 +262,10 @@ control_call_job_over(struct client *client)
         pthread_join(client->thread, NULL);
         int r = service_job_finish(client->job, control_call_reply, client, &err);
         client->job = service_job_free(client->job);
+        bool applied = r == 0 && strcmp(client->member, "Apply") == 0;
         call_finish(client, r, &err);
+        if (applied)
+                engine_baselines_changed(client->control->engine);
         control_client_serve(client);
 }
 
@@ -369,10 +372,7 @@ call_control(struct client *client)
         }
         int r = service_call(control->instance, &client->peer, &client->session, client->member,
                 client->parameters, control_call_reply, client, &err);
-        bool applied = r == 0 && strcmp(client->member, "Apply") == 0;
         call_finish(client, r, &err);
-        if (applied)
-                engine_baselines_changed(control->engine);
 }
 
 static void

@@ -31,4 +31,6 @@ MESSAGE_ID(storage, "1e6a984c78f7d48d316d50ce69bc81e3")
 MESSAGE_ID(tamper, "6f60a6dc180d25d36cadf775a82b6705")
 MESSAGE_ID(transaction, "ec1d6e79c473438b98b6c8d0655ae230")
 MESSAGE_ID(checkpoint, "94aad62f1c2c49c7b47dfce9ce0ec2c8")
+MESSAGE_ID(review, "747be6ac1d2bd8a256183c77d538069d")
+MESSAGE_ID(flapping, "ca33b51aa19788607cc87bb092022827")
 #undef MESSAGE_ID

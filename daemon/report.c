@@ -43,6 +43,8 @@ static const struct {
         {"resolved", LOG_NOTICE},
         {"mount", LOG_NOTICE},
         {"transaction", LOG_NOTICE},
+        {"review", LOG_NOTICE},
+        {"flapping", LOG_WARNING},
 };
 
 static const char *
@@ -62,6 +64,9 @@ priority_of(const struct announcement *a)
                 return LOG_ERR;
         if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
                 return LOG_NOTICE;
+        const char *state = json_text(a->detail, "state");
+        if (strcmp(a->kind, "review") == 0 && state && strcmp(state, "overdue") == 0)
+                return LOG_WARNING;
         for (size_t i = 0; i < ARRAY_SIZE(priorities); i++)
                 if (strcmp(priorities[i].kind, a->kind) == 0)
                         return priorities[i].priority;

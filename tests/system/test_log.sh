@@ -13,7 +13,7 @@ test_records_have_the_shape_of_the_contract() {
         fail "a record has another shape: $(head -n 5 "$OUT")"
     jq -se '[.[].seq] == [range(1; length + 1)]' "$OUT" >/dev/null || fail "the numbers do not go up by one from 1"
     jq -se 'map(.kind) | index("trust") < index("bless")' "$OUT" >/dev/null || fail "trust does not come before bless"
-    local kinds='start stop heartbeat gap scan drift resolved bless reject ack waive window overflow watch_lost unstable unreadable mount hidden clock_jump reload trust adopted storage tamper checkpoint'
+    local kinds='start stop heartbeat gap scan drift resolved bless reject ack waive window overflow watch_lost unstable unreadable mount hidden clock_jump reload trust adopted storage tamper checkpoint review flapping'
     jq -se --arg kinds "$kinds" '($kinds | split(" ")) as $all | all(.[]; .kind as $k | $all | index($k))' "$OUT" >/dev/null ||
         fail "a kind that is not in the contract"
     jq -se 'any(.[]; .kind == "drift" and .detail.change == "changed" and .detail.baseline == "host" and

@@ -312,3 +312,22 @@ test_an_sshd_that_is_gone_fails_or_hangs_is_unknown() {
     printf 'one\n' >"$TREE/a"
     expect_exit 0 driftctl diff
 }
+
+# What a proposal for this host changes must still be so when it is applied; a policy says what should be, and binds nothing live.
+test_a_setting_that_moved_after_the_proposal_is_refused_by_name() {
+    begin
+    printf '2\n' >"$SYS/kernel/kptr_restrict"
+    driftctl propose --ticket CHG-2 --author alice -o "$SCRATCH/next.baseline" >/dev/null
+    driftctl sign "$SCRATCH/next.baseline" --key "$KEYS/alice" --yes >/dev/null
+    printf '0\n' >"$SYS/kernel/kptr_restrict"
+    printf '1\n' >"$SYS/net/ipv4/ip_forward" # which the proposal does not change
+    expect_exit 4 driftctl apply "$SCRATCH/next.baseline"
+    expect_error 'not live as it says: sysctl:kernel/kptr_restrict \(changed\)$'
+    printf '2\n' >"$SYS/kernel/kptr_restrict"
+    expect_exit 0 driftctl apply "$SCRATCH/next.baseline"
+    write_pack hard $'[check forward]\nitem = sysctl:net/ipv4/ip_forward\noperator = eq\nvalue = 0\nseverity = high\nreason = no router'
+    driftctl propose --policy hard --ticket CHG-3 --author alice -o "$SCRATCH/pack.baseline" >/dev/null 2>&1
+    driftctl sign "$SCRATCH/pack.baseline" --key "$KEYS/alice" --yes >/dev/null
+    expect_exit 0 driftctl apply "$SCRATCH/pack.baseline"
+    expect_exit 1 driftctl diff
+}

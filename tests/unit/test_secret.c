@@ -2,6 +2,8 @@
 /* Key files of ours and of OpenSSH, and keys in an agent: a real one, and ones that lie. */
 #include "approval_help.h"
 
+#include <sodium.h>
+
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -564,21 +566,28 @@ liar_start(const char *path, const struct buf *replies, size_t n_replies)
 }
 
 static int
-ask_liar(const struct buf *replies, size_t n_replies, struct err *err)
+ask_agent(const struct buf *replies, size_t n_replies, struct buf *ret_armor, struct err *err)
 {
         struct folder folder = folder_new();
         char path[256];
         struct signer *signer = NULL;
-        struct buf armor = {0};
         pid_t pid = liar_start(folder_path(&folder, "agent", path), replies, n_replies);
         int r = signer_from_agent(path, NULL, 0, &signer, err);
         if (r == 0)
-                r = signer_sign(signer, NS, MESSAGE, &armor, err);
-        ck_assert_uint_eq(armor.size, 0);
+                r = signer_sign(signer, NS, MESSAGE, ret_armor, err);
         signer_free(signer);
         waitpid(pid, NULL, 0);
-        buf_done(&armor);
         folder_done(&folder);
+        return r;
+}
+
+static int
+ask_liar(const struct buf *replies, size_t n_replies, struct err *err)
+{
+        struct buf armor = {0};
+        int r = ask_agent(replies, n_replies, &armor, err);
+        ck_assert_uint_eq(armor.size, 0);
+        buf_done(&armor);
         return r;
 }
 
@@ -620,6 +629,52 @@ reply_signature(const char *type, const unsigned char signature[64], const char 
         buf_done(&blob);
         return message;
 }
+
+/* What an agent answers that holds a token's key: the token signs the hash of what it was asked, with its
+ * flags and its counter (PROTOCOL.u2f). */
+static int
+ask_token(unsigned char flags, struct buf *ret_armor, struct ssh_key *ret_key, struct err *err)
+{
+        unsigned char secret[64], signature[64], hash[32];
+        struct ssh_key key = {.type = SSH_KEY_SK_ED25519, .application = "ssh:"};
+        struct buf asked = {0}, wrapped = {0};
+        crypto_sign_keypair(key.public_key, secret);
+        ck_ok(sshsig_append_signed(NS, MESSAGE, &asked));
+        crypto_hash_sha256(hash, (const unsigned char *)"ssh:", 4);
+        ck_ok(buf_append(&wrapped, hash, 32));
+        ck_ok(buf_append(&wrapped, &flags, 1));
+        ck_ok(ssh_append_u32(&wrapped, 7));
+        crypto_hash_sha256(hash, (const unsigned char *)asked.data, asked.size);
+        ck_ok(buf_append(&wrapped, hash, 32));
+        crypto_sign_detached(signature, NULL, (const unsigned char *)wrapped.data, wrapped.size, secret);
+        char tail[5] = {(char)flags, 0, 0, 0, 7};
+        struct buf replies[] = {
+                reply_key(&key), reply_signature("sk-ssh-ed25519@openssh.com", signature, tail, sizeof tail)};
+        int r = ask_agent(replies, 2, ret_armor, err);
+        *ret_key = key;
+        buf_done(&asked);
+        buf_done(&wrapped);
+        buf_done(&replies[0]);
+        buf_done(&replies[1]);
+        return r;
+}
+
+START_TEST(a_token_in_an_agent_signs_once_it_is_touched)
+{
+        struct err err = {0};
+        struct buf armor = {0};
+        struct ssh_key key;
+        struct sshsig sig;
+        ck_assert_msg(ask_token(0x01, &armor, &key, &err) == 0, "%s", err.text);
+        ck_ok(sshsig_parse(armor.data, armor.size, &sig, NULL));
+        ck_assert(ssh_key_equal(&sig.key, &key));
+        ck_ok(sshsig_verify(&sig, NS, MESSAGE, NULL));
+        buf_clear(&armor);
+        ck_assert_int_eq(ask_token(0x00, &armor, &key, &err), -EBADMSG);
+        ck_assert_uint_eq(armor.size, 0);
+        buf_done(&armor);
+}
+END_TEST
 
 START_TEST(a_signature_of_an_agent_that_does_not_hold_is_not_handed_out)
 {
@@ -701,6 +756,7 @@ add(TCase *cases)
         tcase_add_test(cases, of_two_keys_in_an_agent_the_wanted_one_signs);
         tcase_add_test(cases, an_agent_that_lost_the_key_says_so);
         tcase_add_test(cases, an_agent_that_is_not_there_is_told_of);
+        tcase_add_test(cases, a_token_in_an_agent_signs_once_it_is_touched);
         tcase_add_test(cases, a_signature_of_an_agent_that_does_not_hold_is_not_handed_out);
         tcase_add_test(cases, an_agent_that_babbles_is_told_of);
         tcase_add_test(cases, an_answer_beyond_the_bounds_is_not_read);
