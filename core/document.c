@@ -114,8 +114,8 @@ document_status(struct instance *instance)
         struct tree_head head = {0};
         instance_count(instance, &counts);
         store_head(instance->store, &head, NULL);
-        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema", "driftd.status/1",
-                "daemon",
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
+                "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
                         "since", instance->offline ? json_null_new() : time_json(instance->started_ms)),
                 "verdict", verdict, "trust_id", trust_id_json(instance), "baselines",
@@ -123,7 +123,8 @@ document_status(struct instance *instance)
                 json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",
                         (json_int)counts.by_severity[SEVERITY_MEDIUM], "low",
                         (json_int)counts.by_severity[SEVERITY_LOW]),
-                "problems", problems_json(instance), "history",
+                "problems", problems_json(instance), "windows", instance_windows_json(instance, true),
+                "history",
                 json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)), "host",
                 instance->host);
 }

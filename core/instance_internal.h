@@ -99,6 +99,14 @@ void instance_clock_start(struct instance *instance);
 /* A signed apply: the clock is believed again. */
 void instance_clock_believe(struct instance *instance);
 
+/* ---- instance_window.c ---- */
+
+/* After trust, baselines and clock. */
+int instance_load_windows(struct instance *instance, struct err *err);
+void instance_free_windows(struct instance *instance);
+/* By the trust file that is in force now. */
+void instance_windows_judge_again(struct instance *instance);
+
 /* ---- instance_trust.c ---- */
 
 /* Judges the approvals of a baseline by the trust file in force: 0, a trust_result, or < 0. */
