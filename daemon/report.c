@@ -42,6 +42,7 @@ static const struct {
         {"resolved", LOG_NOTICE},
         {"mount", LOG_NOTICE},
         {"transaction", LOG_NOTICE},
+        {"window", LOG_NOTICE},
 };
 
 static const char *
@@ -61,6 +62,10 @@ priority_of(const struct announcement *a)
                 return LOG_ERR;
         if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
                 return LOG_NOTICE;
+        const struct json *report = json_member(a->detail, "report"); /* of a window that ended */
+        if (json_number(report, "unexpected") || json_number(report, "absent") ||
+                json_number(report, "unknown"))
+                return LOG_WARNING;
         for (size_t i = 0; i < ARRAY_SIZE(priorities); i++)
                 if (strcmp(priorities[i].kind, a->kind) == 0)
                         return priorities[i].priority;
@@ -121,6 +126,15 @@ describe_attribute(const struct json *attribute, struct buf *text)
 }
 
 static void
+describe_window(const struct json *window, struct buf *text)
+{
+        const char *ticket = json_text(window, "ticket"), *until = json_text(window, "until"),
+                   *severity = json_text(window, "severity");
+        if (ticket && until && severity)
+                buf_printf(text, " in window %s (until %s; otherwise %s)", ticket, until, severity);
+}
+
+static void
 describe(const struct announcement *a, struct buf *text)
 {
         const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
@@ -130,6 +144,7 @@ describe(const struct announcement *a, struct buf *text)
                         describe_attribute(attribute, text);
                 if (json_flag(a->detail, "unobserved"))
                         buf_text(text, " (while unobserved)");
+                describe_window(json_member(a->detail, "window"), text);
                 return;
         }
         buf_printf(text, "%s%s%s%s%s", a->kind, a->item ? " " : "", a->item ? a->item : "", as ? " as " : "",
@@ -176,6 +191,7 @@ report_announcement(const struct instance *instance, const struct announcement *
         add_side(&fields, "DRIFTD_ACTUAL", a, "actual");
         add_field(&fields, "DRIFTD_BASELINE", json_text(a->detail, "baseline"));
         add_field(&fields, "DRIFTD_SEVERITY", json_text(a->detail, "severity"));
+        add_field(&fields, "DRIFTD_WINDOW", json_text(json_member(a->detail, "window"), "ticket"));
         add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
         add_json(&fields, "DRIFTD_DETAIL", a->detail);
         sd_journal_sendv(fields.list, (int)fields.count);
