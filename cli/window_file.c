@@ -129,7 +129,7 @@ print_opened(struct cli *cli, const struct json *window)
 {
         const char *ticket = json_text(window, "ticket"), *id = json_text(window, "id");
         const char *until = json_text(window, "until"), *expect = json_text(window, "expect");
-        size_t n = json_length(json_member(window, "items"));
+        size_t n = (size_t)json_number(window, "items_total");
         print_colored(&cli->out, COLOR_GREEN, "window %s", ticket ? ticket : "?");
         print(&cli->out, " is open until %s, signed by ", until ? until : "?");
         json_each (json_member(window, "signers"), i, signer) {

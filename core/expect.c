@@ -124,7 +124,7 @@ read_line(struct reader *reader, const char *line, size_t size)
                 r = read_set(reader, words, entry);
         else
                 r = malformed(
-                        reader, "\"absent ITEM\", \"file PATH …\" or \"set ITEM eq VALUE\" is expected");
+                        reader, "\"absent ITEM\", \"file PATH FIELDS\" or \"set ITEM eq VALUE\" is expected");
         e->count += r == 0;
         return r;
 }

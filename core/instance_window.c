@@ -19,6 +19,7 @@
 #include "core/clock.h"
 #include "core/instance_internal.h"
 
+#define ITEMS_TOLD_MAX 64u
 #define KEY_MAX (24 + DIGEST_HEX_SIZE)
 
 struct instance_windows {
@@ -68,11 +69,12 @@ id_json(const struct digest *id)
         return json_string_new(hex);
 }
 
+/* The first of them: all stand in the text that the record of the opening holds. */
 static struct json *
 items_json(const struct window *window)
 {
         struct json *items = json_array_make();
-        for (size_t i = 0; i < window->items.count; i++)
+        for (size_t i = 0; i < window->items.count && i < ITEMS_TOLD_MAX; i++)
                 json_gather(&items, json_string_new(window->items.items[i]));
         return items;
 }
@@ -83,11 +85,12 @@ window_json(const struct window *window, const char *state, const char *signers)
         char from[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
         clock_format_seconds(window->from_ms, from);
         clock_format_seconds(window->until_ms, until);
-        return json_make("{s:s, s:o, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:o, s:o}", "state", state, "id",
-                id_json(&window->id), "ticket", window->ticket, "class", class_names[window->class], "by",
-                window->by, "signers", json_words(signers), "from", from, "until", until, "record",
-                window->record, "expect", window->has_expect ? id_json(&window->expect_id) : json_null_new(),
-                "items", items_json(window));
+        return json_make("{s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:b, s:o, s:o, s:I}", "state", state,
+                "id", id_json(&window->id), "ticket", window->ticket, "class", class_names[window->class],
+                "host", window->host, "by", window->by, "signers", json_words(signers), "from", from, "until",
+                until, "record", window->record, "expect",
+                window->has_expect ? id_json(&window->expect_id) : json_null_new(), "items",
+                items_json(window), "items_total", (json_int)window->items.count);
 }
 
 /* ---- judging ---- */
@@ -253,8 +256,14 @@ static int
 open_checked(struct instance *instance, struct candidate *candidate, struct err *err)
 {
         struct putting putting = {instance, candidate};
+        const struct window *window = candidate->window;
+        _cleanup_free_ char *text = strndup(window->text, window->size);
         instance_flush(instance, NULL);
-        struct json *detail = window_json(candidate->window, "opened", candidate->signers.data);
+        struct json *detail = text ? window_json(window, "opened", candidate->signers.data) : NULL;
+        /* The history is then the proof: both can be verified with sha256sum and ssh-keygen. */
+        if (detail && (json_put(detail, "text", json_string_new(text)) < 0 ||
+                              json_put(detail, "approvals", json_string_new(candidate->approvals.data)) < 0))
+                detail = json_free(detail);
         if (instance_record(instance, "window", NULL, instance_asked(instance, detail)) < 0)
                 return err_oom(err);
         int r = instance_flush_with(instance, put_rows, &putting, err);
@@ -270,6 +279,9 @@ take_parts(struct candidate *candidate, char *text, size_t size, const struct bu
         int r = window_open(text, size, &candidate->window, err);
         if (r)
                 return r;
+        if (approvals->size > WINDOW_APPROVALS_MAX)
+                return err_set(err, WINDOW_MALFORMED, "a window has at most %zu bytes of approvals",
+                        WINDOW_APPROVALS_MAX);
         if (buf_append(&candidate->approvals, approvals->data, approvals->size) < 0)
                 return err_oom(err);
         if (!expect->size)

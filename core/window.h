@@ -23,9 +23,10 @@
 #include "core/expect.h"
 
 #define WINDOW_MAGIC "driftd-window 1\n"
-#define WINDOW_SIZE_MAX ((size_t)1 << 20) /* bytes */
-#define WINDOW_ITEMS_MAX 4096u            /* globs in one */
-#define WINDOW_TICKET_MAX 256u            /* bytes of an escaped ticket, with the NUL */
+#define WINDOW_SIZE_MAX ((size_t)128 << 10)      /* bytes */
+#define WINDOW_ITEMS_MAX 4096u                   /* globs in one */
+#define WINDOW_APPROVALS_MAX ((size_t)128 << 10) /* bytes: the record of its opening holds both */
+#define WINDOW_TICKET_MAX 256u                   /* bytes of an escaped ticket, with the NUL */
 #define WINDOW_LENGTH_MAX_MS ((int64_t)7 * 86400 * 1000)
 #define WINDOW_BASELINE "host" /* whose approvers sign it, and whose drift it is about */
 

@@ -135,6 +135,23 @@ describe_window(const struct json *window, struct buf *text)
 }
 
 static void
+describe_window_record(const struct json *detail, struct buf *text)
+{
+        const char *ticket = json_text(detail, "ticket"), *state = json_text(detail, "state"),
+                   *by = json_text(detail, "by"), *until = json_text(detail, "until"),
+                   *why = json_text(detail, "why");
+        const struct json *report = json_member(detail, "report");
+        buf_printf(text, "window %s %s: by %s, until %s", ticket ? ticket : "?", state ? state : "?",
+                by ? by : "?", until ? until : "?");
+        if (report)
+                buf_printf(text, "; %lld expected, %lld unexpected, %lld expected but absent, %lld unknown",
+                        json_number(report, "expected"), json_number(report, "unexpected"),
+                        json_number(report, "absent"), json_number(report, "unknown"));
+        if (why)
+                buf_printf(text, "; %s", why);
+}
+
+static void
 describe(const struct announcement *a, struct buf *text)
 {
         const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
@@ -145,6 +162,10 @@ describe(const struct announcement *a, struct buf *text)
                 if (json_flag(a->detail, "unobserved"))
                         buf_text(text, " (while unobserved)");
                 describe_window(json_member(a->detail, "window"), text);
+                return;
+        }
+        if (strcmp(a->kind, "window") == 0) {
+                describe_window_record(a->detail, text);
                 return;
         }
         buf_printf(text, "%s%s%s%s%s", a->kind, a->item ? " " : "", a->item ? a->item : "", as ? " as " : "",
