@@ -394,7 +394,7 @@ test_what_one_instance_records_another_expects() {
     # Another store and another trust, by the same paths: the set is of the items alone.
     printf 'one\n' >"$TREE/a"
     rm "$TREE/n"
-    STATE=$SCRATCH/state2 RUN=$SCRATCH/run2 TRUST=$SCRATCH/trust2.conf CONFIG=$SCRATCH/driftd2.conf KEYS=$SCRATCH/keys2
+    export STATE=$SCRATCH/state2 RUN=$SCRATCH/run2 TRUST=$SCRATCH/trust2.conf CONFIG=$SCRATCH/driftd2.conf KEYS=$SCRATCH/keys2
     mkdir "$KEYS"
     start_clean
     open_window --expect "$SCRATCH/set"
