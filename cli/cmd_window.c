@@ -51,7 +51,7 @@ take_ticket(struct opening *o, struct err *err)
         if (strlen(escaped) >= sizeof o->wish.ticket || strcmp(escaped, "none") == 0)
                 return err_set(err, EXIT_FAILED,
                         "a window's ticket has at most 255 bytes as they are escaped, and is not \"none\"");
-        strcpy(o->wish.ticket, escaped);
+        snprintf(o->wish.ticket, sizeof o->wish.ticket, "%s", escaped);
         return 0;
 }
 

@@ -20,6 +20,7 @@
 #include "core/instance_internal.h"
 
 #define ITEMS_TOLD_MAX 64u
+#define ITEMS_TOLD_BYTES ((size_t)4096) /* so that the list of all windows fits a frame */
 #define KEY_MAX (24 + DIGEST_HEX_SIZE)
 
 struct instance_windows {
@@ -74,8 +75,13 @@ static struct json *
 items_json(const struct window *window)
 {
         struct json *items = json_array_make();
-        for (size_t i = 0; i < window->items.count && i < ITEMS_TOLD_MAX; i++)
+        size_t bytes = 0;
+        for (size_t i = 0; i < window->items.count && i < ITEMS_TOLD_MAX; i++) {
+                bytes += strlen(window->items.items[i]);
+                if (bytes > ITEMS_TOLD_BYTES)
+                        break;
                 json_gather(&items, json_string_new(window->items.items[i]));
+        }
         return items;
 }
 
@@ -335,7 +341,7 @@ keep_end(struct instance *instance, const struct window *window, const struct js
 {
         _cleanup_buf_ struct buf text = {0};
         char key[KEY_MAX];
-        if (detail && json_write(detail, &text) == 0)
+        if (json_write(detail, &text) == 0)
                 instance_value(instance, key_of("window_ended", &window->id, key), text.data);
         if (set->size && set->size <= EXPECT_SIZE_MAX)
                 instance_value(instance, key_of("window_set", &window->id, key), set->data);
@@ -380,12 +386,16 @@ end_window(struct instance *instance, size_t index, const char *state, const cha
                               (why && json_put(detail, "why", json_string_new(why)) < 0)))
                 detail = json_free(detail);
         detail = instance_asked(instance, detail);
+        if (!detail) { /* no memory: it is tried again; what is over holds nothing meanwhile */
+                json_free(entries);
+                return NULL;
+        }
         keep_end(instance, window, detail, &set);
-        struct json *summary = detail ? json_keep(detail) : NULL;
+        struct json *summary = json_keep(detail);
         instance_record(instance, "window", NULL, detail);
         remove_window(instance, index);
-        return json_make("{s:o, s:o, s:o}", "window", summary ? summary : json_null_new(), "counts",
-                instance_window_counts_json(&counts), "entries", entries ? entries : json_array_make());
+        return json_make("{s:o, s:o, s:o}", "window", summary, "counts", instance_window_counts_json(&counts),
+                "entries", entries ? entries : json_array_make());
 }
 
 static size_t
@@ -402,11 +412,9 @@ instance_window_close(
         struct instance *instance, const struct window *window, struct json **ret_report, struct err *err)
 {
         _cleanup_json_ struct json *report = end_window(instance, index_of(instance, window), "closed", NULL);
-        int r = instance_flush(instance, err);
+        int r = report ? instance_flush(instance, err) : err_oom(err);
         if (r)
                 return r;
-        if (!report)
-                return err_oom(err);
         *ret_report = steal_pointer(&report);
         return 0;
 }

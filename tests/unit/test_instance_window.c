@@ -2,6 +2,8 @@
 /* The life of a window: what opens it, what does not, and all that ends it. */
 #include "instance_fixture.h"
 
+#include <inttypes.h>
+
 #include "core/clock.h"
 
 #define HOUR_MS ((int64_t)3600 * 1000)
@@ -198,8 +200,7 @@ START_TEST(a_clock_that_jumped_while_nobody_ran_ends_it)
         char text[BOOT_ID_MAX + 32];
         assert_done(open_for("CHG-1", 4 * HOUR_MS));
         assert_done(instance_flush(instance, &why));
-        snprintf(text, sizeof text, "%s %lld", instance->boot,
-                (long long)(instance->clock_offset_ms + 2 * HOUR_MS));
+        snprintf(text, sizeof text, "%s %" PRId64, instance->boot, instance->clock_offset_ms + 2 * HOUR_MS);
         assert_done(store_begin(instance->store, &why));
         assert_done(store_value_put(instance->store, "clock_offset", text, &why));
         assert_done(store_commit(instance->store, &why));
