@@ -116,6 +116,11 @@ int command_policy_show(struct cli *cli, struct err *err);
 int command_policy_check(struct cli *cli, struct err *err);
 int command_config_check(struct cli *cli, struct err *err);
 int command_completion(struct cli *cli, struct err *err);
+int command_window_open(struct cli *cli, struct err *err);
+int command_window_close(struct cli *cli, struct err *err);
+int command_window_show(struct cli *cli, struct err *err);
+int command_window_list(struct cli *cli, struct err *err);
+int command_window_record(struct cli *cli, struct err *err);
 int command_version(struct cli *cli, struct err *err);
 int command_help(struct cli *cli, struct err *err);
 

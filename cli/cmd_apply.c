@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/window_file.h"
 #include "core/quote.h"
 
 static void
@@ -56,21 +57,40 @@ apply_signed(struct cli *cli, const struct signed_text *text, const char *schema
         return 0;
 }
 
+static int
+refuse_unsigned(const char *file, struct err *err)
+{
+        err_set(err, EXIT_FAILED, "%s.approval is not there: nobody has signed it", quote(file));
+        return err_hint(err, EXIT_FAILED, "driftctl sign %s --key K", quote(file));
+}
+
+static int
+apply_window(struct cli *cli, const char *file, const struct buf *text, struct err *err)
+{
+        _cleanup_window_file_ struct window_file window = {0};
+        int r = window_file_read(file, text, &window, err);
+        if (r == 0 && !window.approvals.size)
+                return refuse_unsigned(file, err);
+        return r ? r : window_file_apply(cli, &window, err);
+}
+
 int
 command_apply(struct cli *cli, struct err *err)
 {
         const char *file = cli->args.words[0];
         _cleanup_signed_ struct signed_text text = {0};
+        _cleanup_buf_ struct buf window = {0};
+        if (window_file_is_one(file, &window))
+                return apply_window(cli, file, &window, err);
         int r = signed_text_read(file, &text, err);
         if (r && strstr(err->text, "driftd-baseline"))
                 err_hint(err, r,
-                        "apply takes a baseline; a trust file is put in place and taken by systemctl reload "
+                        "apply takes a baseline or a window; a trust file is put in place and taken by "
+                        "systemctl reload "
                         "driftd");
         if (r)
                 return r;
-        if (!text.approvals.size) {
-                err_set(err, EXIT_FAILED, "%s.approval is not there: nobody has signed it", quote(file));
-                return err_hint(err, EXIT_FAILED, "driftctl sign %s --key K", quote(file));
-        }
+        if (!text.approvals.size)
+                return refuse_unsigned(file, err);
         return apply_signed(cli, &text, "driftd.apply/1", -1, args_given(&cli->args, "ahead"), err);
 }

@@ -24,6 +24,7 @@
 #include "cli/terminal.h"
 #include "cli/transfer.h"
 #include "cli/watched.h"
+#include "cli/window_file.h"
 #include "core/clock.h"
 #include "core/quote.h"
 
@@ -34,7 +35,8 @@ struct blessing {
         struct cli *cli;
         struct text_list items; /* as asked for */
         struct proposal_wish wish;
-        struct policy *policy; /* NULL: the host's own baseline is blessed */
+        struct policy *policy;  /* NULL: the host's own baseline is blessed */
+        struct expect_file set; /* empty: whatever is chosen */
         struct trust *trust;
         struct signing signing;
         struct signed_text parent; /* no baseline: the first generation */
@@ -57,6 +59,7 @@ blessing_done(struct blessing *b)
         b->trust = trust_free(b->trust);
         b->policy = policy_free(b->policy);
         text_list_done(&b->items);
+        expect_file_done(&b->set);
 }
 
 /* ---- before anything is looked at ---- */
@@ -91,6 +94,28 @@ check_rule(const struct blessing *b, struct err *err)
                 "driftctl propose -o FILE; then driftctl sign FILE by others; then driftctl apply FILE");
 }
 
+/* The items of a set become those that are looked at; what else they select is left out when choosing. */
+static int
+take_set(struct blessing *b, struct err *err)
+{
+        const char *path = args_value(&b->cli->args, "expect");
+        if (!path)
+                return 0;
+        if (b->items.count || args_given(&b->cli->args, "policy"))
+                return cli_usage(b->cli, err, "--expect names what is blessed: no items and no --policy");
+        int r = expect_file_read(path, &b->set, err);
+        size_t n = r ? 0 : expect_count(b->set.expect);
+        for (size_t i = 0; i < n && n <= SERVICE_ITEMS_MAX && b->set.text.size <= ITEMS_BYTES_MAX && r == 0;
+                i++) {
+                const char *item = expect_at(b->set.expect, i)->item;
+                r = text_list_add(&b->items, item, strlen(item)) < 0 ? failed_oom(err) : 0;
+        }
+        if (r == 0 && !n)
+                return err_set(
+                        err, EXIT_FAILED, "the expected change set is empty: there is nothing to bless");
+        return r;
+}
+
 static int
 blessing_prepare(struct blessing *b, struct err *err)
 {
@@ -103,6 +128,7 @@ blessing_prepare(struct blessing *b, struct err *err)
                         "--yes takes every change that the items select; look first: driftctl diff");
         }
         int r = cli_items(cli, 0, &b->items, err);
+        r = r ? r : take_set(b, err);
         r = r ? r : proposal_wish_options(cli, &b->wish, err);
         r = r ? r : policy_option(cli, &b->items, &b->policy, err);
         r = r ? r : cli_client(cli, err);
@@ -128,7 +154,8 @@ static int
 propose_and_compare(struct blessing *b, struct err *err)
 {
         int r = fetch(b, &b->wish, &b->shown, err);
-        r = r ? r : watched_check_proposal(&b->items, b->shown, err);
+        if (r == 0 && !b->set.expect) /* of a set, what is not watched is absent and not wrong */
+                r = watched_check_proposal(&b->items, b->shown, err);
         if (r)
                 return r;
         const struct baseline_header *header = baseline_header(b->shown);
@@ -274,9 +301,69 @@ section_names(const struct blessing *b, struct text_list *ret)
         return text_list_add(ret, "other", 5);
 }
 
+/* ---- choosing by a set ---- */
+
+/* Exactly what the set says, and nothing else that its items may select. *ret_against: the set names it, and
+ * says something else. */
+static int
+choose_one(struct blessing *b, size_t index, const char *item, bool *ret_against)
+{
+        const struct revision *revision = &b->revisions.list[index];
+        bool thing = revision->kind == REVISION_FILE || revision->kind == REVISION_SETTING;
+        const struct expected *expected = thing ? expect_find(b->set.expect, item) : NULL;
+        int r = expected ? expected_is_baseline(expected, b->shown) : 0;
+        b->chosen[index] = r > 0;
+        b->n_chosen += r > 0;
+        *ret_against = expected && r == 0;
+        return r < 0 ? r : 0;
+}
+
+static int
+refuse_against(const struct buf *names, size_t count, struct err *err)
+{
+        err_set(err, EXIT_FAILED, "%zu items are not what the expected change set says: %.800s%s", count,
+                names->data, count > MOVED_NAMED_MAX ? ", ..." : "");
+        return err_hint(err, EXIT_FAILED,
+                "nothing was blessed: driftctl diff --expect FILE; put them right, or bless them by name");
+}
+
+static int
+choose_expected(struct blessing *b, struct err *err)
+{
+        struct cli *cli = b->cli;
+        _cleanup_buf_ struct buf names = {0};
+        size_t against = 0;
+        if (!b->parent.baseline)
+                return err_set(err, EXIT_FAILED, "a first generation is blessed as a whole, not by a set");
+        for (size_t i = 0; i < b->revisions.count; i++) {
+                _cleanup_buf_ struct buf item = {0};
+                bool differs = false;
+                if (revision_item(&b->revisions, &b->revisions.list[i], &item) < 0 ||
+                        choose_one(b, i, item.data, &differs) < 0)
+                        return failed_oom(err);
+                if (b->chosen[i] && !cli->quiet && !cli->json)
+                        print(&cli->errors, "  %-8s %s\n", revision_what_names[b->revisions.list[i].what],
+                                item.data);
+                if (differs && against++ < MOVED_NAMED_MAX)
+                        buf_printf(&names, "%s%s", names.size ? ", " : "", item.data);
+        }
+        if (against)
+                return refuse_against(&names, against, err);
+        if (!b->n_chosen) {
+                err_set(err, EXIT_FAILED, "nothing that changed is in the expected change set");
+                return err_hint(
+                        err, EXIT_FAILED, "driftctl diff --expect FILE tells what is, and what is not");
+        }
+        if (args_given(&cli->args, "yes") || terminal_confirm("Bless these?"))
+                return 0;
+        return err_set(err, EXIT_FAILED, "nothing was blessed");
+}
+
 static int
 choose(struct blessing *b, struct err *err)
 {
+        if (b->set.expect)
+                return choose_expected(b, err);
         _cleanup_ballot_ struct ballot ballot = {0};
         _cleanup_(text_list_done) struct text_list sections = {0};
         int r = b->revisions.count ? make_ballot(b, &ballot, err) : 0; /* none: only the header is renewed */
@@ -465,6 +552,8 @@ command_bless(struct cli *cli, struct err *err)
         int r = blessing_prepare(&b, err);
         r = r ? r : propose_and_compare(&b, err);
         bool renews = b.revisions.count || args_given(&cli->args, "expires");
+        if (r == 0 && b.set.expect)
+                renews = true; /* or choosing says why there is nothing */
         if (r == 0 && !renews)
                 r = look_for_unconfirmed(&b, &renews, err);
         if (r == 0 && !renews)

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/change_report.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/report.h"
 #include "cli/transfer.h"
 #include "cli/watched.h"
+#include "cli/window_file.h"
 #include "core/audit.h"
 #include "core/clock.h"
 #include "core/quote.h"
@@ -184,13 +186,39 @@ diff_against(struct cli *cli, const char *against, const struct text_list *items
                 ret, err);
 }
 
+/* What was expected of a change, and what came of it. */
+static int
+diff_expected(struct cli *cli, struct err *err)
+{
+        _cleanup_change_report_ struct change_report report = {0};
+        _cleanup_expect_file_ struct expect_file set = {0};
+        const char *path = args_value(&cli->args, "expect");
+        int r = expect_file_read(path, &set, err);
+        r = r ? r : text_upload(cli, "expect", set.text.data, set.text.size, err);
+        r = r ? r
+              : change_report_ask(cli, "CompareExpected", json_make("{s:b}", "record", false), &report, err);
+        if (r)
+                return r;
+        int code = change_report_exit(&report);
+        bool offers = change_report_count(&report, "expected") && !change_report_contradicts(&report);
+        r = change_report_print(cli, &report, err);
+        if (r == 0 && offers)
+                cli_next(cli, "driftctl bless --expect %s --ticket …", quote(path));
+        else if (r == 0 && code != EXIT_CLEAN)
+                cli_next(cli, "driftctl show ITEM");
+        return r ? r : code;
+}
+
 /* What does not go together, as rows: the first option excludes the second. */
 static int
 check_options(struct cli *cli, struct err *err)
 {
         static const char *const apart[][2] = {{"cached", "full"}, {"cached", "against"}, {"cached", "root"},
-                {"against", "root"}, {"against", "full"}};
+                {"against", "root"}, {"against", "full"}, {"expect", "cached"}, {"expect", "full"},
+                {"expect", "against"}, {"expect", "root"}};
         bool root = args_given(&cli->args, "root");
+        if (args_given(&cli->args, "expect") && cli->args.n_words)
+                return cli_usage(cli, err, "--expect tells of all that drifts: it takes no items");
         for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
                 if (args_given(&cli->args, apart[i][0]) && args_given(&cli->args, apart[i][1]))
                         return cli_usage(
@@ -225,6 +253,8 @@ command_diff(struct cli *cli, struct err *err)
         r = r ? r : cli_items(cli, 0, &items, err);
         if (r)
                 return r;
+        if (args_given(&cli->args, "expect"))
+                return diff_expected(cli, err);
         if (image)
                 r = diff_image(cli, &items, &answer, err);
         else if (against)

@@ -13,6 +13,7 @@
 #include "cli/signing.h"
 #include "cli/terminal.h"
 #include "cli/transfer.h"
+#include "cli/window_file.h"
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/file.h"
@@ -20,14 +21,15 @@
 
 struct target {
         const char *file;
-        struct signed_text text; /* a baseline; or … */
-        struct trust *trust;     /* … a trust file, with its approvals in text.approvals */
+        struct signed_text text;   /* a baseline; or … */
+        struct trust *trust;       /* … a trust file, with its approvals in text.approvals; or … */
+        struct window_file window; /* … a window */
         struct approval_subject subject;
 };
 
 struct targets {
         struct target *list;
-        size_t count, trusts;
+        size_t count, trusts, windows;
 };
 
 static void
@@ -36,6 +38,7 @@ targets_done(struct targets *targets)
         for (size_t i = 0; i < targets->count; i++) {
                 signed_text_done(&targets->list[i].text);
                 trust_free(targets->list[i].trust);
+                window_file_done(&targets->list[i].window);
         }
         free(targets->list);
 }
@@ -71,6 +74,14 @@ read_target(const char *file, struct target *ret, struct err *err)
         int r = file_read(file, FILE_FOLLOW, TRUST_FILE_MAX, &text, err);
         if (r < 0 && r != -EFBIG)
                 return EXIT_FAILED;
+        if (r == 0 && text.size && window_is_one(text.data, text.size)) {
+                r = window_file_read(file, &text, &ret->window, err);
+                if (r == 0)
+                        ret->subject = (struct approval_subject){.id = ret->window.window->id,
+                                .host = ret->window.window->host,
+                                .window = true};
+                return r;
+        }
         if (r < 0 || !looks_like_trust(&text)) {
                 r = signed_text_read(file, &ret->text, err);
                 if (r == 0)
@@ -96,6 +107,7 @@ read_targets(struct cli *cli, struct targets *ret, struct err *err)
                 if (r)
                         return r;
                 ret->trusts += ret->list[i].trust != NULL;
+                ret->windows += ret->list[i].subject.window;
         }
         return 0;
 }
@@ -144,6 +156,16 @@ warn_unknown(struct cli *cli, const struct trust *trust, const struct signing *s
 }
 
 static void
+show_window(struct table *table, const struct window *window)
+{
+        char until[CLOCK_TEXT_MAX];
+        clock_format_seconds(window->until_ms, until);
+        table_cell(table, COLOR_PLAIN, "host %.8s, by %s", window->host, window->by);
+        table_cell(table, COLOR_PLAIN, "%s until %s, %zu items%s", window->ticket, until, window->items.count,
+                window->items.count ? "" : " named: every one");
+}
+
+static void
 show_targets(struct cli *cli, const struct targets *targets, const struct signing *signing)
 {
         _cleanup_table_ struct table table = table_make(5);
@@ -153,14 +175,19 @@ show_targets(struct cli *cli, const struct targets *targets, const struct signin
                 char id[DIGEST_HEX_SIZE];
                 digest_hex(&subject->id, id);
                 table_cell(&table, COLOR_PLAIN, "  %s", quote(target->file));
-                table_cell(&table, COLOR_BOLD, "%s@%" PRIu64, subject->name ? subject->name : "trust",
-                        subject->generation);
+                if (subject->window)
+                        table_cell(&table, COLOR_BOLD, "window");
+                else
+                        table_cell(&table, COLOR_BOLD, "%s@%" PRIu64, subject->name ? subject->name : "trust",
+                                subject->generation);
                 table_cell(&table, COLOR_PLAIN, "%s", id);
                 if (target->text.baseline) {
                         const struct baseline_header *header = baseline_header(target->text.baseline);
                         table_cell(&table, COLOR_PLAIN, "host %.8s, by %s", header->host, header->author);
                         table_cell(&table, COLOR_PLAIN, "%s", header->ticket ? header->ticket : "");
                 }
+                if (subject->window)
+                        show_window(&table, target->window.window);
                 table_row(&table);
         }
         if (cli->quiet && args_given(&cli->args, "yes"))
@@ -192,14 +219,21 @@ write_approvals(const struct target *target, const struct buf *fresh, struct err
         struct err why = {0};
         if (!beside)
                 return failed_oom(err);
-        if (approvals_merge(&target->text.approvals, fresh, &merged, &why)) {
+        const struct buf *held = target->subject.window ? &target->window.approvals : &target->text.approvals;
+        if (approvals_merge(held, fresh, &merged, &why)) {
                 err_set(err, EXIT_FAILED, "%s: %.700s", quote(beside), why.text);
                 return err_hint(err, EXIT_FAILED, "it is no approval file: move it away");
         }
         return failed(file_write(beside, 0644, merged.data, merged.size, err));
 }
 
-/* One approval for all baselines; one for each trust file. */
+static bool
+is_alone(const struct target *target)
+{
+        return target->trust || target->subject.window;
+}
+
+/* One approval for all baselines; one for each trust file and window. */
 static int
 sign_all(const struct targets *targets, const struct signing *signing, bool host_yes, bool trust_yes,
         struct err *err)
@@ -210,15 +244,16 @@ sign_all(const struct targets *targets, const struct signing *signing, bool host
         if (!subjects)
                 return failed_oom(err);
         for (size_t i = 0; i < targets->count; i++)
-                if (!targets->list[i].trust)
+                if (!is_alone(&targets->list[i]))
                         subjects[n++] = targets->list[i].subject;
         int r = n ? signing_approve(signing, subjects, n, host_yes, &common, err) : 0;
         for (size_t i = 0; i < targets->count && r == 0; i++) {
                 const struct target *target = &targets->list[i];
                 _cleanup_buf_ struct buf own = {0};
-                if (target->trust)
-                        r = signing_approve(signing, &target->subject, 1, trust_yes, &own, err);
-                r = r ? r : write_approvals(target, target->trust ? &own : &common, err);
+                if (is_alone(target))
+                        r = signing_approve(signing, &target->subject, 1,
+                                target->trust ? trust_yes : host_yes, &own, err);
+                r = r ? r : write_approvals(target, is_alone(target) ? &own : &common, err);
         }
         return r;
 }
@@ -232,9 +267,10 @@ target_json(const struct target *target)
         digest_hex(&subject->id, id);
         if (!file || asprintf(&beside, "%s.approval", file) < 0)
                 return NULL;
-        return json_make("{s:s, s:s, s:s, s:s, s:s?, s:I, s:s}", "kind", subject->name ? "baseline" : "trust",
-                "file", file, "approval_file", beside, "name", subject->name ? subject->name : "trust",
-                "host", subject->host, "generation", (json_int)subject->generation, "id", id);
+        const char *kind = subject->name ? "baseline" : subject->window ? "window" : "trust";
+        return json_make("{s:s, s:s, s:s, s:s, s:s?, s:I, s:s}", "kind", kind, "file", file, "approval_file",
+                beside, "name", subject->name ? subject->name : kind, "host", subject->host, "generation",
+                (json_int)subject->generation, "id", id);
 }
 
 static int
@@ -269,7 +305,7 @@ check_distinct(const struct targets *targets, struct err *err)
                         if (digest_equal(&targets->list[i].subject.id, &targets->list[j].subject.id))
                                 return err_set(err, EXIT_FAILED, "%s and %s are the same",
                                         quote(targets->list[j].file), quote(targets->list[i].file));
-        if (targets->count - targets->trusts <= APPROVAL_SUBJECTS_MAX)
+        if (targets->count - targets->trusts - targets->windows <= APPROVAL_SUBJECTS_MAX)
                 return 0;
         return err_set(err, EXIT_FAILED, "one approval names at most %u baselines", APPROVAL_SUBJECTS_MAX);
 }

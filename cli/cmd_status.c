@@ -85,6 +85,19 @@ status_open(struct cli *cli, const struct json *open)
 }
 
 static void
+status_windows(struct cli *cli, const struct json *windows)
+{
+        json_each (windows, i, window) {
+                const char *ticket = json_text(window, "ticket"), *by = json_text(window, "by"),
+                           *until = json_text(window, "until");
+                size_t n = json_length(json_member(window, "items"));
+                print_colored(&cli->out, COLOR_BOLD, "window     ");
+                print(&cli->out, "%s by %s, until %s · %s\n", ticket ? ticket : "?", by ? by : "?",
+                        until ? until : "?", n ? "some items" : "every item");
+        }
+}
+
+static void
 status_problems(struct cli *cli, const struct json *problems)
 {
         print_colored(&cli->out, COLOR_BOLD, "problems   ");
@@ -138,6 +151,7 @@ print_status(struct cli *cli, const struct json *status)
         status_baselines(cli, json_member(status, "baselines"));
         status_coverage(cli, json_member(status, "coverage"), now_ms);
         status_open(cli, json_member(status, "open"));
+        status_windows(cli, json_member(status, "windows"));
         status_checkpoint(cli, json_member(status, "checkpoint"), now_ms);
         status_problems(cli, json_member(status, "problems"));
         status_next(cli, status);

@@ -51,6 +51,11 @@ const struct option global_options[] = {
                         NULL, false                                                                          \
         }
 
+#define EXPECT_OPTION                                                                                        \
+        {                                                                                                    \
+                "expect", 0, "FILE", "an expected change set (driftd-window(5))", NULL, false                \
+        }
+
 #define OUTPUT_OPTION                                                                                        \
         {                                                                                                    \
                 "output", 'o', "FILE", "where to (default: standard output)", NULL, false                    \
@@ -82,6 +87,7 @@ static const struct option diff_options[] = {
         {"full", 0, NULL, "hash everything: vouches for content", NULL, false},
         {"expand", 0, NULL, "list each file of a package instead of one line", NULL, false},
         {"against", 0, "NAME@GEN|FILE", "compare with another generation or with a file", NULL, false},
+        EXPECT_OPTION,
         {"format", 0, "FORMAT", "text or json", format_choices, false},
         {"root", 0, "DIR", "judge the image mounted at DIR; needs --baseline and --trust", NULL, false},
         {"baseline", 0, "FILE", "with --root: the signed baseline (approvals: FILE.approval)", NULL, false},
@@ -176,6 +182,7 @@ static const struct option bless_options[] = {
         {"expires", 0, "TIME", "stale from then on (+90d, 2027-02-23)", NULL, false},
         SIGNING_OPTIONS,
         POLICY_OPTION,
+        EXPECT_OPTION,
         END,
 };
 
@@ -189,6 +196,31 @@ static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, f
 
 static const struct option policy_check_options[] = {
         {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
+        END,
+};
+
+static const struct option window_open_options[] = {
+        CHANGE_OPTIONS,
+        {"for", 0, "TIME", "how long (30m, 2h, 1d; at most 7d)", NULL, false},
+        {"item", 0, "ITEM", "only this item, folder or glob; may repeat (none: every item)", NULL, true},
+        {"record", 0, NULL, "what changes becomes an expected change set: window close -o FILE", NULL, false},
+        EXPECT_OPTION,
+        {"any-host", 0, NULL, "whatever the host and its generation", NULL, false},
+        SIGNING_OPTIONS,
+        {"output", 'o', "FILE", "do not open it: write FILE, for others to sign", NULL, false},
+        END,
+};
+
+#define WINDOW_OPTIONS                                                                                       \
+        {"ticket", 0, "TICKET", "which one, by its ticket or the beginning of its id", NULL, false},         \
+        {                                                                                                    \
+                "output", 'o', "FILE", "write the set of what was expected", NULL, false                     \
+        }
+
+static const struct option window_close_options[] = {WINDOW_OPTIONS, END};
+static const struct option window_show_options[] = {
+        WINDOW_OPTIONS,
+        {"cached", 0, NULL, "ask the ledger; look at nothing", NULL, false},
         END,
 };
 
@@ -213,6 +245,7 @@ const struct command commands[] = {
                 0, 0, 0, NULL, NULL},
         {"diff",
                 "[ITEM]... [--cached] [--full] [--expand] [--against NAME@GEN|FILE] [--format text|json]\n"
+                "       driftctl diff --expect FILE\n"
                 "       driftctl diff [ITEM]... --root DIR --baseline FILE --trust FILE",
                 "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0,
                 WORDS_ANY, diff_options,
@@ -279,7 +312,9 @@ const struct command commands[] = {
                 "for a\nbaseline that comes before the deploy. With further approvals of what owes a review "
                 "it "
                 "gives that."},
-        {"bless", "[ITEM]... [--policy PACK] --ticket T [--class C] [--expires T] " SIGN_USAGE " [--yes]",
+        {"bless",
+                "[ITEM]... [--policy PACK | --expect FILE] --ticket T [--class C] [--expires T] " SIGN_USAGE
+                " [--yes]",
                 "propose, choose, sign and apply in one step", command_bless, COMMAND_ITEMS, 0, WORDS_ANY,
                 bless_options,
                 "On a terminal each change is shown and unchecked until you choose it; elsewhere --yes takes "
@@ -322,6 +357,24 @@ const struct command commands[] = {
                 "2 "
                 "none fails but\n"
                 "one could not be judged."},
+        {"window open",
+                "--ticket T --for TIME [--class C] [--item ITEM]... [--record | --expect FILE] [--any-host]\n"
+                "       " SIGN_USAGE " [--as NAME] [--yes] [-o FILE]",
+                "open a change window: drift in it counts as low, and says why", command_window_open, 0, 0, 0,
+                window_open_options,
+                "A window is signed as a change of host is. It hides nothing and changes no verdict. Where "
+                "several people\n"
+                "must sign, -o FILE writes it; then driftctl sign FILE, and driftctl apply FILE."},
+        {"window close", "[--ticket T] [-o FILE]",
+                "end a window: what was expected, what was not, and what is absent", command_window_close, 0,
+                0, 0, window_close_options, NULL},
+        {"window show", "[--ticket T] [--cached] [-o FILE]",
+                "the same without ending it, or of one that ended", command_window_show, 0, 0, 0,
+                window_show_options, NULL},
+        {"window list", "", "the windows that are open, and those that ended", command_window_list, 0, 0, 0,
+                NULL, NULL},
+        {"window record", "-o FILE", "write all that drifts now as an expected change set",
+                command_window_record, 0, 0, 0, output_options, NULL},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

@@ -30,14 +30,16 @@ static const struct {
         {"heartbeat", {"open=", "expected="}, COLOR_DIM},
         {"gap", {"from=", "to=", "cause"}, COLOR_YELLOW},
         {"scan", {"pass", "files=", "bytes=", "drifts=", "ms=", "complete="}, COLOR_PLAIN},
-        {"drift", {"change", "attributes", "severity", "baseline", "unobserved=", "again"}, COLOR_RED},
+        {"drift", {"change", "attributes", "severity", "baseline", "window", "unobserved=", "again"},
+                COLOR_RED},
         {"resolved", {"as", "by_generation=", "change=", "baseline"}, COLOR_GREEN},
         {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="},
                 COLOR_CYAN},
-        {"reject", {"name", "generation=", "by=", "reason"}, COLOR_RED},
+        {"reject", {"what", "name", "generation=", "ticket=", "by=", "reason"}, COLOR_RED},
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
         {"waive", {"state", "by=", "until=", "baseline", "reason"}, COLOR_CYAN},
         {"flapping", {"state", "changes=", "folded=", "baseline", "reason"}, COLOR_YELLOW},
+        {"window", {"state", "ticket", "by=", "until=", "signers=", "report", "why"}, COLOR_CYAN},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
         {"mount", {"change", "where"}, COLOR_YELLOW},
@@ -94,6 +96,29 @@ append_packages(const struct json *list, struct buf *ret)
         return r || n <= PACKAGES_SHOWN_MAX ? r : buf_printf(ret, " and %zu more", n - PACKAGES_SHOWN_MAX);
 }
 
+/* Of a drift the window that it is in; of a window what came of it. */
+static int
+append_window(const struct json *window, struct buf *ret)
+{
+        const char *ticket = json_text(window, "ticket"), *until = json_text(window, "until"),
+                   *severity = json_text(window, "severity");
+        return buf_printf(ret, "in window %s (until %s, otherwise %s)", ticket ? ticket : "?",
+                until ? until : "?", severity ? severity : "?");
+}
+
+static int
+append_report(const struct json *counts, struct buf *ret)
+{
+        static const char *const names[] = {"expected", "unexpected", "absent", "unknown"};
+        int r = 0;
+        for (size_t i = 0; i < ARRAY_SIZE(names) && r == 0; i++) {
+                json_int n = json_number(counts, names[i]);
+                if (n || i < 3)
+                        r = buf_printf(ret, "%s%lld %s", i ? ", " : "", n, names[i]);
+        }
+        return r;
+}
+
 static int
 append_value(const struct json *value, struct buf *ret)
 {
@@ -116,7 +141,10 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
         _cleanup_buf_ struct buf text = {0};
         if (json_is_null(value))
                 return 0;
-        int r = strcmp(name, "packages") == 0 ? append_packages(value, &text) : append_value(value, &text);
+        int r = strcmp(name, "packages") == 0 ? append_packages(value, &text)
+                : strcmp(name, "window") == 0 ? append_window(value, &text)
+                : strcmp(name, "report") == 0 ? append_report(value, &text)
+                                              : append_value(value, &text);
         if (r || !text.size || strcmp(text.data, "[]") == 0 || strcmp(text.data, "\"\"") == 0)
                 return r;
         const char *change = json_text(detail, "change");

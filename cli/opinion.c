@@ -49,7 +49,7 @@ look_at(const struct approval *approval, const struct signed_text *text, const s
                 return;
         if (ssh_key_append_fingerprint(&sig.key, &print) == 0)
                 snprintf(ret->fingerprint, sizeof ret->fingerprint, "%s", print.data);
-        const char *name_space = approval->for_trust ? SSHSIG_NAMESPACE_TRUST : SSHSIG_NAMESPACE_APPROVAL;
+        const char *name_space = approval_namespace(approval);
         int r = sshsig_verify(&sig, name_space, approval->text, approval->text_size, NULL);
         ret->holds = r == 0;
         if (r == SSHSIG_PURPOSE)

@@ -235,6 +235,10 @@ append_state(const struct json *drift, struct buf *ret)
                 r = buf_printf(ret, "  waived by %s until %s", by, until ? until : "?");
         else if (state && strcmp(state, "open") != 0)
                 r = buf_printf(ret, "  %s", state);
+        const char *ticket = json_text(json_member(drift, "window"), "ticket");
+        const char *end = json_text(json_member(drift, "window"), "until");
+        if (r == 0 && ticket)
+                r = buf_printf(ret, "  in window %s (until %s)", ticket, end ? end : "?");
         return r || !json_flag(drift, "unobserved") ? r : buf_text(ret, "  while unobserved");
 }
 

@@ -200,7 +200,7 @@ subject_of(const struct baseline *baseline)
 {
         const struct baseline_header *header = baseline_header(baseline);
         return (struct approval_subject){
-                *baseline_id(baseline), header->name, header->host, header->generation};
+                *baseline_id(baseline), header->name, header->host, header->generation, false};
 }
 
 bool
@@ -219,12 +219,11 @@ int
 signing_approve(const struct signing *signing, const struct approval_subject *subjects, size_t n_subjects,
         bool key_on_host, struct buf *ret, struct err *err)
 {
-        bool trust = n_subjects == 1 && !subjects[0].name;
         _cleanup_buf_ struct buf text = {0};
         int r = approval_write(signing->by, clock_now_ms(), key_on_host, subjects, n_subjects, &text, err);
         if (r == 0 && buf_append(ret, text.data, text.size) < 0)
                 return failed_oom(err);
-        const char *name_space = trust ? SSHSIG_NAMESPACE_TRUST : SSHSIG_NAMESPACE_APPROVAL;
+        const char *name_space = approval_subject_namespace(&subjects[0]);
         return failed(r ? r : signer_sign(signing->signer, name_space, text.data, text.size, ret, err));
 }
 

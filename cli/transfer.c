@@ -138,10 +138,13 @@ piece_size(const char *text, size_t size)
         return n;
 }
 
-static int
-upload(struct cli *cli, const char *kind, const char *text, size_t size, struct err *err)
+int
+text_upload(struct cli *cli, const char *kind, const char *text, size_t size, struct err *err)
 {
         bool reset = true;
+        int opened = cli_client(cli, err);
+        if (opened)
+                return opened;
         do {
                 size_t n = piece_size(text, size);
                 _cleanup_free_ char *piece = strndup(text, n);
@@ -167,9 +170,9 @@ signed_text_upload(struct cli *cli, const struct signed_text *signed_text, struc
         size_t size;
         const char *text = baseline_text(signed_text->baseline, &size);
         int r = cli_client(cli, err);
-        r = r ? r : upload(cli, "baseline", text, size, err);
+        r = r ? r : text_upload(cli, "baseline", text, size, err);
         const struct buf *approvals = &signed_text->approvals;
-        return r ? r : upload(cli, "approvals", approvals->data ? approvals->data : "", approvals->size, err);
+        return r ? r : text_upload(cli, "approvals", approvals->data ? approvals->data : "", approvals->size, err);
 }
 
 /* ---- proposals ---- */

@@ -24,6 +24,8 @@ int signed_text_fetch(
         struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err);
 /* Uploads both. */
 int signed_text_upload(struct cli *cli, const struct signed_text *text, struct err *err);
+/* One text of a kind that Upload knows. */
+int text_upload(struct cli *cli, const char *kind, const char *text, size_t size, struct err *err);
 char *approval_path(const char *file); /* FILE.approval, to be freed; NULL: out of memory */
 
 struct proposal_wish {

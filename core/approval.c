@@ -169,6 +169,13 @@ is_trust_line(struct span rest)
         return digest_parse(digest.data, digest.size, &id) == 0 && generation_is_valid(rest);
 }
 
+static bool
+is_window_line(struct span rest)
+{
+        struct digest id;
+        return digest_parse(rest.data, rest.size, &id) == 0;
+}
+
 /* Whether b may follow a (nothing, for the first): greater by memcmp, so sorted and without repetition. */
 static bool
 span_is_after(struct span a, struct span b)
@@ -187,16 +194,19 @@ read_subject(struct parser *parser, bool first, struct span *before, struct appr
                 return malformed(parser, "the file ends within an approval");
         rest = line;
         struct span kind = span_cut(&rest);
-        bool trust = span_is(kind, "trust");
-        if (!(trust ? is_trust_line(rest) : span_is(kind, "baseline") && is_baseline_line(rest)))
+        bool trust = span_is(kind, "trust"), window = span_is(kind, "window");
+        if (!(trust         ? is_trust_line(rest)
+                    : window ? is_window_line(rest)
+                             : span_is(kind, "baseline") && is_baseline_line(rest)))
                 return malformed(parser,
-                        "\"baseline ID NAME HOST GENERATION\", \"trust ID GENERATION\" or a signature is "
-                        "expected here");
-        if (!first && (trust || approval->for_trust))
-                return malformed(parser, "an approval of a trust file names that file alone");
+                        "\"baseline ID NAME HOST GENERATION\", \"trust ID GENERATION\", \"window ID\" or a "
+                        "signature is expected here");
+        if (!first && (trust || window || approval->for_trust || approval->for_window))
+                return malformed(parser, "an approval of a trust file or a window names that one alone");
         if (!span_is_after(*before, line))
                 return malformed(parser, "the subjects are not sorted, or one stands twice");
         approval->for_trust = trust;
+        approval->for_window = window;
         *before = line;
         return 0;
 }
@@ -287,6 +297,11 @@ int
 approval_subject_line(const struct approval_subject *subject, char ret[static SUBJECT_LINE_MAX])
 {
         char hex[DIGEST_HEX_SIZE];
+        if (subject->window) {
+                digest_hex(&subject->id, hex);
+                snprintf(ret, SUBJECT_LINE_MAX, "window %s\n", hex);
+                return 0;
+        }
         if (subject->generation < 1 || subject->generation > GENERATION_MAX)
                 return -EINVAL;
         digest_hex(&subject->id, hex);
@@ -316,11 +331,37 @@ bool
 approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name,
         const char *host, uint64_t generation)
 {
-        return approval_names(approval, &(struct approval_subject){*id, name, host, generation});
+        return approval_names(approval, &(struct approval_subject){*id, name, host, generation, false});
 }
 
 bool
 approval_names_trust(const struct approval *approval, const struct digest *id, uint64_t generation)
 {
-        return approval_names(approval, &(struct approval_subject){*id, NULL, NULL, generation});
+        return approval_names(approval, &(struct approval_subject){*id, NULL, NULL, generation, false});
+}
+
+bool
+approval_names_window(const struct approval *approval, const struct digest *id)
+{
+        return approval_names(approval, &(struct approval_subject){.id = *id, .window = true});
+}
+
+static const char *
+name_space(bool trust, bool window)
+{
+        return window  ? SSHSIG_NAMESPACE_WINDOW
+               : trust ? SSHSIG_NAMESPACE_TRUST
+                       : SSHSIG_NAMESPACE_APPROVAL;
+}
+
+const char *
+approval_namespace(const struct approval *approval)
+{
+        return name_space(approval->for_trust, approval->for_window);
+}
+
+const char *
+approval_subject_namespace(const struct approval_subject *subject)
+{
+        return name_space(!subject->name, subject->window);
 }

@@ -8,7 +8,8 @@
  *     at 2026-11-23T18:04:00Z
  *     key-on-host no
  *     baseline <id> <name> <host> <generation>     (one or more, sorted by memcmp, no two the same), or
- *     trust <id> <generation>                      (exactly one, namespace trust@driftd)
+ *     trust <id> <generation>                      (exactly one, namespace trust@driftd), or
+ *     window <id>                                  (exactly one, namespace window@driftd)
  *     -----BEGIN SSH SIGNATURE-----
  *
  * Verify, then parse the same bytes: approvals_parse checks form only and approval_verify the signature;
@@ -34,7 +35,8 @@ struct approval {
         char by[NAME_MAX_SIZE];
         int64_t at_ms;
         bool key_on_host;
-        bool for_trust; /* subject is a trust file, else baselines */
+        bool for_trust;  /* subject is a trust file, else … */
+        bool for_window; /* … a window, else baselines */
 };
 
 enum approval_result {
@@ -49,13 +51,18 @@ int approvals_parse(
 bool approval_names_baseline(const struct approval *approval, const struct digest *id, const char *name,
         const char *host, uint64_t generation);
 bool approval_names_trust(const struct approval *approval, const struct digest *id, uint64_t generation);
+bool approval_names_window(const struct approval *approval, const struct digest *id);
 
 /* The text to be signed. Subjects may come in any order; they are sorted. */
 struct approval_subject {
         struct digest id;
-        const char *name; /* NULL: a trust file */
-        const char *host; /* NULL for a trust file */
+        const char *name; /* NULL: a trust file or a window */
+        const char *host; /* NULL for those */
         uint64_t generation;
+        bool window;
 };
+/* The namespace in which it is signed. */
+const char *approval_namespace(const struct approval *approval);
+const char *approval_subject_namespace(const struct approval_subject *subject);
 int approval_write(const char *by, int64_t at_ms, bool key_on_host, const struct approval_subject *subjects,
         size_t n_subjects, struct buf *ret, struct err *err);

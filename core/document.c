@@ -135,7 +135,8 @@ document_status(struct instance *instance)
                 json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",
                         (json_int)counts.by_severity[SEVERITY_MEDIUM], "low",
                         (json_int)counts.by_severity[SEVERITY_LOW]),
-                "problems", problems_json(instance), "history",
+                "problems", problems_json(instance), "windows", instance_windows_json(instance, true),
+                "history",
                 json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)),
                 "checkpoint", checkpoint_json(&last), "host", instance->host);
 }

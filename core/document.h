@@ -30,5 +30,10 @@ int document_show(struct instance *instance, const char *item, int result, const
 int document_show_setting(struct instance *instance, const char *item, const struct settings_look *look,
         struct json **ret, struct err *err);
 
+/* driftd.window/1 with empty entries. window: what is said of one, NULL: none; expect: a set's id, or NULL.
+ * References are taken. */
+struct json *document_window(
+        struct instance *instance, struct json *window, const struct digest *expect, struct json *counts);
+
 /* One BaselineInfo of the interface. */
 struct json *document_baseline_info(struct instance *instance, const struct baseline_row *row);

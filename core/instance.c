@@ -220,7 +220,7 @@ drift_kind(const struct judge_event *event)
 }
 
 static struct json *
-drift_detail(const struct judge_event *event)
+drift_detail(const struct instance *instance, const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
@@ -235,7 +235,9 @@ drift_detail(const struct judge_event *event)
                 return NULL;
         struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b}", "baseline", drift->baseline,
                 "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
-                severity_names[drift->severity], "attributes", attributes, "unobserved", drift->unobserved);
+                "", "attributes", attributes, "unobserved", drift->unobserved);
+        if (detail && judge_put_severity(instance->judge, drift, instance_expiry_now(instance), detail) < 0)
+                detail = json_free(detail);
         if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
                 detail = json_free(detail);
         struct json *views = NULL;
@@ -288,7 +290,7 @@ queue_drift(struct instance *instance, const struct judge_event *event)
                 .time_ms = clock_now_ms(),
                 .kind = drift_kind(event),
                 .item = strdup(event->drift->item),
-                .detail = drift_detail(event),
+                .detail = drift_detail(instance, event),
                 .baseline = strdup(event->drift->baseline),
         };
         pending_add(instance->pending, entry);
@@ -304,7 +306,7 @@ instance_drift_again(struct instance *instance, struct drift *drift, const char 
                 .time_ms = clock_now_ms(),
                 .kind = drift_kind(&event),
                 .item = strdup(drift->item),
-                .detail = drift_detail(&event),
+                .detail = drift_detail(instance, &event),
                 .baseline = strdup(drift->baseline),
         };
         if (entry.detail && json_put(entry.detail, "again", json_string_new(why)) < 0)
@@ -678,6 +680,7 @@ open_parts(struct instance *instance, struct err *err)
         r = r ? r : store_values_each(instance->store, "growing:", restore_rotation, instance, err);
         r = r ? r : instance_load_clock(instance, err);
         r = r ? r : instance_load_checkpoint_key(instance, err);
+        r = r ? r : instance_load_windows(instance, err);
         if (r && instance->store && store_damage(instance->store))
                 instance->store_damaged = true;
         if (r && instance->store_damaged)
@@ -734,6 +737,7 @@ instance_free(struct instance *instance)
                 free(instance->pending);
         }
         instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);
+        instance_free_windows(instance);
         judge_free(instance->judge);
         flaps_free(instance->flaps);
         trust_free(instance->trust);
@@ -810,7 +814,10 @@ renew_trust(struct instance *instance, struct err *err)
         if (r || !instance->trust || digest_equal(trust_id(instance->trust), &before))
                 return r;
         r = instance->offline ? 0 : rebuild_take(instance, err);
-        return r ? r : instance_load_baselines(instance, err);
+        r = r ? r : instance_load_baselines(instance, err);
+        if (r == 0)
+                instance_windows_judge_again(instance);
+        return r;
 }
 
 void
@@ -846,7 +853,7 @@ count_drift(void *userdata, struct drift *drift)
         else
                 counts->drift++;
         if (!waived)
-                counts->by_severity[drift->severity]++;
+                counts->by_severity[judge_severity(counts->instance->judge, drift, counts->now_ms)]++;
         return 0;
 }
 

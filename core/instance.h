@@ -103,6 +103,7 @@ struct instance {
         bool hidden_told; /* the history says that PROBLEM_HIDDEN began, and not yet that it ended */
         int64_t last_alive_ms; /* when somebody last certainly watched */
         struct problem problems[PROBLEM_COUNT];
+        struct instance_windows *windows; /* instance_window.c */
         struct inode_id own[4];
         size_t n_own;
         struct pending *pending;
@@ -232,3 +233,41 @@ int instance_verify(
         struct instance *instance, uint64_t *ret_records, uint64_t *ret_baselines, struct err *err);
 /* The same without the store: what remains to be done after store_verify. */
 int instance_verify_baselines(struct instance *instance, uint64_t *ret_baselines, struct err *err);
+
+/* ---- windows (core/window.h) ---- */
+
+#define WINDOWS_OPEN_MAX 16u                    /* open at once */
+#define WINDOWS_ENDED_MAX 256u                  /* remembered, so that none is opened twice */
+#define WINDOWS_SHOWN_MAX 16u                   /* of those: kept after their time is over */
+#define WINDOW_SKEW_MS ((int64_t)5 * 60 * 1000) /* a signer's clock may be ahead by so much */
+
+/* Opens a signed one; takes text over. expect: the set it was signed with (empty: none). 0, INSTANCE_REFUSED
+ * or INSTANCE_MALFORMED with the reason, < 0. ret is borrowed. */
+int instance_window_open(struct instance *instance, char *text, size_t size, const struct buf *approvals,
+        const struct buf *expect, const struct window **ret, struct err *err);
+/* By ticket, or by the beginning of its id (8 digits or more); NULL: the only one. NULL: none, with words. */
+const struct window *instance_window_find(const struct instance *instance, const char *name, struct err *err);
+/* Closes it: *ret_report is driftd.window/1 as it was at that moment. Flushes. */
+int instance_window_close(
+        struct instance *instance, const struct window *window, struct json **ret_report, struct err *err);
+/* Ends what is over, or no longer holds. Queues the records. */
+void instance_windows_look(struct instance *instance);
+/* {id, ticket, state, …} of each: those open, then those that ended and are remembered. */
+struct json *instance_windows_json(const struct instance *instance, bool open_only);
+/* The summary of one that ended, by name as above (NULL: the newest), and the set of what was expected. */
+int instance_window_ended(const struct instance *instance, const char *name, struct json **ret_summary,
+        struct buf *ret_set, struct err *err);
+
+/* ---- reports on changes (document_window.c) ---- */
+
+struct window_counts {
+        uint64_t expected, unexpected, absent, unknown, already;
+};
+/*
+ * What the open drift of the host's baseline is to a window, or (window NULL) to a set alone: entries for
+ * driftd.window/1 in order of their items, and what was expected as the lines of a set. Each ret may be NULL.
+ */
+int instance_window_report(struct instance *instance, const struct window *window,
+        const struct expect *expect, struct window_counts *ret_counts, struct json **ret_entries,
+        struct buf *ret_set, struct err *err);
+struct json *instance_window_counts_json(const struct window_counts *counts);

@@ -78,6 +78,7 @@ instance_clock_changed(struct instance *instance, int64_t jumped_by_ms)
         instance_record(instance, "clock_jump", NULL,
                 json_make("{s:I, s:I, s:b}", "by_ms", (json_int)jumped_by_ms, "moved_ms", (json_int)moved_ms,
                         "believed", !instance->expiry_now_ms));
+        instance_windows_look(instance);
 }
 
 void

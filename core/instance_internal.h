@@ -109,6 +109,13 @@ void instance_clock_believe(struct instance *instance);
 /* Makes the key where there is none, and records that. What keeps it from being there is no failure but
  * checkpoint_why. */
 int instance_load_checkpoint_key(struct instance *instance, struct err *err);
+/* ---- instance_window.c ---- */
+
+/* After trust, baselines and clock. */
+int instance_load_windows(struct instance *instance, struct err *err);
+void instance_free_windows(struct instance *instance);
+/* By the trust file that is in force now. */
+void instance_windows_judge_again(struct instance *instance);
 
 /* ---- instance_trust.c ---- */
 

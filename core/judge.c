@@ -610,9 +610,11 @@ judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t n
         if (!drift->cause || json_parse(drift->cause, strlen(drift->cause), &cause, NULL) < 0)
                 cause = json_null_new();
         struct json *value = json_make("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o}", "item", drift->item,
-                "change", change_names[drift->change], "state", state, "severity",
-                severity_names[drift->severity], "baseline", drift->baseline, "attributes", attributes,
-                "first_seen", first_seen, "unobserved", drift->unobserved, "cause", cause);
+                "change", change_names[drift->change], "state", state, "severity", "", "baseline",
+                drift->baseline, "attributes", attributes, "first_seen", first_seen, "unobserved",
+                drift->unobserved, "cause", cause);
+        if (value && judge_put_severity(judge, drift, now_ms, value) < 0)
+                value = json_free(value);
         if (value && drift->reason)
                 json_put(value, "reason", json_string_new(drift->reason));
         if (value && strncmp(drift->item, "file:", 5) != 0) {

@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/probe.h"
 #include "core/scan.h"
+#include "core/window.h"
 
 #define DRIFTS_MAX 262144u /* open at once; past it coverage is incomplete and judge_refused counts */
 
@@ -208,6 +209,17 @@ bool judge_find(struct judge *judge, const char *baseline, const char *item,
         int (*visit)(void *userdata, struct drift *drift), void *userdata, int *ret);
 /* The waiver in force for a drift at this time, or NULL. */
 const struct waiver *judge_waiver(const struct judge *judge, const struct drift *drift, int64_t now_ms);
+/*
+ * The windows in force; borrowed until the next call. What is in one is drift as before, of a lower severity:
+ * judge_window is the one that holds a drift, or NULL, and judge_severity what the drift then counts as.
+ */
+void judge_set_windows(struct judge *judge, struct window *const *windows, size_t n);
+const struct window *judge_window(const struct judge *judge, const struct drift *drift, int64_t now_ms);
+enum severity judge_severity(const struct judge *judge, const struct drift *drift, int64_t now_ms);
+/* Puts `severity` into an object that tells of the drift; of one in a window also `window`: {id, ticket, until,
+ * severity: what it would be}. 0 or -ENOMEM. */
+int judge_put_severity(
+        const struct judge *judge, const struct drift *drift, int64_t now_ms, struct json *object);
 /* A drift as diff --json has it. */
 struct json *judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t now_ms);
 /*
@@ -216,6 +228,7 @@ struct json *judge_drift_json(const struct judge *judge, const struct drift *dri
  */
 struct json *judge_look_json(
         struct judge *judge, size_t index, const char *item, const struct observation *observation);
-/* [{name, expected, actual}] of two sides; either may be NULL. */
+/* [{name, expected, actual}] of two sides; either may be NULL. Of xattrs also `fields`: the actual ones as a
+ * baseline writes them. */
 struct json *attributes_json(
         uint32_t mask, const struct attributes *expected, const struct attributes *actual);

@@ -119,6 +119,15 @@ value_json(enum attribute attribute, const struct attributes *attributes)
         return json_string_new(text.data ? text.data : "");
 }
 
+/* For people an xattr's digest is cut short; what is there must be found again from what is written. */
+static int
+put_fields(struct json *one, const struct attributes *actual)
+{
+        _cleanup_buf_ struct buf text = {0};
+        int r = attributes_append(ATTRIBUTE_BIT(ATTRIBUTE_XATTRS), actual, &text);
+        return r ? r : json_put(one, "fields", json_string_new(text.data ? text.data : ""));
+}
+
 struct json *
 attributes_json(uint32_t mask, const struct attributes *expected, const struct attributes *actual)
 {
@@ -127,8 +136,11 @@ attributes_json(uint32_t mask, const struct attributes *expected, const struct a
                 if (!(mask & 1u << i))
                         continue;
                 struct json *left = value_json(i, expected), *right = value_json(i, actual);
-                if (json_push(list, json_make("{s:s, s:o, s:o}", "name", attribute_name(i), "expected", left,
-                                            "actual", right)) < 0)
+                struct json *one = json_make(
+                        "{s:s, s:o, s:o}", "name", attribute_name(i), "expected", left, "actual", right);
+                if (one && i == ATTRIBUTE_XATTRS && actual && put_fields(one, actual) < 0)
+                        one = json_free(one);
+                if (json_push(list, one) < 0)
                         list = json_free(list);
         }
         return list;

@@ -59,6 +59,8 @@ struct judge {
         atomic_ullong refused;
         judge_emit emit;
         void *userdata;
+        struct window *const *windows; /* borrowed; under the lock */
+        size_t n_windows;
 };
 
 /* What one baseline says of one path. */

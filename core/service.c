@@ -3,7 +3,7 @@
  * The methods: one table row and one function each. They read parameters, ask the instance, and reply.
  * Nothing here knows a socket. Those that look at files (Propose, Compare, Show) are in service_job.c.
  */
-#include "core/service.h"
+#include "core/service_internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,16 +14,6 @@
 #include "core/clock.h"
 #include "core/document.h"
 #include "core/item.h"
-
-struct call {
-        struct instance *instance;
-        const struct service_peer *peer;
-        struct service_session *session;
-        const struct json *parameters;
-        service_reply reply;
-        void *userdata;
-        struct err *err;
-};
 
 int
 exit_worst(int a, int b)
@@ -41,18 +31,20 @@ service_session_done(struct service_session *session)
 {
         buf_done(&session->baseline);
         buf_done(&session->approvals);
+        buf_done(&session->window);
+        buf_done(&session->expect);
 }
 
-static int
-failed(struct call *call, int r)
+int
+call_failed(struct call *call, int r)
 {
         if (r == -ENOMEM && call->err && !call->err->text[0])
                 err_oom(call->err);
         return EXIT_FAILED;
 }
 
-static int
-say(struct call *call, struct json *parameters, bool continues)
+int
+call_say(struct call *call, struct json *parameters, bool continues)
 {
         if (!parameters) {
                 err_oom(call->err);
@@ -92,12 +84,12 @@ service_progress(uint64_t files, uint64_t files_expected, uint64_t bytes)
 static int
 get_status(struct call *call)
 {
-        return say(call, json_make("{s:o}", "status", document_status(call->instance)), false);
+        return call_say(call, json_make("{s:o}", "status", document_status(call->instance)), false);
 }
 
 /* Offline there is nobody who looked before: look at everything. */
-static int
-look_offline(struct call *call)
+int
+call_look_offline(struct call *call)
 {
         if (!call->instance->offline || json_flag(call->parameters, "cached"))
                 return 0;
@@ -107,7 +99,7 @@ look_offline(struct call *call)
 static int
 say_drifts(void *userdata, struct json *drifts)
 {
-        return say(userdata, json_make("{s:o}", "drifts", drifts), true);
+        return call_say(userdata, json_make("{s:o}", "drifts", drifts), true);
 }
 
 static int
@@ -116,16 +108,16 @@ diff(struct call *call)
         struct text_list items = {0};
         uint64_t count;
         int r = service_items(call->parameters, &items, call->err);
-        r = r ? r : look_offline(call);
+        r = r ? r : call_look_offline(call);
         if (r == 0) {
                 struct json *document = document_diff(call->instance, items.items, items.count, &count);
                 r = document_drifts(call->instance, items.items, items.count, say_drifts, call, call->err);
                 if (r == 0)
-                        r = say(call, json_make("{s:o}", "document", document), false);
+                        r = call_say(call, json_make("{s:o}", "document", document), false);
                 else
                         json_free(document);
         } else {
-                r = failed(call, r);
+                r = call_failed(call, r);
         }
         text_list_done(&items);
         return r;
@@ -135,11 +127,11 @@ static int
 scan(struct call *call)
 {
         uint64_t count;
-        int r = look_offline(call);
+        int r = call_look_offline(call);
         if (r < 0)
-                return failed(call, r);
+                return call_failed(call, r);
         struct json *document = document_diff(call->instance, NULL, 0, &count);
-        return say(call, json_make("{s:o, s:I}", "document", document, "count", (json_int)count), false);
+        return call_say(call, json_make("{s:o, s:I}", "document", document, "count", (json_int)count), false);
 }
 
 /* ---- history: in slices ---- */
@@ -188,11 +180,11 @@ log_next(struct call *call, struct service_slices *log, bool goes_on)
                                 call->instance->store, &log->query, log_record, batch, &reached, call->err)
                       : -ENOMEM;
         if (r)
-                return failed(call, r);
+                return call_failed(call, r);
         log->at_end = !reached;
         log->query.after_seq = reached;
         bool empty = !json_length(batch), last = log->at_end && !goes_on;
-        return empty && !last ? 0 : say(call, json_make("{s:O}", "records", batch), !last);
+        return empty && !last ? 0 : call_say(call, json_make("{s:O}", "records", batch), !last);
 }
 
 static int
@@ -209,10 +201,10 @@ verify_next(struct call *call, struct service_slices *slices)
         slices->at_end = true;
         r = r ? r : instance_verify_baselines(instance, &baselines, call->err);
         if (r < 0)
-                return failed(call, r);
+                return call_failed(call, r);
         store_head(instance->store, &head, NULL);
         digest_hex(&head.root, root);
-        return say(call,
+        return call_say(call,
                 json_make("{s:b, s:I, s:s, s:I, s:s?}", "ok", r == 0, "records", (json_int)records, "root",
                         root, "baselines", (json_int)baselines, "problem", r ? call->err->text : NULL),
                 false);
@@ -246,12 +238,12 @@ checkpoint_say(struct call *call, const struct service_slices *slices, const str
         char root[DIGEST_HEX_SIZE];
         int r = instance_checkpoint(call->instance, proof, slices->hand_out, &note, call->err);
         if (r)
-                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
+                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
         if (note_key_append(note_signer_key(call->instance->checkpoint_signer), &key) < 0 ||
                 buf_text(&hashes, "") < 0 || merkle_proof_append(&proof->consistency, &hashes) < 0)
-                return failed(call, -ENOMEM);
+                return call_failed(call, -ENOMEM);
         digest_hex(&proof->head.root, root);
-        return say(call,
+        return call_say(call,
                 json_make("{s:s, s:s, s:I, s:s, s:s?}", "checkpoint", note.data, "key", key.data, "size",
                         (json_int)proof->head.size, "root", root, "proof",
                         slices->past_end ? NULL : hashes.data),
@@ -267,7 +259,7 @@ checkpoint_next(struct call *call, struct service_slices *slices)
                 return 0;
         slices->at_end = true;
         if (r)
-                return r == STORE_TAMPERED ? EXIT_UNTRUSTED : failed(call, r);
+                return r == STORE_TAMPERED ? EXIT_UNTRUSTED : call_failed(call, r);
         return checkpoint_say(call, slices, proof);
 }
 
@@ -297,15 +289,16 @@ coverage_next(struct call *call, struct service_slices *slices)
         int r = store_records_some(
                 instance->store, &slices->query, coverage_take, slices->coverage, &reached, call->err);
         if (r)
-                return failed(call, r);
+                return call_failed(call, r);
         slices->query.after_seq = reached;
         slices->at_end = !reached;
         if (reached)
                 return 0;
         r = coverage_finish(slices->coverage, instance->offline ? 0 : clock_now_ms(), &result, call->err);
         if (r)
-                return failed(call, r);
-        return say(call, json_make("{s:o}", "coverage", coverage_document(&result, instance->host)), false);
+                return call_failed(call, r);
+        return call_say(
+                call, json_make("{s:o}", "coverage", coverage_document(&result, instance->host)), false);
 }
 
 /* ---- slices ---- */
@@ -400,11 +393,19 @@ static int
 upload(struct call *call)
 {
         const char *kind = json_text(call->parameters, "kind"), *text = json_text(call->parameters, "text");
-        struct buf *to = kind && strcmp(kind, "baseline") == 0    ? &call->session->baseline
-                         : kind && strcmp(kind, "approvals") == 0 ? &call->session->approvals
-                                                                  : NULL;
+        struct service_session *session = call->session;
+        const struct {
+                const char *kind;
+                struct buf *to;
+        } kinds[] = {{"baseline", &session->baseline}, {"approvals", &session->approvals},
+                {"window", &session->window}, {"expect", &session->expect}};
+        struct buf *to = NULL;
+        for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
+                if (strcmp(kind, kinds[i].kind) == 0)
+                        to = kinds[i].to;
         if (!to || !text) {
-                err_set(call->err, EXIT_FAILED, "Upload takes kind (baseline or approvals) and text");
+                err_set(call->err, EXIT_FAILED,
+                        "Upload takes kind (baseline, approvals, window or expect) and text");
                 return EXIT_FAILED;
         }
         if (json_flag(call->parameters, "reset"))
@@ -414,7 +415,7 @@ upload(struct call *call)
                 return EXIT_FAILED;
         }
         int r = buf_text(to, text);
-        return r < 0 ? failed(call, err_oom(call->err)) : say(call, json_make("{}"), false);
+        return r < 0 ? call_failed(call, err_oom(call->err)) : call_say(call, json_make("{}"), false);
 }
 
 static int
@@ -435,15 +436,15 @@ apply(struct call *call, const char *moved)
                 approvals.size, moved, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
-                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : failed(call, r);
+                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
         }
         /* Offline nobody else takes the first look, which also keeps content for line diffs. */
         if (call->instance->offline && instance_look(call->instance, true, NULL, NULL, call->err) < 0) {
                 buf_done(&result.signers);
-                return failed(call, -EIO);
+                return call_failed(call, -EIO);
         }
         digest_hex(&result.id, id);
-        r = say(call,
+        r = call_say(call,
                 json_make("{s:s, s:I, s:s, s:o, s:b, s:b, s:b}", "name", result.name, "generation",
                         (json_int)result.generation, "id", id, "signers", json_words(result.signers.data),
                         "adopted", result.adopted, "review_due", result.review_due, "reviewed",
@@ -475,19 +476,20 @@ list_baselines(struct call *call)
                              : -ENOMEM;
         if (r) {
                 json_free(listing.list);
-                return failed(call, r);
+                return call_failed(call, r);
         }
-        return say(call, json_make("{s:o}", "baselines", listing.list), false);
+        return call_say(call, json_make("{s:o}", "baselines", listing.list), false);
 }
 
 /* A text in pieces, under a member's name. */
-static int
-say_pieces(struct call *call, const char *member, const char *text, size_t size)
+int
+call_say_pieces(struct call *call, const char *member, const char *text, size_t size)
 {
         int r = 0;
         for (size_t at = 0; at < size && r == 0; at += SERVICE_CHUNK_MAX) {
                 _cleanup_free_ char *piece = strndup(text + at, min_size(SERVICE_CHUNK_MAX, size - at));
-                r = say(call, piece ? json_make("{s:s, s:b}", member, piece, "done", false) : NULL, true);
+                r = call_say(
+                        call, piece ? json_make("{s:s, s:b}", member, piece, "done", false) : NULL, true);
         }
         return r;
 }
@@ -507,11 +509,11 @@ get_baseline(struct call *call)
         if (r) {
                 if (r == STORE_NONE && call->err && !call->err->hint[0])
                         err_hint(call->err, r, "driftctl baseline list shows what there is");
-                return failed(call, r);
+                return call_failed(call, r);
         }
-        r = say_pieces(call, "text", text, size);
-        r = r ? r : say_pieces(call, "approvals", approvals.data, approvals.size);
-        return r ? r : say(call, json_make("{s:b}", "done", true), false);
+        r = call_say_pieces(call, "text", text, size);
+        r = r ? r : call_say_pieces(call, "approvals", approvals.data, approvals.size);
+        return r ? r : call_say(call, json_make("{s:b}", "done", true), false);
 }
 
 /* ---- the rest ---- */
@@ -532,13 +534,13 @@ ack(struct call *call)
         int r = instance_ack(
                 call->instance, (char *[]){item}, 1, call->peer->user, reason, &count, call->err);
         if (r < 0)
-                return failed(call, r);
+                return call_failed(call, r);
         if (!count) {
                 err_set(call->err, EXIT_FAILED, "no drift is open for %.300s", item);
                 err_hint(call->err, EXIT_FAILED, "driftctl diff lists what is open");
                 return EXIT_FAILED;
         }
-        return say(call, json_make("{s:I}", "acknowledged", (json_int)count), false);
+        return call_say(call, json_make("{s:I}", "acknowledged", (json_int)count), false);
 }
 
 static int
@@ -557,9 +559,9 @@ backup(struct call *call)
         }
         int r = store_backup(call->instance->store, path, call->err);
         if (r)
-                return failed(call, r);
+                return call_failed(call, r);
         stat(path, &st);
-        r = say(call, json_make("{s:I}", "bytes", (json_int)st.st_size), false);
+        r = call_say(call, json_make("{s:I}", "bytes", (json_int)st.st_size), false);
         if (r == EXIT_FAILED) /* what failed leaves no file */
                 unlink(path);
         return r;
@@ -581,9 +583,9 @@ get_trust(struct call *call)
                 return EXIT_FAILED;
         }
         if (r)
-                return failed(call, r);
+                return call_failed(call, r);
         digest_hex(&id, hex);
-        return say(call,
+        return call_say(call,
                 json_make("{s:s, s:s, s:I, s:s, s:b}", "text", text.data, "id", hex, "generation",
                         (json_int)generation, "state", instance->trust_ok ? "trusted" : "untrusted",
                         "first_use", first_use),
@@ -626,6 +628,11 @@ static const struct method {
         {"Coverage", coverage, SERVICE_SLICES},
         {"Backup", backup, 0},
         {"GetTrust", get_trust, 0},
+        {"OpenWindow", call_open_window, SERVICE_NAMES_CALLER},
+        {"CloseWindow", call_close_window, SERVICE_LOOKS | SERVICE_STREAMS | SERVICE_NAMES_CALLER},
+        {"ShowWindow", call_show_window, SERVICE_LOOKS | SERVICE_STREAMS},
+        {"CompareExpected", call_compare_expected, SERVICE_LOOKS | SERVICE_STREAMS},
+        {"ListWindows", call_list_windows, 0},
 };
 
 static const struct method *
@@ -683,6 +690,7 @@ service_call(struct instance *instance, const struct service_peer *peer, struct 
 {
         struct call call = {instance, peer, session, parameters, reply, userdata, err};
         instance_await_trust(instance);
+        instance_windows_look(instance);
         const struct method *found = find_method(method);
         if (!found) {
                 err_set(err, EXIT_FAILED, "there is no method %.80s", method);

@@ -39,9 +39,9 @@ struct service_peer {
         bool groups_cut; /* there are more */
 };
 
-/* What a caller has uploaded so far, for Apply and Compare. */
+/* What a caller has uploaded so far, for Apply, Compare, OpenWindow and CompareExpected. */
 struct service_session {
-        struct buf baseline, approvals;
+        struct buf baseline, approvals, window, expect;
 };
 void service_session_done(struct service_session *session);
 

@@ -73,6 +73,12 @@ int trust_judge_baseline(const struct trust *trust, const struct digest *id, con
         const char *host, uint64_t generation, const char *author, bool class_urgent, const char *approvals,
         size_t approvals_size, struct trust_verdict *ret, struct err *err);
 
+/* The same for a window (core/window.h), by the rule of the baseline whose drift it is about; `by` is who made
+ * it. */
+int trust_judge_window(const struct trust *trust, const struct digest *id, const char *baseline_name,
+        const char *by, bool class_urgent, const char *approvals, size_t approvals_size,
+        struct trust_verdict *ret, struct err *err);
+
 /*
  * 0, TRUST_SUCCESSOR, TRUST_TOO_FEW or TRUST_MALFORMED. Whether `next` may follow `now`: generation + 1,
  * parent = the id of now, and approvals (namespace trust@driftd) that meet *every* rule of `now`, because the

@@ -69,6 +69,8 @@ static bool
 names_subject(const struct tally *tally, const struct approval *approval)
 {
         const struct approval_subject *s = tally->subject;
+        if (s->window)
+                return approval_names_window(approval, &s->id);
         return s->name ? approval_names_baseline(approval, &s->id, s->name, s->host, s->generation)
                        : approval_names_trust(approval, &s->id, s->generation);
 }
@@ -242,21 +244,21 @@ refuse_no_rule(const char *name, struct err *err)
                 err, TRUST_NO_RULE, "a section [baseline NAME] or [baseline *] says who may approve it");
 }
 
-int
-trust_judge_baseline(const struct trust *trust, const struct digest *id, const char *name, const char *host,
-        uint64_t generation, const char *author, bool class_urgent, const char *approvals,
-        size_t approvals_size, struct trust_verdict *ret, struct err *err)
+/* What the people of a baseline's section say of a subject. */
+static int
+judge_by_section(const struct trust *trust, const char *name, const struct approval_subject *subject,
+        const char *author, bool class_urgent, const char *approvals, size_t approvals_size,
+        struct trust_verdict *ret, struct err *err)
 {
         const struct trust_section *section = trust_find_section(trust, name);
         if (!section)
                 return refuse_no_rule(name, err);
         bool urgent = class_urgent && section->urgent_threshold;
         struct trust_verdict verdict = {.needed = urgent ? section->urgent_threshold : section->threshold};
-        const struct approval_subject subject = {*id, name, host, generation};
         struct tally tally = {
                 .trust = trust,
-                .name_space = SSHSIG_NAMESPACE_APPROVAL,
-                .subject = &subject,
+                .name_space = approval_subject_namespace(subject),
+                .subject = subject,
                 .author = section->author_counts ? NULL : author,
                 .verdict = &verdict,
         };
@@ -269,6 +271,26 @@ trust_judge_baseline(const struct trust *trust, const struct digest *id, const c
                 urgent && verdict.n_signers >= verdict.needed && verdict.n_signers < section->threshold;
         *ret = verdict;
         return verdict.n_signers < verdict.needed ? refuse_too_few(&tally, section, err) : 0;
+}
+
+int
+trust_judge_baseline(const struct trust *trust, const struct digest *id, const char *name, const char *host,
+        uint64_t generation, const char *author, bool class_urgent, const char *approvals,
+        size_t approvals_size, struct trust_verdict *ret, struct err *err)
+{
+        const struct approval_subject subject = {*id, name, host, generation, false};
+        return judge_by_section(
+                trust, name, &subject, author, class_urgent, approvals, approvals_size, ret, err);
+}
+
+int
+trust_judge_window(const struct trust *trust, const struct digest *id, const char *baseline_name,
+        const char *by, bool class_urgent, const char *approvals, size_t approvals_size,
+        struct trust_verdict *ret, struct err *err)
+{
+        const struct approval_subject subject = {.id = *id, .window = true};
+        return judge_by_section(
+                trust, baseline_name, &subject, by, class_urgent, approvals, approvals_size, ret, err);
 }
 
 /* ---- a successor of the trust file ---- */

@@ -172,13 +172,20 @@ name_peer(struct client *client)
 
 /* ---- calls that wait ---- */
 
+/* The same call, now that everything was looked at. */
 static struct json *
 as_cached(const struct json *parameters)
 {
-        _cleanup_json_ struct json *items = NULL;
-        const struct json *given = json_member(parameters, "items");
-        items = given ? json_keep((struct json *)(uintptr_t)given) : json_array_make();
-        return json_make("{s:O, s:b, s:b}", "items", items, "cached", true, "full", false);
+        struct json *made = json_make("{s:[], s:b, s:b}", "items", "cached", true, "full", false);
+        for (const char *key = json_key_after(parameters, NULL); made && key;
+                key = json_key_after(parameters, key)) {
+                struct json *value = (struct json *)(uintptr_t)json_member(parameters, key);
+                if (strcmp(key, "cached") == 0 || strcmp(key, "full") == 0 || json_is_null(value))
+                        continue;
+                if (json_put(made, key, json_keep(value)) < 0)
+                        made = json_free(made);
+        }
+        return made;
 }
 
 static void

@@ -89,7 +89,7 @@ size_t
 control_client_held(const struct client *client)
 {
         return varlink_frames_held(&client->in) + client->out.size + client->session.baseline.size +
-               client->session.approvals.size;
+               client->session.approvals.size + client->session.window.size + client->session.expect.size;
 }
 
 bool

@@ -637,6 +637,8 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         (void)usec;
         take_turn(engine, now_ms);
         check_stuck(engine, now_ms);
+        instance_windows_look(engine->instance); /* they end by themselves */
+        instance_flush(engine->instance, NULL);
         int64_t since_ms = now_ms - engine->last_quick_ms;
         bool soon = (engine->links_changed || engine->pass_failed) && since_ms >= LINKS_PASS_MS;
         if (engine->ready_told && (soon || since_ms >= engine->quick_interval_s * 1000)) {

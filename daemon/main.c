@@ -102,6 +102,7 @@ on_alive(sd_event_source *source, uint64_t usec, void *userdata)
                                 (json_int)coverage.expected, "verified", (json_int)coverage.verified));
         }
         instance_clock_look(d->instance); /* the kernel tells of a step; a missed one must not last */
+        instance_windows_look(d->instance);
         bool fails = instance_alive(d->instance, &err) < 0;
         const char *damage = store_damage(d->instance->store);
         if ((fails || damage) && now_ms - d->told_ms >= ALIVE_MS) {

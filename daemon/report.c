@@ -45,6 +45,7 @@ static const struct {
         {"transaction", LOG_NOTICE},
         {"review", LOG_NOTICE},
         {"flapping", LOG_WARNING},
+        {"window", LOG_NOTICE},
 };
 
 static const char *
@@ -64,6 +65,10 @@ priority_of(const struct announcement *a)
                 return LOG_ERR;
         if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
                 return LOG_NOTICE;
+        const struct json *report = json_member(a->detail, "report"); /* of a window that ended */
+        if (json_number(report, "unexpected") || json_number(report, "absent") ||
+                json_number(report, "unknown"))
+                return LOG_WARNING;
         const char *state = json_text(a->detail, "state");
         if (strcmp(a->kind, "review") == 0 && state && strcmp(state, "overdue") == 0)
                 return LOG_WARNING;
@@ -127,6 +132,32 @@ describe_attribute(const struct json *attribute, struct buf *text)
 }
 
 static void
+describe_window(const struct json *window, struct buf *text)
+{
+        const char *ticket = json_text(window, "ticket"), *until = json_text(window, "until"),
+                   *severity = json_text(window, "severity");
+        if (ticket && until && severity)
+                buf_printf(text, " in window %s (until %s; otherwise %s)", ticket, until, severity);
+}
+
+static void
+describe_window_record(const struct json *detail, struct buf *text)
+{
+        const char *ticket = json_text(detail, "ticket"), *state = json_text(detail, "state"),
+                   *by = json_text(detail, "by"), *until = json_text(detail, "until"),
+                   *why = json_text(detail, "why");
+        const struct json *report = json_member(detail, "report");
+        buf_printf(text, "window %s %s: by %s, until %s", ticket ? ticket : "?", state ? state : "?",
+                by ? by : "?", until ? until : "?");
+        if (report)
+                buf_printf(text, "; %lld expected, %lld unexpected, %lld expected but absent, %lld unknown",
+                        json_number(report, "expected"), json_number(report, "unexpected"),
+                        json_number(report, "absent"), json_number(report, "unknown"));
+        if (why)
+                buf_printf(text, "; %s", why);
+}
+
+static void
 describe(const struct announcement *a, struct buf *text)
 {
         const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
@@ -136,6 +167,11 @@ describe(const struct announcement *a, struct buf *text)
                         describe_attribute(attribute, text);
                 if (json_flag(a->detail, "unobserved"))
                         buf_text(text, " (while unobserved)");
+                describe_window(json_member(a->detail, "window"), text);
+                return;
+        }
+        if (strcmp(a->kind, "window") == 0) {
+                describe_window_record(a->detail, text);
                 return;
         }
         buf_printf(text, "%s%s%s%s%s", a->kind, a->item ? " " : "", a->item ? a->item : "", as ? " as " : "",
@@ -182,6 +218,7 @@ report_announcement(const struct instance *instance, const struct announcement *
         add_side(&fields, "DRIFTD_ACTUAL", a, "actual");
         add_field(&fields, "DRIFTD_BASELINE", json_text(a->detail, "baseline"));
         add_field(&fields, "DRIFTD_SEVERITY", json_text(a->detail, "severity"));
+        add_field(&fields, "DRIFTD_WINDOW", json_text(json_member(a->detail, "window"), "ticket"));
         add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
         add_json(&fields, "DRIFTD_DETAIL", a->detail);
         sd_journal_sendv(fields.list, (int)fields.count);
