@@ -198,25 +198,23 @@ START_TEST(only_methods_are_methods)
 }
 END_TEST
 
-/* The interface in the tree is what the methods are checked against: it must have each of them. */
+/* The interface in the tree is what the methods are checked against: each that it describes is there. (One
+ * that it does not describe cannot be called.) */
 START_TEST(the_interface_describes_the_methods_there_are)
 {
-        static const char *const methods[] = {"GetStatus", "Diff", "Scan", "Compare", "Show", "Log",
-                "Propose", "Upload", "Apply", "ListBaselines", "GetBaseline", "Ack", "Verify", "Backup",
-                "GetTrust"};
-        char text[65536] = "", bad[VARLINK_NAME_MAX];
+        char text[65536] = "", name[VARLINK_NAME_MAX], bad[VARLINK_NAME_MAX];
         FILE *file = fopen("daemon/dev.driftd.Control.varlink", "r");
         ck_assert_ptr_nonnull(file);
         ck_assert_uint_gt(fread(text, 1, sizeof text - 1, file), 1000);
         fclose(file);
         size_t n = 0;
-        for (const char *p = text; (p = strstr(p, "\nmethod ")); p++)
-                n++;
-        ck_assert_uint_eq(n, ARRAY_SIZE(methods));
-        for (size_t i = 0; i < n; i++) {
-                ck_assert(service_knows(methods[i]));
-                ck_assert_msg(varlink_check(text, methods[i], NULL, bad) == 0, "%s", methods[i]);
+        for (const char *p = text; (p = strstr(p, "\nmethod ")); n++) {
+                p += strlen("\nmethod ");
+                snprintf(name, sizeof name, "%.*s", (int)strcspn(p, "("), p);
+                ck_assert_msg(service_knows(name), "%s", name);
+                ck_assert_msg(varlink_check(text, name, NULL, bad) == 0, "%s", name);
         }
+        ck_assert_uint_ge(n, 15);
 }
 END_TEST
 
