@@ -35,7 +35,7 @@ static const struct {
                 COLOR_CYAN},
         {"reject", {"what", "name", "generation=", "ticket=", "by=", "reason"}, COLOR_RED},
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
-        {"window", {"state", "ticket", "by=", "until=", "signers=", "report", "why"}, COLOR_CYAN},
+        {"window", {"state", "ticket", "by=", "until=", "key_on_host=", "report", "why"}, COLOR_CYAN},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
         {"mount", {"change", "where"}, COLOR_YELLOW},
