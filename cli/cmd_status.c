@@ -93,7 +93,10 @@ status_windows(struct cli *cli, const struct json *windows)
                 size_t n = json_length(json_member(window, "items"));
                 print_colored(&cli->out, COLOR_BOLD, "window     ");
                 print(&cli->out, "%s by %s, until %s · %s\n", ticket ? ticket : "?", by ? by : "?",
-                        until ? until : "?", n ? "some items" : "every item");
+                        until ? until : "?",
+                        json_text(window, "expect") ? "an expected change set"
+                        : n                         ? "some items"
+                                                    : "every item");
         }
 }
 

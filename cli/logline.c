@@ -39,7 +39,7 @@ static const struct {
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
         {"waive", {"state", "by=", "until=", "baseline", "reason"}, COLOR_CYAN},
         {"flapping", {"state", "changes=", "folded=", "baseline", "reason"}, COLOR_YELLOW},
-        {"window", {"state", "ticket", "by=", "until=", "signers=", "report", "why"}, COLOR_CYAN},
+        {"window", {"state", "ticket", "by=", "until=", "key_on_host=", "report", "why"}, COLOR_CYAN},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
         {"mount", {"change", "where"}, COLOR_YELLOW},

@@ -172,7 +172,9 @@ signed_text_upload(struct cli *cli, const struct signed_text *signed_text, struc
         int r = cli_client(cli, err);
         r = r ? r : text_upload(cli, "baseline", text, size, err);
         const struct buf *approvals = &signed_text->approvals;
-        return r ? r : text_upload(cli, "approvals", approvals->data ? approvals->data : "", approvals->size, err);
+        return r ? r
+                 : text_upload(
+                           cli, "approvals", approvals->data ? approvals->data : "", approvals->size, err);
 }
 
 /* ---- proposals ---- */

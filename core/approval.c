@@ -195,7 +195,7 @@ read_subject(struct parser *parser, bool first, struct span *before, struct appr
         rest = line;
         struct span kind = span_cut(&rest);
         bool trust = span_is(kind, "trust"), window = span_is(kind, "window");
-        if (!(trust         ? is_trust_line(rest)
+        if (!(trust          ? is_trust_line(rest)
                     : window ? is_window_line(rest)
                              : span_is(kind, "baseline") && is_baseline_line(rest)))
                 return malformed(parser,
@@ -349,9 +349,7 @@ approval_names_window(const struct approval *approval, const struct digest *id)
 static const char *
 name_space(bool trust, bool window)
 {
-        return window  ? SSHSIG_NAMESPACE_WINDOW
-               : trust ? SSHSIG_NAMESPACE_TRUST
-                       : SSHSIG_NAMESPACE_APPROVAL;
+        return window ? SSHSIG_NAMESPACE_WINDOW : trust ? SSHSIG_NAMESPACE_TRUST : SSHSIG_NAMESPACE_APPROVAL;
 }
 
 const char *

@@ -14,6 +14,6 @@
 /* 32 lower-case hex digits (a host's id), or "*". */
 bool approval_host_is_valid(const char *host, size_t size);
 
-/* "baseline ID NAME HOST GENERATION\n" "trust ID GENERATION\n" or "window ID\n"; -EINVAL for a name, host or generation
- * that cannot be. */
+/* "baseline ID NAME HOST GENERATION\n" "trust ID GENERATION\n" or "window ID\n"; -EINVAL for a name, host or
+ * generation that cannot be. */
 int approval_subject_line(const struct approval_subject *subject, char ret[static SUBJECT_LINE_MAX]);

@@ -30,7 +30,8 @@ subjects_check(const struct approval_subject *subjects, size_t n_subjects, struc
                         APPROVAL_SUBJECTS_MAX, n_subjects);
         for (size_t i = 0; i < n_subjects; i++)
                 if (!subjects[i].name && n_subjects > 1)
-                        return err_set(err, -EINVAL, "an approval of a trust file or a window names that one alone");
+                        return err_set(
+                                err, -EINVAL, "an approval of a trust file or a window names that one alone");
         return 0;
 }
 

@@ -33,7 +33,8 @@ struct instance_windows {
 
 struct candidate {
         struct window *window;
-        struct buf approvals, signers;
+        struct buf approvals, signers, on_host; /* of those that sign: whose key was read on this host */
+        bool review_due;
 };
 
 static void
@@ -42,6 +43,7 @@ candidate_done(struct candidate *candidate)
         candidate->window = window_free(candidate->window);
         buf_done(&candidate->approvals);
         buf_done(&candidate->signers);
+        buf_done(&candidate->on_host);
 }
 
 static const char *
@@ -122,8 +124,15 @@ judge_people(const struct instance *instance, struct candidate *candidate, struc
                 window->class == CLASS_URGENT, candidate->approvals.data ? candidate->approvals.data : "",
                 candidate->approvals.size, verdict, err);
         buf_clear(&candidate->signers);
+        buf_clear(&candidate->on_host);
         if (r == 0 && trust_verdict_signers(verdict, &candidate->signers) < 0)
                 r = err_oom(err);
+        for (size_t i = 0; r == 0 && i < verdict->n_signers; i++)
+                if (verdict->key_on_host[i] &&
+                        buf_printf(&candidate->on_host, "%s%s", candidate->on_host.size ? " " : "",
+                                verdict->signers[i]) < 0)
+                        r = err_oom(err);
+        candidate->review_due = verdict->urgent_used;
         free(verdict);
         if (r > 0 && err)
                 err->code = INSTANCE_REFUSED;
@@ -267,7 +276,9 @@ open_checked(struct instance *instance, struct candidate *candidate, struct err 
         instance_flush(instance, NULL);
         struct json *detail = text ? window_json(window, "opened", candidate->signers.data) : NULL;
         /* The history is then the proof: both can be verified with sha256sum and ssh-keygen. */
-        if (detail && (json_put(detail, "text", json_string_new(text)) < 0 ||
+        if (detail && (json_put(detail, "key_on_host", json_words(candidate->on_host.data)) < 0 ||
+                              json_put(detail, "review_due", json_make("b", candidate->review_due)) < 0 ||
+                              json_put(detail, "text", json_string_new(text)) < 0 ||
                               json_put(detail, "approvals", json_string_new(candidate->approvals.data)) < 0))
                 detail = json_free(detail);
         if (instance_record(instance, "window", NULL, instance_asked(instance, detail)) < 0)
@@ -445,6 +456,7 @@ instance_windows_judge_again(struct instance *instance)
                 struct candidate candidate = {.window = w->list[i], .approvals = w->approvals[i]};
                 int r = judge_standing(instance, &candidate, &why);
                 buf_done(&candidate.signers);
+                buf_done(&candidate.on_host);
                 if (r > 0)
                         json_free(end_window(instance, i, "ended", why.text));
         }

@@ -216,8 +216,8 @@ const struct waiver *judge_waiver(const struct judge *judge, const struct drift 
 void judge_set_windows(struct judge *judge, struct window *const *windows, size_t n);
 const struct window *judge_window(const struct judge *judge, const struct drift *drift, int64_t now_ms);
 enum severity judge_severity(const struct judge *judge, const struct drift *drift, int64_t now_ms);
-/* Puts `severity` into an object that tells of the drift; of one in a window also `window`: {id, ticket, until,
- * severity: what it would be}. 0 or -ENOMEM. */
+/* Puts `severity` into an object that tells of the drift; of one in a window also `window`: {id, ticket,
+ * until, severity: what it would be}. 0 or -ENOMEM. */
 int judge_put_severity(
         const struct judge *judge, const struct drift *drift, int64_t now_ms, struct json *object);
 /* A drift as diff --json has it. */

@@ -73,8 +73,8 @@ int trust_judge_baseline(const struct trust *trust, const struct digest *id, con
         const char *host, uint64_t generation, const char *author, bool class_urgent, const char *approvals,
         size_t approvals_size, struct trust_verdict *ret, struct err *err);
 
-/* The same for a window (core/window.h), by the rule of the baseline whose drift it is about; `by` is who made
- * it. */
+/* The same for a window (core/window.h), by the rule of the baseline whose drift it is about; `by` is who
+ * made it. */
 int trust_judge_window(const struct trust *trust, const struct digest *id, const char *baseline_name,
         const char *by, bool class_urgent, const char *approvals, size_t approvals_size,
         struct trust_verdict *ret, struct err *err);

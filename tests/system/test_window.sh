@@ -67,7 +67,18 @@ test_a_window_lowers_severity_and_hides_nothing() {
     expect_exit 1 driftctl status --json
     expect_json '.open == {"high": 1, "medium": 0, "low": 1} and .verdict == "drift" and .windows[0].ticket == "CHG-7"'
     grep -q 'changed file:.*/a .*in window CHG-7 (until .*otherwise high)' "$SCRATCH/driftd.log" || fail "the journal's words do not say why"
-    has_window_record opened '.by == "alice" and .signers == ["alice"] and .asked.uid == 0' || fail "no record of the opening"
+    has_window_record opened '.by == "alice" and .signers == ["alice"] and .key_on_host == ["alice"] and .asked.uid == 0' ||
+        fail "no record of the opening"
+    # The history alone proves it: the text has the id, and ssh-keygen agrees on the signature.
+    local proof
+    proof=$(driftctl log --json --kind window | jq -s 'map(.detail | select(.state == "opened"))[0]')
+    jq -j .text <<<"$proof" >"$SCRATCH/text"
+    expect_equal "$(sha256sum <"$SCRATCH/text" | cut -d' ' -f1)" "$(jq -r .id <<<"$proof")" 'the digest of the recorded text'
+    jq -j .approvals <<<"$proof" | sed '/^-----BEGIN/,$d' >"$SCRATCH/statement"
+    jq -j .approvals <<<"$proof" | sed -n '/^-----BEGIN/,$p' >"$SCRATCH/signature"
+    printf 'alice %s\n' "$(cut -d' ' -f1,2 "$KEYS/alice.pub")" >"$SCRATCH/signers"
+    ssh-keygen -q -Y verify -f "$SCRATCH/signers" -I alice -n window@driftd -s "$SCRATCH/signature" <"$SCRATCH/statement"
+    grep -q "^window $(jq -r .id <<<"$proof")$" "$SCRATCH/statement"
     # After its close it is what it was.
     expect_exit 0 driftctl window close --ticket CHG-7
     severity_is "file:$TREE/a" high || fail "the close left the severity low"
