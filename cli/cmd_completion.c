@@ -30,7 +30,7 @@ command_words(const struct command *table, const char *group, struct buf *ret)
                         if (strlen(group) == size && memcmp(group, table->name, size) == 0 &&
                                 table->name[size])
                                 r = buf_printf(ret, "%s%s", ret->size ? " " : "", table->name + size + 1);
-                } else if (strncmp(before, table->name, size) != 0 || before[size] != table->name[size]) {
+                } else if (strcspn(before, " ") != size || strncmp(before, table->name, size) != 0) {
                         r = buf_printf(ret, "%s%.*s", ret->size ? " " : "", (int)size, table->name);
                 }
                 before = table->name;
@@ -77,7 +77,7 @@ bash_command(const struct command *command, struct buf *ret)
         r = r ? r : buf_printf(ret, "        '%s')\n                case \"$prev\" in\n", command->name);
         r = r ? r : bash_choices(command->options, ret);
         r = r ? r
-              : buf_printf(ret, "                esac\n                words='%s'\n",
+              : buf_printf(ret, "                esac\n                words+=' %s'\n",
                         words.data ? words.data : "");
         if (command->flags & (COMMAND_ITEMS | COMMAND_FILES))
                 r = r ? r : buf_text(ret, "                files=yes\n");
@@ -113,8 +113,10 @@ write_bash(const struct command *table, struct buf *ret)
                 r = group ? command_words(table, group, &second) : -1;
                 r = r ? r
                       : buf_printf(ret,
-                                "        %s) command=\"$command $group\"; [[ -z $group ]] && words='%s' ;;\n",
-                                group, second.data);
+                                "        %s) case ' %s ' in *\" $group \"*) command=\"$command $group\" ;; "
+                                "esac\n"
+                                "                [[ -z $group ]] && words='%s' ;;\n",
+                                group, second.data, second.data);
         }
         r = r ? r : buf_text(ret, "        esac\n        case \"$command\" in\n");
         for (const struct command *command = table; command->name && r == 0; command++)

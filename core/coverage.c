@@ -223,7 +223,7 @@ take_baseline(struct coverage_fold *fold, int64_t now_ms, const struct json *det
                 fold->baselines_dropped++;
                 return 0;
         }
-        strcpy(row.name, name);
+        memcpy(row.name, name, strlen(name) + 1);
         /* What was replaced before the period is not in it. */
         for (size_t i = 0; (fold->open || now_ms <= fold->since_ms) && i < fold->n_baselines; i++)
                 if (strcmp(fold->baselines[i].name, name) == 0) {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/digest.h"
@@ -88,8 +89,7 @@ note_key_make(const char *name, enum note_type type,
         struct note_key key = {.type = type};
         memcpy(key.name, name, size + 1);
         memcpy(key.public_key, public_key, ED25519_PUBLIC_SIZE);
-        memcpy(hashed, name, size);
-        hashed[size] = '\n';
+        snprintf((char *)hashed, sizeof hashed, "%s\n", name);
         hashed[size + 1] = (unsigned char)type;
         memcpy(hashed + size + 2, public_key, ED25519_PUBLIC_SIZE);
         digest_bytes(hashed, size + 2 + ED25519_PUBLIC_SIZE, &digest);
