@@ -182,18 +182,38 @@ help_document(struct cli *cli, const struct command *only, struct err *err)
         return cli_document(cli, json_make("{s:s, s:o}", "schema", "driftd.help/1", "commands", list), err);
 }
 
+static bool
+is_group(const struct command *table, const char *word)
+{
+        for (; table->name; table++)
+                if (strchr(table->name, ' ') && first_word_is(table, word))
+                        return true;
+        return false;
+}
+
+static const struct command *
+command_alone(const struct command *table, const char *word)
+{
+        for (; table->name; table++)
+                if (strcmp(table->name, word) == 0)
+                        return table;
+        return NULL;
+}
+
 int
 command_help(struct cli *cli, struct err *err)
 {
         const struct command *found = NULL;
         size_t taken;
-        if (cli->args.n_words == 1)
-                for (const struct command *command = cli->commands; command->name; command++)
-                        if (strchr(command->name, ' ') && first_word_is(command, cli->args.words[0]) &&
-                                !cli->json) {
-                                print_commands(cli, cli->args.words[0]);
-                                return EXIT_CLEAN;
-                        }
+        if (cli->args.n_words == 1 && !cli->json && is_group(cli->commands, cli->args.words[0])) {
+                print_commands(cli, cli->args.words[0]);
+                found = command_alone(cli->commands, cli->args.words[0]);
+                if (found) { /* "log", beside "log verify" */
+                        print(&cli->out, "\n");
+                        help_command(cli, found);
+                }
+                return EXIT_CLEAN;
+        }
         if (cli->args.n_words) {
                 found = command_find(cli->commands, cli->args.words, cli->args.n_words, &taken, err);
                 if (!found)
