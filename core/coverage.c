@@ -362,7 +362,8 @@ coverage_finish(struct coverage_fold *fold, int64_t alive_ms, struct coverage_re
                 return err_oom(err);
         int64_t last_ms = fold->last_full_ms;
         note_full(fold, fold->until_ms);
-        qsort(fold->gaps, fold->n_gaps, sizeof *fold->gaps, gap_order);
+        if (fold->n_gaps)
+                qsort(fold->gaps, fold->n_gaps, sizeof *fold->gaps, gap_order);
         int64_t period_ms = fold->until_ms > fold->since_ms ? fold->until_ms - fold->since_ms : 0;
         *ret = (struct coverage_result){
                 .since_ms = fold->since_ms,
