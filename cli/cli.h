@@ -110,6 +110,8 @@ int command_log_checkpoint(struct cli *cli, struct err *err);
 int command_log_witness(struct cli *cli, struct err *err);
 int command_log_verify(struct cli *cli, struct err *err);
 int command_coverage(struct cli *cli, struct err *err);
+int command_evidence_export(struct cli *cli, struct err *err);
+int command_evidence_verify(struct cli *cli, struct err *err);
 int command_backup(struct cli *cli, struct err *err);
 int command_policy_list(struct cli *cli, struct err *err);
 int command_policy_show(struct cli *cli, struct err *err);

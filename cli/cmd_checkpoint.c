@@ -12,26 +12,6 @@
 #include "core/file.h"
 #include "core/quote.h"
 
-/* ---- keys ---- */
-
-/* A verifier key, or a file with one in a line. */
-static int
-key_read(const char *text, struct note_key *ret, struct err *err)
-{
-        _cleanup_buf_ struct buf line = {0};
-        struct err why = {0};
-        if (note_key_parse(text, strlen(text), ret, &why) == 0)
-                return 0;
-        int r = file_read(text, FILE_FOLLOW, NOTE_SIZE_MAX, &line, err);
-        if (r) {
-                err_set(err, EXIT_FAILED, "--key: %s is no file that can be read, and %s", quote(text),
-                        why.text);
-                return err_hint(err, EXIT_FAILED, "%s", why.hint);
-        }
-        size_t size = line.size && line.data[line.size - 1] == '\n' ? line.size - 1 : line.size;
-        return failed(note_key_parse(size ? line.data : "", size, ret, err));
-}
-
 /* ---- the answer of Checkpoint ---- */
 
 struct present {
@@ -268,7 +248,7 @@ command_log_verify(struct cli *cli, struct err *err)
                         cli, err, "--checkpoint is missing: the file that driftctl log checkpoint wrote");
         v.own_key = !key;
         int r = failed(file_read(file, FILE_FOLLOW, NOTE_SIZE_MAX, &v.text, err));
-        r = r || !key ? r : key_read(key, &v.key, err);
+        r = r || !key ? r : vkey_read(key, &v.key, err);
         r = r ? r : verify_now(cli, &v, err);
         if (r)
                 return r;

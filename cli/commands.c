@@ -224,6 +224,20 @@ static const struct option window_show_options[] = {
         END,
 };
 
+static const struct option evidence_export_options[] = {
+        OUTPUT_OPTION,
+        {"since", 0, "TIME", "from then on (2026-11-23, -2h, yesterday, RFC 3339)", NULL, false},
+        {"until", 0, "TIME", "before then", NULL, false},
+        {"checkpoint", 0, "FILE", "an earlier checkpoint, kept elsewhere; may repeat", NULL, true},
+        END,
+};
+
+static const struct option evidence_verify_options[] = {
+        {"trust", 0, "FILE", "a trust file of the host, from elsewhere than the bundle", NULL, false},
+        {"key", 0, "VKEY|FILE", "the verifier key of the host, noted when it was set up", NULL, false},
+        END,
+};
+
 #define SIGN_USAGE "(--key K | --ssh-key K | --ssh-agent)"
 
 const struct command commands[] = {
@@ -343,6 +357,15 @@ const struct command commands[] = {
         {"coverage", "[--since T] [--until T]", "that it ran and looked, proved by the history alone",
                 command_coverage, 0, 0, 0, coverage_options,
                 "Exit code: 0 watched without a gap, 2 there is one."},
+        {"evidence export", "[--since T] [--until T] [--checkpoint FILE]... -o DIR",
+                "what an auditor needs of a time, as a folder of plain files", command_evidence_export, 0, 0,
+                0, evidence_export_options,
+                "DIR must not exist, or be empty. Its README.txt tells how to check it by hand."},
+        {"evidence verify", "DIR --trust FILE [--key VKEY|FILE]",
+                "check such a folder; needs no daemon, no root and nothing of the host",
+                command_evidence_verify, COMMAND_FILES, 1, 1, evidence_verify_options,
+                "Exit code: 0 all of it holds, 3 something does not (it says what), 4 the folder is no "
+                "bundle."},
         {"backup", "FILE", "a consistent copy of the store, while it runs", command_backup, COMMAND_FILES, 1,
                 1, NULL, NULL},
         {"policy list", "", "the policy packs that there are", command_policy_list, 0, 0, 0, NULL, NULL},

@@ -236,6 +236,25 @@ trust_read(const char *path, struct trust **ret, struct err *err)
         return failed(r ? r : trust_parse(path, text.data ? text.data : "", text.size, ret, err));
 }
 
+/* ---- verifier keys ---- */
+
+int
+vkey_read(const char *text, struct note_key *ret, struct err *err)
+{
+        _cleanup_buf_ struct buf line = {0};
+        struct err why = {0};
+        if (note_key_parse(text, strlen(text), ret, &why) == 0)
+                return 0;
+        int r = file_read(text, FILE_FOLLOW, NOTE_SIZE_MAX, &line, err);
+        if (r) {
+                err_set(err, EXIT_FAILED, "--key: %s is no file that can be read, and %s", quote(text),
+                        why.text);
+                return err_hint(err, EXIT_FAILED, "%s", why.hint);
+        }
+        size_t size = line.size && line.data[line.size - 1] == '\n' ? line.size - 1 : line.size;
+        return failed(note_key_parse(size ? line.data : "", size, ret, err));
+}
+
 /* ---- output ---- */
 
 int

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "core/baseline.h"
+#include "core/note.h"
 #include "core/trust.h"
 
 /* A baseline and the approvals that came with it (empty: none). */
@@ -44,6 +45,9 @@ int proposal_fetch(struct cli *cli, const struct proposal_wish *wish, struct bas
 /* The trust file in force / a file / the configured one. */
 int trust_fetch(struct client *client, struct trust **ret, struct err *err);
 int trust_read(const char *path, struct trust **ret, struct err *err);
+
+/* --key VKEY|FILE: a verifier key, or a file with one in a line. */
+int vkey_read(const char *text, struct note_key *ret, struct err *err);
 
 /* Writes an answer to -o FILE (whole or not at all) or to standard output. */
 int output_write(const char *file, const void *data, size_t size, struct err *err);

@@ -152,6 +152,7 @@ log_begin(
                 .kind = ret->kind,
                 .items = ret->items.items,
                 .n_items = ret->items.count,
+                .last_seq = (uint64_t)json_number(parameters, "last_seq"),
                 .limit = SERVICE_RECORDS_PER_REPLY,
                 .rows_max = SERVICE_SLICE_ROWS,
         };
@@ -250,8 +251,109 @@ checkpoint_say(struct call *call, const struct service_slices *slices, const str
                 false);
 }
 
+/* ---- evidence: a run of records proved, and checkpoints of before ---- */
+
+struct service_evidence {
+        uint64_t first, last; /* of the time that is asked for */
+        uint64_t from, until; /* the run: from the start before it (for coverage) to the record after it */
+        uint64_t size;
+        uint64_t olds[STORE_PROOF_OLDS_MAX];
+        size_t n_olds;
+};
+
+#define EVIDENCE_LEAD_MAX 100000u /* records before the time that are looked through for a start */
+
 static int
-checkpoint_next(struct call *call, struct service_slices *slices)
+evidence_olds(const struct json *parameters, struct service_evidence *e, struct err *err)
+{
+        const struct json *olds = json_member(parameters, "olds");
+        if (json_length(olds) > STORE_PROOF_OLDS_MAX)
+                return err_set(err, -E2BIG, "more than %u earlier checkpoints", STORE_PROOF_OLDS_MAX);
+        json_each (olds, i, value) {
+                json_int size = 0;
+                if (json_read(value, err, "I", &size) < 0 || size < 0)
+                        return err_set(err, -EINVAL, "Evidence takes sizes of 0 or more");
+                e->olds[e->n_olds++] = (uint64_t)size;
+        }
+        return 0;
+}
+
+/* An open end is the first or the last record there is, whatever its time. */
+static int
+evidence_span(
+        struct instance *instance, const struct json *parameters, struct service_evidence *e, struct err *err)
+{
+        json_int since = json_number(parameters, "since_ms"), until = json_number(parameters, "until_ms");
+        struct tree_head head;
+        int r = store_head(instance->store, &head, err);
+        r = r ? r
+              : store_records_span(
+                        instance->store, since, until ? until : INT64_MAX, &e->first, &e->last, err);
+        if (r)
+                return r;
+        e->size = head.size;
+        e->first = since ? e->first : 1;
+        e->last = until ? e->last : head.size;
+        e->until = e->last < e->size ? e->last + 1 : e->size;
+        r = store_record_before(instance->store, e->first, "start", EVIDENCE_LEAD_MAX, &e->from, err);
+        if (r == STORE_NONE)
+                e->from = e->first > 1 ? e->first - 1 : 1;
+        return r == STORE_NONE ? 0 : r;
+}
+
+static int
+evidence_begin(
+        struct instance *instance, const struct json *parameters, struct service_slices *ret, struct err *err)
+{
+        struct checkpoint_last last;
+        struct service_evidence *e = ret->evidence = calloc(1, sizeof *e);
+        int r = e ? evidence_olds(parameters, e, err) : err_oom(err);
+        r = r ? r : evidence_span(instance, parameters, e, err);
+        r = r ? r : instance_checkpoint_last(instance, &last, err);
+        if (r)
+                return r;
+        struct store_proof_wish wish = {.seen = last.head.size,
+                .olds = e->olds,
+                .n_olds = e->n_olds,
+                .first = e->from,
+                .last = e->until};
+        return store_prove_begin(instance->store, &wish, &ret->prover, err);
+}
+
+/* Hashes, or null for a size that the history does not have (any more). */
+static struct json *
+evidence_consistency(const struct service_evidence *e, const struct store_proof *proof)
+{
+        struct json *list = json_array_make();
+        for (size_t i = 0; i < e->n_olds; i++) {
+                _cleanup_buf_ struct buf text = {0};
+                bool there = e->olds[i] <= proof->head.size;
+                if (there && (buf_text(&text, "") < 0 || merkle_proof_append(&proof->olds[i], &text) < 0))
+                        return json_free(list);
+                json_gather(&list, there ? json_string_new(text.data) : json_null_new());
+        }
+        return list;
+}
+
+static int
+evidence_say(struct call *call, const struct service_evidence *e, const struct store_proof *proof)
+{
+        _cleanup_buf_ struct buf note = {0}, key = {0}, range = {0};
+        int r = instance_checkpoint(call->instance, proof, false, &note, call->err);
+        if (r)
+                return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
+        if (note_key_append(note_signer_key(call->instance->checkpoint_signer), &key) < 0 ||
+                merkle_range_append(&proof->range, &range) < 0)
+                return call_failed(call, -ENOMEM);
+        return call_say(call,
+                json_make("{s:s, s:s, s:I, s:I, s:s, s:o}", "checkpoint", note.data, "key", key.data, "first",
+                        (json_int)e->first, "last", (json_int)e->last, "range", range.data, "consistency",
+                        evidence_consistency(e, proof)),
+                false);
+}
+
+static int
+proof_next(struct call *call, struct service_slices *slices)
 {
         const struct store_proof *proof = NULL;
         int r = store_prove_some(slices->prover, STORE_VERIFY_ROWS, &proof, call->err);
@@ -260,7 +362,8 @@ checkpoint_next(struct call *call, struct service_slices *slices)
         slices->at_end = true;
         if (r)
                 return r == STORE_TAMPERED ? EXIT_UNTRUSTED : call_failed(call, r);
-        return checkpoint_say(call, slices, proof);
+        return slices->evidence ? evidence_say(call, slices->evidence, proof)
+                                : checkpoint_say(call, slices, proof);
 }
 
 /* ---- coverage ---- */
@@ -311,6 +414,8 @@ slices_begin(struct instance *instance, const char *method, const struct json *p
                 return store_verify_begin(instance->store, &ret->verifier, err);
         if (strcmp(method, "Checkpoint") == 0)
                 return checkpoint_begin(instance, parameters, ret, err);
+        if (strcmp(method, "Evidence") == 0)
+                return evidence_begin(instance, parameters, ret, err);
         if (strcmp(method, "Coverage") == 0)
                 return coverage_begin(instance, parameters, ret, err);
         return log_begin(instance, parameters, ret, err);
@@ -333,7 +438,7 @@ service_slices_next(struct instance *instance, struct service_slices *slices, bo
 {
         struct call call = {.instance = instance, .reply = reply, .userdata = userdata, .err = err};
         if (slices->prover)
-                return checkpoint_next(&call, slices);
+                return proof_next(&call, slices);
         if (slices->coverage)
                 return coverage_next(&call, slices);
         return slices->verifier ? verify_next(&call, slices) : log_next(&call, slices, goes_on);
@@ -346,6 +451,7 @@ service_slices_done(struct service_slices *slices)
         free(slices->kind);
         store_verifier_free(slices->verifier);
         store_prover_free(slices->prover);
+        free(slices->evidence);
         coverage_free(slices->coverage);
         *slices = (struct service_slices){0};
 }
@@ -379,6 +485,12 @@ static int
 checkpoint(struct call *call)
 {
         return all_slices(call, "Checkpoint");
+}
+
+static int
+evidence(struct call *call)
+{
+        return all_slices(call, "Evidence");
 }
 
 static int
@@ -494,6 +606,33 @@ call_say_pieces(struct call *call, const char *member, const char *text, size_t 
         return r;
 }
 
+/* What is kept of a generation whatever becomes of its text: header lines and approvals. */
+struct header_of {
+        uint64_t generation;
+        struct buf text;
+};
+
+static int
+take_header(void *userdata, const struct baseline_row *row)
+{
+        struct header_of *header = userdata;
+        return row->generation == header->generation ? buf_text(&header->text, row->header) : 0;
+}
+
+static int
+get_header(struct call *call, const char *name, uint64_t generation)
+{
+        struct store *store = call->instance->store;
+        _cleanup_buf_ struct buf approvals = {0};
+        struct header_of header = {.generation = generation};
+        int r = store_baseline_get(store, name, generation, NULL, NULL, &approvals, call->err);
+        r = r ? r : store_baselines(store, name, take_header, &header, call->err);
+        r = r ? call_failed(call, r) : call_say_pieces(call, "text", header.text.data, header.text.size);
+        r = r ? r : call_say_pieces(call, "approvals", approvals.data, approvals.size);
+        buf_done(&header.text);
+        return r ? r : call_say(call, json_make("{s:b}", "done", true), false);
+}
+
 static int
 get_baseline(struct call *call)
 {
@@ -504,6 +643,8 @@ get_baseline(struct call *call)
         if (!name || !*name)
                 name = "host";
         uint64_t generation = (uint64_t)json_number(call->parameters, "generation");
+        if (json_flag(call->parameters, "header"))
+                return get_header(call, name, generation);
         int r = store_baseline_get(
                 call->instance->store, name, generation, &text, &size, &approvals, call->err);
         if (r) {
@@ -592,6 +733,31 @@ get_trust(struct call *call)
                 false);
 }
 
+/* Each file is announced, then its bytes follow. */
+static int
+say_trust(void *userdata, const struct trust_row *row)
+{
+        struct call *call = userdata;
+        char hex[DIGEST_HEX_SIZE], time[CLOCK_TEXT_MAX];
+        digest_hex(&row->id, hex);
+        clock_format(row->time_ms, time);
+        int r = call_say(call,
+                json_make("{s:{s:I, s:s, s:s, s:b}, s:b}", "file", "generation", (json_int)row->generation,
+                        "id", hex, "taken", time, "first_use", row->first_use, "done", false),
+                true);
+        r = r ? r : call_say_pieces(call, "text", row->text, row->size);
+        return r ? r : call_say_pieces(call, "approval", row->approval, row->approval_size);
+}
+
+static int
+get_trust_chain(struct call *call)
+{
+        int r = store_trusts(call->instance->store, say_trust, call, call->err);
+        if (r)
+                return r == -1 || r == EXIT_FAILED ? r : call_failed(call, r);
+        return call_say(call, json_make("{s:b}", "done", true), false);
+}
+
 /* ---- calling ---- */
 
 static int
@@ -625,6 +791,8 @@ static const struct method {
         {"Ack", ack, SERVICE_NAMES_CALLER},
         {"Verify", verify, SERVICE_SLICES},
         {"Checkpoint", checkpoint, SERVICE_SLICES},
+        {"Evidence", evidence, SERVICE_SLICES},
+        {"GetTrustChain", get_trust_chain, SERVICE_STREAMS},
         {"Coverage", coverage, SERVICE_SLICES},
         {"Backup", backup, 0},
         {"GetTrust", get_trust, 0},

@@ -67,15 +67,16 @@ enum service_trait {
 };
 unsigned service_traits(const char *method);
 
-/* A Log, Verify, Checkpoint or Coverage under way: each slice is a bounded piece of work, with at most one
- * reply. */
+/* A Log, Verify, Checkpoint, Evidence or Coverage under way: each slice is a bounded piece of work, with at
+ * most one reply. */
 struct service_slices {
         struct text_list items; /* of Log, as is the query */
         char *kind;
         struct record_query query;
-        struct store_verifier *verifier; /* of Verify */
-        struct store_prover *prover;     /* of Checkpoint */
-        struct coverage_fold *coverage;  /* of Coverage, with the query */
+        struct store_verifier *verifier;   /* of Verify */
+        struct store_prover *prover;       /* of Checkpoint and Evidence */
+        struct service_evidence *evidence; /* of Evidence: what is asked for */
+        struct coverage_fold *coverage;    /* of Coverage, with the query */
         bool hand_out;
         bool past_end; /* nothing is proved: the old size is past the end */
         bool at_end;

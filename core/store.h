@@ -23,6 +23,7 @@
 #include "core/err.h"
 #include "core/json.h"
 #include "core/merkle_proof.h"
+#include "core/merkle_range.h"
 #include "core/snapshot.h" /* inode_id */
 
 #define STORE_DAMAGED_HINT                                                                                   \
@@ -108,6 +109,15 @@ int store_records(struct store *store, const struct record_query *query,
 int store_records_some(struct store *store, const struct record_query *query,
         int (*visit)(void *userdata, const struct record *record), void *userdata, uint64_t *ret_reached,
         struct err *err);
+/*
+ * The first and the last record whose time is in since_ms <= time < until_ms; STORE_NONE. Where the clock was
+ * set back, records of other times may stand between.
+ */
+int store_records_span(struct store *store, int64_t since_ms, int64_t until_ms, uint64_t *ret_first,
+        uint64_t *ret_last, struct err *err);
+/* The last record of a kind before a seq, among the rows_max before it; STORE_NONE. */
+int store_record_before(struct store *store, uint64_t seq, const char *kind, uint64_t rows_max,
+        uint64_t *ret_seq, struct err *err);
 /* Turns the times into seqs, once for all the pieces. */
 int store_records_narrow(struct store *store, struct record_query *query, struct err *err);
 
@@ -138,12 +148,16 @@ CLEANUP_DEFINE(struct store_verifier *, store_verifier_free)
 /* ---- proofs: what a copy of a tree head kept elsewhere is held against ---- */
 
 #define STORE_PROOF_INCLUDES_MAX 256u /* records whose place is proved in one pass */
+#define STORE_PROOF_OLDS_MAX 64u      /* earlier sizes that are proved consistent in one pass */
 
 struct store_proof_wish {
         uint64_t old;  /* the tree of so many records begins the present one; past its end: no proof of it */
         uint64_t seen; /* another size whose root is asked for */
         const uint64_t *seqs; /* records of which it is proved that they are in the present tree; borrowed */
         size_t n_seqs;        /* -E2BIG past STORE_PROOF_INCLUDES_MAX; -EINVAL where one is not there */
+        const uint64_t *olds; /* more sizes as `old`; borrowed for store_prove_begin */
+        size_t n_olds;        /* -E2BIG past STORE_PROOF_OLDS_MAX */
+        uint64_t first, last; /* a run of records of which it is proved; 0: none. -EINVAL: not there */
 };
 struct store_proof {
         struct tree_head head;               /* recomputed, and as it is stored */
@@ -151,6 +165,8 @@ struct store_proof {
         struct merkle_proof consistency;     /* from old to head */
         const struct merkle_proof *includes; /* n_seqs; the prover's */
         const struct digest *leaves;         /* of the same records */
+        const struct merkle_proof *olds;     /* n_olds; of a size past the end without meaning */
+        struct merkle_range_proof range;     /* of the run */
 };
 /*
  * In one pass over the leaves, in slices as store_verify_some. It is of the records that there are at
@@ -228,6 +244,18 @@ int store_bodies_trim(struct store *store, unsigned keep, struct err *err);
 int store_trust_put(struct store *store, uint64_t generation, const struct digest *id, int64_t time_ms,
         bool first_use, const void *text, size_t size, const void *approval, size_t approval_size,
         struct err *err);
+/* All of them, in order; visit returning non-zero stops and is returned. What is passed lives for its time.
+ */
+struct trust_row {
+        uint64_t generation;
+        struct digest id;
+        int64_t time_ms;
+        bool first_use;
+        const void *text, *approval;
+        size_t size, approval_size;
+};
+int store_trusts(struct store *store, int (*visit)(void *userdata, const struct trust_row *row),
+        void *userdata, struct err *err);
 /* The newest; STORE_NONE. ret_first_use_only: it was taken on first use, and no successor was ever signed.
  * Each ret may be NULL. */
 int store_trust_get(struct store *store, uint64_t *ret_generation, struct digest *ret_id,

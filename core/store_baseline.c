@@ -267,6 +267,39 @@ store_trust_put(struct store *store, uint64_t generation, const struct digest *i
                 "udifbb", generation, id, time_ms, first_use, text, size, approval, approval_size);
 }
 
+static int
+trusts_visit(struct query *query, int (*visit)(void *userdata, const struct trust_row *row), void *userdata,
+        struct err *err)
+{
+        for (;;) {
+                bool there = false;
+                struct trust_row row;
+                int r = query_next(query, &there, err);
+                if (r != 0 || !there)
+                        return r;
+                r = query_read(query, err, "udifbb", &row.generation, &row.id, &row.time_ms, &row.first_use,
+                        &row.text, &row.size, &row.approval, &row.approval_size);
+                r = r ? r : visit(userdata, &row);
+                if (r != 0)
+                        return r;
+        }
+}
+
+int
+store_trusts(struct store *store, int (*visit)(void *userdata, const struct trust_row *row), void *userdata,
+        struct err *err)
+{
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT generation, id, time_ms, first_use, text, approval FROM trust ORDER BY number", "");
+        if (r != 0)
+                return r;
+        store->visits++;
+        r = trusts_visit(&query, visit, userdata, err);
+        store->visits--;
+        return r;
+}
+
 int
 store_trust_get(struct store *store, uint64_t *ret_generation, struct digest *ret_id, struct buf *ret_text,
         bool *ret_first_use_only, struct err *err)

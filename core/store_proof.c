@@ -24,6 +24,9 @@ struct store_prover {
         struct merkle_proof *proofs;
         struct digest *leaves;
         uint64_t *seqs;
+        struct merkle_prover *consistencies; /* wish.n_olds, as is the next */
+        struct merkle_proof *olds;
+        struct merkle_range_prover range;
         struct store_proof proof;
 };
 
@@ -57,6 +60,27 @@ includes_new(struct store_prover *p, struct err *err)
         return 0;
 }
 
+static int
+olds_new(struct store_prover *p, struct err *err)
+{
+        size_t n = p->wish.n_olds;
+        if (n > STORE_PROOF_OLDS_MAX)
+                return err_set(err, -E2BIG, "%zu earlier sizes are too many for one proof: %u is the most", n,
+                        STORE_PROOF_OLDS_MAX);
+        p->consistencies = calloc(n + 1, sizeof *p->consistencies);
+        p->olds = calloc(n + 1, sizeof *p->olds);
+        if (!p->consistencies || !p->olds)
+                return err_oom(err);
+        for (size_t i = 0; i < n; i++)
+                if (p->wish.olds[i] <= p->stored.size)
+                        merkle_prover_consistency(p->wish.olds[i], p->stored.size, &p->consistencies[i]);
+        if (p->wish.first && merkle_range_begin(p->wish.first, p->wish.last, p->stored.size, &p->range) < 0)
+                return err_set(err, -EINVAL,
+                        "there are no records %" PRIu64 " to %" PRIu64 ": the history has %" PRIu64,
+                        p->wish.first, p->wish.last, p->stored.size);
+        return 0;
+}
+
 int
 store_prove_begin(
         struct store *store, const struct store_proof_wish *wish, struct store_prover **ret, struct err *err)
@@ -68,6 +92,7 @@ store_prove_begin(
         p->wish = *wish;
         int r = store_head(store, &p->stored, err);
         r = r ? r : includes_new(p, err);
+        r = r ? r : olds_new(p, err);
         if (r)
                 return r;
         if (wish->old <= p->stored.size)
@@ -84,6 +109,9 @@ leaf_take(struct store_prover *p, const char *body, size_t size)
         merkle_leaf(digester, body, size, &leaf);
         merkle_append(&p->whole, digester, &leaf);
         merkle_prover_take(&p->consistency, digester, &leaf);
+        merkle_range_take(&p->range, digester, &leaf);
+        for (size_t i = 0; i < p->wish.n_olds; i++)
+                merkle_prover_take(&p->consistencies[i], digester, &leaf);
         for (size_t i = 0; i < p->wish.n_seqs; i++) {
                 if (p->seqs[i] == p->whole.size)
                         p->leaves[i] = leaf;
@@ -139,6 +167,10 @@ store_prove_some(struct store_prover *p, uint64_t rows_max, const struct store_p
         p->proof.consistency = p->consistency.proof;
         for (size_t i = 0; i < p->wish.n_seqs; i++)
                 p->proofs[i] = p->includes[i].proof;
+        for (size_t i = 0; i < p->wish.n_olds; i++)
+                p->olds[i] = p->consistencies[i].proof;
+        p->proof.olds = p->olds;
+        p->proof.range = p->range.proof;
         p->proof.includes = p->proofs;
         p->proof.leaves = p->leaves;
         *ret = &p->proof;
@@ -154,6 +186,8 @@ store_prover_free(struct store_prover *p)
         free(p->proofs);
         free(p->leaves);
         free(p->seqs);
+        free(p->consistencies);
+        free(p->olds);
         free(p);
         return NULL;
 }

@@ -226,6 +226,48 @@ selection_of(struct store *store, const struct record_query *query)
 }
 
 int
+store_records_span(struct store *store, int64_t since_ms, int64_t until_ms, uint64_t *ret_first,
+        uint64_t *ret_last, struct err *err)
+{
+        struct record_query all = {.since_ms = since_ms, .until_ms = until_ms};
+        struct selection s = selection_of(store, &all);
+        int r = selection_bound(&s, err);
+        if (r == 0 && (s.since_ms == INT64_MIN && s.until_ms == INT64_MAX)) {
+                struct tree_head head;
+                r = store_head(store, &head, err);
+                s.last = head.size;
+        }
+        if (r)
+                return r;
+        if (s.last < s.first)
+                return err_set(err, STORE_NONE, "there is no record in that time");
+        *ret_first = s.first;
+        *ret_last = s.last;
+        return 0;
+}
+
+int
+store_record_before(struct store *store, uint64_t seq, const char *kind, uint64_t rows_max, uint64_t *ret_seq,
+        struct err *err)
+{
+        uint64_t found = 0;
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT coalesce(max(seq), 0) FROM (SELECT seq, kind FROM record NOT INDEXED WHERE seq < ? "
+                "ORDER BY "
+                "seq DESC LIMIT ?) WHERE kind = ?",
+                "uus", seq, rows_max, kind);
+        r = r ? r : query_one(&query, err);
+        r = r ? r : query_read(&query, err, "u", &found);
+        if (r)
+                return r;
+        if (!found)
+                return err_set(err, STORE_NONE, "there is no record of kind %s before", kind);
+        *ret_seq = found;
+        return 0;
+}
+
+int
 store_records_narrow(struct store *store, struct record_query *query, struct err *err)
 {
         struct selection s = selection_of(store, query);

@@ -12,7 +12,7 @@ floors=(
     "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name note varlink dpkg child unroot architecture"
     "attribute scope config folder mount own_view snapshot sshsig ssh probe setting"
     "baseline approval trust checkpoint secret host drift judge scan proposal revision package policy window expect"
-    "store coverage witness"
+    "store coverage witness evidence"
     "instance document"
     "service audit"
 )
