@@ -126,7 +126,7 @@ document_status(struct instance *instance)
         instance_count(instance, &counts);
         instance_checkpoint_last(instance, &last, NULL);
         store_head(instance->store, &head, NULL);
-        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
                 "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
                         "since", instance->offline ? json_null_new() : time_json(instance->started_ms)),
