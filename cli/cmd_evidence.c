@@ -4,6 +4,7 @@
  * documents that follow from it, and verify the whole once more; only then the folder gets its name. Verify
  * needs the folder and what the auditor has, and asks nobody.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <ftw.h>
 #include <inttypes.h>
@@ -95,21 +96,36 @@ put(struct export *x, const void *data, size_t size, struct err *err, const char
         return failed(file_create(path, 0600, data ? data : "", size, err));
 }
 
-/* An empty folder may be there: it is replaced. */
+/* A folder that is there must be empty: the rename at the end replaces it, and refuses it should it be so no
+ * longer. */
+static int
+target_check(const struct export *x, struct err *err)
+{
+        DIR *dir = opendir(x->target);
+        size_t entries = 0;
+        if (!dir && errno == ENOENT)
+                return 0;
+        if (!dir)
+                return err_set(err, EXIT_FAILED, "%s: %s", quote(x->target), strerrordesc_np(errno));
+        while (entries < 3 && readdir(dir)) /* "." and ".." */
+                entries++;
+        closedir(dir);
+        if (entries < 3)
+                return 0;
+        err_set(err, EXIT_FAILED, "%s is not empty", quote(x->target));
+        return err_hint(err, EXIT_FAILED, "-o takes a folder that is not there yet, or is empty");
+}
+
 static int
 folder_begin(struct export *x, struct err *err)
 {
         static const char *const below[] = {"baselines", "checkpoints", "trust"};
-        struct stat st;
         size_t size = strlen(x->target);
         while (size > 1 && x->target[size - 1] == '/')
                 size--;
-        if (lstat(x->target, &st) == 0 && !S_ISDIR(st.st_mode))
-                return err_set(err, EXIT_FAILED, "%s is there and no folder", quote(x->target));
-        if (rmdir(x->target) < 0 && errno != ENOENT) {
-                err_set(err, EXIT_FAILED, "%s: %s", quote(x->target), strerrordesc_np(errno));
-                return err_hint(err, EXIT_FAILED, "-o takes a folder that is not there yet, or is empty");
-        }
+        int r = target_check(x, err);
+        if (r)
+                return r;
         if (asprintf(&x->folder, "%.*s.XXXXXX", (int)size, x->target) < 0) {
                 x->folder = NULL;
                 return failed_oom(err);

@@ -56,6 +56,55 @@ START_TEST(each_earlier_head_is_proved_to_begin_the_present_one)
 }
 END_TEST
 
+START_TEST(runs_of_records_and_several_earlier_heads_are_proved_in_one_pass)
+{
+        uint64_t olds[RECORDS + 1];
+        for (unsigned i = 0; i <= RECORDS; i++)
+                olds[i] = i;
+        for (unsigned first = 1; first <= RECORDS; first += 3) {
+                _cleanup_(store_prover_freep) struct store_prover *prover = NULL;
+                const struct store_proof *proof;
+                struct merkle tree;
+                struct digest leaves[RECORDS + 1];
+                uint64_t seqs[RECORDS], last = first + (RECORDS - first) / 2;
+                for (unsigned i = 0; i < RECORDS; i++)
+                        seqs[i] = i + 1;
+                struct store_proof_wish wish = {.olds = olds + first,
+                        .n_olds = min_size(RECORDS + 1 - first, STORE_PROOF_OLDS_MAX),
+                        .first = first,
+                        .last = last,
+                        .seqs = seqs,
+                        .n_seqs = RECORDS};
+                assert_ok(prove(&wish, 11, &prover, &proof));
+                memcpy(leaves + 1, proof->leaves, RECORDS * sizeof *leaves);
+                for (size_t i = 0; i < wish.n_olds; i++)
+                        ck_assert(merkle_verify_consistency(digester, wish.olds[i], &heads[wish.olds[i]].root,
+                                RECORDS, &heads[RECORDS].root, &proof->olds[i]));
+                ck_assert_uint_eq(proof->range.first, first);
+                merkle_range_restore(&proof->range, &tree);
+                for (uint64_t i = first; i <= last; i++)
+                        merkle_append(&tree, digester, &leaves[i]);
+                ck_assert(merkle_range_verify(&proof->range, &tree, digester, &heads[RECORDS].root));
+        }
+}
+END_TEST
+
+START_TEST(what_is_no_run_or_too_much_is_refused)
+{
+        _cleanup_(store_prover_freep) struct store_prover *prover = NULL;
+        const struct store_proof *proof;
+        uint64_t olds[STORE_PROOF_OLDS_MAX + 1] = {0};
+        ck_assert_int_eq(
+                prove(&(struct store_proof_wish){.first = 2, .last = RECORDS + 1}, 9, &prover, &proof),
+                -EINVAL);
+        ck_assert_int_eq(
+                prove(&(struct store_proof_wish){.first = 3, .last = 2}, 9, &prover, &proof), -EINVAL);
+        ck_assert_int_eq(prove(&(struct store_proof_wish){.olds = olds, .n_olds = STORE_PROOF_OLDS_MAX + 1},
+                                 9, &prover, &proof),
+                -E2BIG);
+}
+END_TEST
+
 START_TEST(each_record_is_proved_to_be_in_the_tree)
 {
         _cleanup_(store_prover_freep) struct store_prover *prover = NULL;
@@ -223,6 +272,8 @@ main(void)
         tcase_add_checked_fixture(tests, setup, teardown);
         tcase_add_test(tests, each_earlier_head_is_proved_to_begin_the_present_one);
         tcase_add_test(tests, each_record_is_proved_to_be_in_the_tree);
+        tcase_add_test(tests, runs_of_records_and_several_earlier_heads_are_proved_in_one_pass);
+        tcase_add_test(tests, what_is_no_run_or_too_much_is_refused);
         tcase_add_test(tests, records_that_come_meanwhile_are_left_out);
         tcase_add_test(tests, of_a_size_past_the_end_nothing_is_proved);
         tcase_add_test(tests, what_is_not_there_is_not_proved);
