@@ -2,8 +2,10 @@
 /*
  * Checkpoints (c2sp.org/tlog-checkpoint v1.0.0): the tree head of a log as a note's text. Three lines are any
  * log's: origin, size, root. Ours (origin driftd/HOST) say more, so that a copy kept elsewhere also shows an
- * old state directory put back: time 2026-11-26T18:00:00Z trust ID GENERATION                    (left out
- * while there is none) baseline NAME GENERATION ID            (each active one, by name)
+ * old state directory put back:
+ * - time 2026-11-26T18:00:00Z
+ * - trust ID GENERATION (left out while there is none)
+ * - baseline NAME GENERATION ID (each active one, by name)
  *
  * And the request that a witness takes (c2sp.org/tlog-witness, add-checkpoint): `old N`, the consistency
  * proof, an empty line, the signed checkpoint.

@@ -145,6 +145,16 @@ take_time(const char **text, bool seconds_needed, struct tm *tm)
         return tm->tm_hour <= 23 && tm->tm_min <= 59 && tm->tm_sec <= 59;
 }
 
+struct json *
+clock_json(int64_t time_ms)
+{
+        char text[CLOCK_TEXT_MAX];
+        if (!time_ms)
+                return json_null_new();
+        clock_format(time_ms, text);
+        return json_string_new(text);
+}
+
 int
 clock_parse_seconds(const char *text, size_t size, int64_t *ret_ms)
 {

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/err.h"
+#include "core/json.h"
 
 #define CLOCK_TEXT_MAX 32 /* characters, with the NUL */
 
@@ -19,6 +20,8 @@ int64_t clock_monotonic_ms(void); /* CLOCK_BOOTTIME: goes on through suspend */
  * time outside is written as the nearest inside. */
 void clock_format(int64_t time_ms, char text[static CLOCK_TEXT_MAX]);
 void clock_format_seconds(int64_t time_ms, char text[static CLOCK_TEXT_MAX]);
+/* The first form as a JSON string; null for 0, which is no time. NULL: out of memory. */
+struct json *clock_json(int64_t time_ms);
 
 /* Exactly the second form, years 1970 to 9999; anything else is -EINVAL. */
 int clock_parse_seconds(const char *text, size_t size, int64_t *ret_ms);

@@ -388,25 +388,15 @@ coverage_finish(struct coverage_fold *fold, int64_t alive_ms, struct coverage_re
 /* ---- as JSON ---- */
 
 static struct json *
-time_of(int64_t time_ms)
-{
-        char text[CLOCK_TEXT_MAX];
-        if (!time_ms)
-                return json_null_new();
-        clock_format(time_ms, text);
-        return json_string_new(text);
-}
-
-static struct json *
 gaps_json(const struct coverage_result *result)
 {
         struct json *list = json_array_make();
         for (size_t i = 0; i < result->n_gaps; i++) {
                 const struct coverage_gap *gap = &result->gaps[i];
-                json_gather(
-                        &list, json_make("{s:o, s:o, s:I, s:s}", "from", time_of(gap->from_ms), "until",
-                                       time_of(gap->until_ms), "ms", (json_int)(gap->until_ms - gap->from_ms),
-                                       "reason", coverage_reasons[gap->reason]));
+                json_gather(&list,
+                        json_make("{s:o, s:o, s:I, s:s}", "from", clock_json(gap->from_ms), "until",
+                                clock_json(gap->until_ms), "ms", (json_int)(gap->until_ms - gap->from_ms),
+                                "reason", coverage_reasons[gap->reason]));
         }
         return list;
 }
@@ -430,8 +420,8 @@ baselines_json(const struct coverage_result *result)
                 char id[DIGEST_HEX_SIZE];
                 digest_hex(&b->id, id);
                 json_gather(&list,
-                        json_make("{s:o, s:o, s:s, s:I, s:s, s:b}", "from", time_of(b->from_ms), "until",
-                                time_of(baseline_end(result, i)), "name", b->name, "generation",
+                        json_make("{s:o, s:o, s:s, s:I, s:s, s:b}", "from", clock_json(b->from_ms), "until",
+                                clock_json(baseline_end(result, i)), "name", b->name, "generation",
                                 (json_int)b->generation, "id", id, "adopted", b->adopted));
         }
         return list;
@@ -443,12 +433,12 @@ coverage_document(const struct coverage_result *result, const char *host)
         int64_t period_ms = result->until_ms - result->since_ms;
         return json_make(
                 "{s:s, s:s, s:o, s:o, s:b, s:I, s:I, s:o, s:I, s:{s:I, s:I, s:I, s:o, s:I}, s:I, s:o, s:I}",
-                "schema", "driftd.coverage/1", "host", host, "since", time_of(result->since_ms), "until",
-                time_of(result->until_ms), "complete", !result->n_gaps, "period_ms",
+                "schema", "driftd.coverage/1", "host", host, "since", clock_json(result->since_ms), "until",
+                clock_json(result->until_ms), "complete", !result->n_gaps, "period_ms",
                 (json_int)(period_ms > 0 ? period_ms : 0), "watched_ms", (json_int)result->watched_ms, "gaps",
                 gaps_json(result), "gaps_merged", (json_int)result->gaps_merged, "passes", "quick",
                 (json_int)result->quick, "full", (json_int)result->full, "incomplete",
-                (json_int)result->incomplete, "last_full", time_of(result->last_full_ms),
+                (json_int)result->incomplete, "last_full", clock_json(result->last_full_ms),
                 "longest_without_full_ms", (json_int)result->without_full_ms, "heartbeats",
                 (json_int)result->heartbeats, "baselines", baselines_json(result), "baselines_dropped",
                 (json_int)result->baselines_dropped);

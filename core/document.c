@@ -19,16 +19,6 @@
 #define SHOW_HISTORY_MAX 100u /* records */
 
 static struct json *
-time_json(int64_t time_ms)
-{
-        char text[CLOCK_TEXT_MAX];
-        if (!time_ms)
-                return json_null_new();
-        clock_format(time_ms, text);
-        return json_string_new(text);
-}
-
-static struct json *
 seconds_json(int64_t time_ms)
 {
         char text[CLOCK_TEXT_MAX];
@@ -103,7 +93,7 @@ coverage_json(struct instance *instance)
                         complete = false;
         return json_make("{s:b, s:I, s:I, s:o, s:o}", "complete", complete, "expected",
                 (json_int)coverage.expected, "verified", (json_int)coverage.verified, "oldest_content_check",
-                time_json(coverage.oldest_content_check_ms), "problems", problems_json(instance));
+                clock_json(coverage.oldest_content_check_ms), "problems", problems_json(instance));
 }
 
 /* The newest that was handed out. */
@@ -113,7 +103,7 @@ checkpoint_json(const struct checkpoint_last *last)
         if (!last->head.size)
                 return json_null_new();
         return json_make("{s:I, s:o, s:o}", "size", (json_int)last->head.size, "root",
-                digest_json(&last->head.root), "time", time_json(last->time_ms));
+                digest_json(&last->head.root), "time", clock_json(last->time_ms));
 }
 
 struct json *
@@ -129,7 +119,7 @@ document_status(struct instance *instance)
         return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
                 "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
-                        "since", instance->offline ? json_null_new() : time_json(instance->started_ms)),
+                        "since", instance->offline ? json_null_new() : clock_json(instance->started_ms)),
                 "verdict", verdict, "trust_id", trust_id_json(instance), "baselines",
                 baselines_json(instance), "coverage", coverage_json(instance), "open",
                 json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",
@@ -244,7 +234,7 @@ document_diff(struct instance *instance, char *const *items, size_t n_items, uin
         refresh_not_covered(instance, items, n_items);
         const char *verdict = verdict_for(instance, &s);
         struct json *document = json_make("{s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "schema",
-                "driftd.diff/1", "host", instance->host, "taken_at", time_json(clock_now_ms()), "verdict",
+                "driftd.diff/1", "host", instance->host, "taken_at", clock_json(clock_now_ms()), "verdict",
                 verdict, "trust_id", trust_id_json(instance), "baselines", baselines_json(instance),
                 "coverage", coverage_json(instance), "drifts", json_array_make());
         instance_problem(instance, PROBLEM_NOT_COVERED, 0, NULL, NULL);
@@ -557,7 +547,7 @@ document_baseline_info(struct instance *instance, const struct baseline_row *row
         struct json *info =
                 json_make("{s:s, s:I, s:o, s:o, s:b, s:o, s:s, s:s?, s:s?, s:s?, s:s?, s:s?, s:b}", "name",
                         row->name, "generation", (json_int)row->generation, "id", digest_json(&row->id),
-                        "applied", time_json(row->applied_ms), "active", row->active, "signers",
+                        "applied", clock_json(row->applied_ms), "active", row->active, "signers",
                         json_words(row->signers), "state", state, "author", values[0], "ticket",
                         no_ticket ? NULL : values[1], "class", values[2], "created", values[3], "expires",
                         never ? NULL : values[4], "has_text", row->has_text);

@@ -6,13 +6,16 @@
  * before the check that it depends on was made, in the order of enum evidence_check; the first that fails
  * ends it.
  *
- *     records.jsonl     the leaves of the log, contiguous: the time, the record after it, and before it from
- * the last start on records.proof     that they stand at their place (merkle_range.h) checkpoint        the
- * signed tree head; checkpoint.pub its verifier key checkpoints/N     earlier ones, kept elsewhere; N.proof:
- * that the log goes on from them baselines/NAME@GEN.baseline (or .header, where the text is gone) and
- * .approval beside it trust/GEN.conf    each trust file, and .approval beside it summary.json coverage.json
- * what the records say: made again and compared controls.md README.txt          words SHA256SUMS        of
- * all of them
+ * - records.jsonl: the leaves of the log, contiguous: those of the time, the one after it, and those before
+ * it from the last start on
+ * - records.proof: that they stand at their place (merkle_range.h)
+ * - checkpoint: the signed tree head; checkpoint.pub: its verifier key
+ * - checkpoints/N: earlier ones, kept elsewhere; N.proof: that the log goes on from them
+ * - baselines/NAME@GEN.baseline (or .header, where the text is gone), with .approval beside it
+ * - trust/GEN.conf: each trust file, with .approval beside it
+ * - summary.json, coverage.json: what the records say; made again and compared
+ * - controls.md, README.txt: words
+ * - SHA256SUMS: of all of them
  */
 #pragma once
 

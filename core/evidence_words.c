@@ -114,16 +114,6 @@ evidence_controls_append(struct buf *buf)
 
 /* ---- summary ---- */
 
-static struct json *
-time_json(int64_t time_ms)
-{
-        char text[CLOCK_TEXT_MAX];
-        if (!time_ms)
-                return json_null_new();
-        clock_format(time_ms, text);
-        return json_string_new(text);
-}
-
 static int
 kind_order(const void *a, const void *b)
 {
@@ -193,7 +183,7 @@ summary_make(struct evidence *e)
                          "s:O, s:I, s:{s:I, s:I, "
                          "s:O, s:I}, s:O, s:I, s:o, s:o, s:o}",
                 "schema", "driftd.evidence/1", "host", e->host, "period", "since",
-                time_json(e->period.since_ms), "until", time_json(e->period.until_ms), "checkpoint",
+                clock_json(e->period.since_ms), "until", clock_json(e->period.until_ms), "checkpoint",
                 checkpoint_json(e), "records", "first", (json_int)e->range.first, "last",
                 (json_int)e->range.last, "period_first", (json_int)e->first, "period_last", (json_int)e->last,
                 "count", (json_int)count, "kinds", kinds_json(e), "severities", "high",

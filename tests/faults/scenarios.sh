@@ -5,7 +5,7 @@
 # everything starts from (but what makes the first baseline) something is changed, something is missing, and something is
 # unexpected, so that there is no moment at which "clean" is right.
 # shellcheck disable=SC2034 # run.sh reads it
-SCENARIOS='init bless rebless apply diff diff_full diff_item show status scan log verify backup ack client client_bless daemon settings settings_bless'
+SCENARIOS='init bless rebless apply diff diff_full diff_item show status scan log verify backup ack client client_bless daemon settings settings_bless checkpoint coverage window evidence'
 
 # ---- the programs ----
 
@@ -345,6 +345,48 @@ run_ack() {
     store_holds
     drift_is_found
     [[ $code -ne 0 ]] || jq -e '.drifts[0].state == "acknowledged"' "$HERE/after" >/dev/null || wrong "called done, and not acknowledged"
+}
+
+# What proves the history: what was handed out holds, and half a folder is none.
+run_checkpoint() {
+    faulty log checkpoint -o "$HERE/copy.note"
+    expect_unless_fired 0
+    if [[ $code -eq 0 ]]; then
+        driftctl log verify --checkpoint "$HERE/copy.note" >"$HERE/after" 2>&1 || wrong "the checkpoint does not hold: $(head -c 300 "$HERE/after")"
+    fi
+    store_holds
+    drift_is_found
+}
+
+run_coverage() {
+    faulty coverage --json
+    [[ $code -ne 0 ]] || wrong "false clean: no daemon ever ran, and coverage says 0"
+    expect_unless_fired 2
+    store_holds
+    drift_is_found
+}
+
+run_evidence() {
+    faulty evidence export -o "$HERE/copy.evidence"
+    expect_unless_fired 0
+    if [[ $code -eq 0 ]]; then
+        driftctl evidence verify "$HERE/copy.evidence" --trust "$HERE/trust.conf" >"$HERE/after" 2>&1 ||
+            wrong "the bundle does not hold: $(head -c 300 "$HERE/after")"
+    else
+        [[ ! -e $HERE/copy.evidence ]] || wrong "failed, and left a bundle"
+    fi
+    store_holds
+    drift_is_found
+}
+
+run_window() {
+    local opened
+    faulty window open --ticket CHG-5 --for 1h --key "$HERE/keys/alice" --yes
+    expect_unless_fired 0
+    opened=$(driftctl window list --json | jq '[.windows[] | select(.ticket == "CHG-5")] | length')
+    [[ $code -ne 0 || $opened == 1 ]] || wrong "called done, and no window is open"
+    store_holds
+    drift_is_found
 }
 
 # ---- with the daemon ----
