@@ -206,14 +206,16 @@ START_TEST(every_bit_of_a_proof_counts)
                         if (at)
                                 oracle_subproof(at, 0, size, true, &consistency);
                         for (unsigned bit = 0; bit < inclusion.count * DIGEST_SIZE * 8; bit++) {
-                                unsigned char *byte = &inclusion.hashes[0].bytes[bit / 8];
+                                unsigned char *byte =
+                                        &inclusion.hashes[bit / 8 / DIGEST_SIZE].bytes[bit / 8 % DIGEST_SIZE];
                                 *byte ^= (unsigned char)(1u << bit % 8);
                                 ck_assert(!merkle_verify_inclusion(
                                         digester, at, size, &leaves[at], &inclusion, &root));
                                 *byte ^= (unsigned char)(1u << bit % 8);
                         }
                         for (unsigned bit = 0; bit < consistency.count * DIGEST_SIZE * 8; bit++) {
-                                unsigned char *byte = &consistency.hashes[0].bytes[bit / 8];
+                                unsigned char *byte = &consistency.hashes[bit / 8 / DIGEST_SIZE]
+                                                               .bytes[bit / 8 % DIGEST_SIZE];
                                 *byte ^= (unsigned char)(1u << bit % 8);
                                 ck_assert(!merkle_verify_consistency(
                                         digester, at, &old_root, size, &root, &consistency));
