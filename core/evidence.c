@@ -46,6 +46,7 @@ evidence_free(struct evidence *e)
         for (size_t i = 0; i < e->n_baselines; i++) {
                 free(e->baselines[i].file);
                 json_free(e->baselines[i].signers);
+                json_free(e->baselines[i].reviewers);
         }
         struct json *const values[] = {
                 e->changes, e->reverts, e->gaps, e->olds, e->summary, e->coverage_json, e->limits};

@@ -42,7 +42,8 @@ struct evidence_baseline {
         bool before;        /* in force when the run began: not blessed in it */
         bool before_proved; /* by the parent of the next, or by the checkpoint */
         uint64_t trust_generation;
-        struct json *signers;
+        struct json *signers;   /* who approved it when it was applied */
+        struct json *reviewers; /* who approved it afterwards (an urgent change) */
 };
 
 struct evidence {

@@ -271,19 +271,80 @@ struct judging {
 };
 
 static int
-judge(struct judging *j, const struct evidence_trust *by, struct err *err)
+judge_by(struct judging *j, const struct evidence_trust *by, const struct buf *approvals, struct err *err)
 {
         const struct baseline_header *header = baseline_header(j->baseline);
-        int r = trust_judge_baseline(by->trust, &j->row->id, header->name, header->host, header->generation,
-                header->author, header->class == CLASS_URGENT, j->approvals.data, j->approvals.size,
-                &j->verdict, err);
+        return trust_judge_baseline(by->trust, &j->row->id, header->name, header->host, header->generation,
+                header->author, header->class == CLASS_URGENT, approvals->data, approvals->size, &j->verdict,
+                err);
+}
+
+static bool
+names(const struct json *list, const char *name)
+{
+        json_each (list, i, one) {
+                const char *text = json_string_of(one);
+                if (text && strcmp(text, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Those of the verdict that `but` does not name. NULL: out of memory. */
+static struct json *
+signers_but(const struct trust_verdict *verdict, const struct json *but)
+{
+        struct json *list = json_array_make();
+        for (size_t i = 0; i < verdict->n_signers; i++)
+                if (!names(but, verdict->signers[i]))
+                        json_gather(&list, json_string_new(verdict->signers[i]));
+        return list;
+}
+
+static int
+judge(struct judging *j, const struct evidence_trust *by, const struct buf *approvals, struct err *err)
+{
+        int r = judge_by(j, by, approvals, err);
         if (r)
                 return r;
         j->row->trust_generation = by->generation;
-        j->row->signers = json_array_make();
-        for (size_t i = 0; i < j->verdict.n_signers; i++)
-                json_gather(&j->row->signers, json_string_new(j->verdict.signers[i]));
+        json_free(j->row->signers);
+        j->row->signers = signers_but(&j->verdict, NULL);
         return j->row->signers ? 0 : err_oom(err);
+}
+
+/* The approvals of those whom the record names: others came afterwards, as the review of an urgent change. */
+static int
+approvals_then(const struct judging *j, const struct json *signers, struct buf *ret, struct err *err)
+{
+        _cleanup_free_ struct approval *list = NULL;
+        size_t n;
+        int r = approvals_parse(j->approvals.data, j->approvals.size, &list, &n, err);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                if (!names(signers, list[i].by))
+                        continue;
+                r = buf_append(ret, list[i].text, list[i].text_size);
+                r = r ? r : buf_append(ret, list[i].armor, list[i].armor_size);
+        }
+        return r;
+}
+
+static int
+judge_recorded(struct judging *j, const struct evidence_bless *bless, const struct evidence_trust *by,
+        struct err *err)
+{
+        _cleanup_buf_ struct buf then = {0};
+        struct trust_verdict verdict;
+        int r = approvals_then(j, json_member(bless->detail, "signers"), &then, err);
+        r = r ? r : judge(j, by, &then, err);
+        if (r || then.size == j->approvals.size)
+                return r;
+        verdict = j->verdict;
+        r = judge_by(j, by, &j->approvals, err);
+        if (r == 0 && !(j->row->reviewers = signers_but(&j->verdict, j->row->signers)))
+                r = err_oom(err);
+        j->verdict = verdict;
+        return r;
 }
 
 /* The record of its applying is not here, and so not which trust file was in force: one of those up to the
@@ -295,7 +356,7 @@ judge_before(struct evidence *e, struct judging *j, struct err *err)
         const struct evidence_trust *first = e->n_blesses ? trust_with_id(e, &e->blesses[0].trust_id) : NULL;
         size_t n = first ? (size_t)(first - e->trusts) + 1 : e->n_trusts;
         for (size_t i = n; i-- && r > 0;)
-                r = judge(j, &e->trusts[i], err);
+                r = judge(j, &e->trusts[i], &j->approvals, err);
         return r;
 }
 
@@ -317,7 +378,7 @@ baseline_judge(struct evidence *e, struct judging *j, struct err *err)
                 r = record_compare(e, row, j->baseline, bless, NULL, err);
                 if (r)
                         return r;
-                r = judge(j, by, &why);
+                r = judge_recorded(j, bless, by, &why);
         } else {
                 r = judge_before(e, j, &why);
         }

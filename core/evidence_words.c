@@ -167,10 +167,11 @@ baselines_json(const struct evidence *e)
                 char id[DIGEST_HEX_SIZE];
                 digest_hex(&b->id, id);
                 json_gather(&list,
-                        json_make("{s:s, s:I, s:s, s:s, s:b, s:I, s:O}", "name", b->name, "generation",
+                        json_make("{s:s, s:I, s:s, s:s, s:b, s:I, s:O, s:o}", "name", b->name, "generation",
                                 (json_int)b->generation, "id", id, "applied",
                                 b->before ? "before" : "recorded", "text", b->has_text, "trust_generation",
-                                (json_int)b->trust_generation, "signers", b->signers));
+                                (json_int)b->trust_generation, "signers", b->signers, "reviewers",
+                                b->reviewers ? json_keep(b->reviewers) : json_array_make()));
         }
         return list;
 }

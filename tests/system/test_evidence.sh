@@ -57,6 +57,34 @@ begin_bundle() {
     expect_exit 0 verify_it --key "$SCRATCH/host.pub"
 }
 
+# Approvals that came after the apply are the review, and not who approved it then.
+test_an_urgent_change_and_its_review() {
+    write_config
+    make_key alice
+    make_key bob
+    EXTRA=$'urgent_threshold = 1\nreview_within = 72h' write_trust 2 alice bob
+    printf 'one\n' >"$TREE/a"
+    start_daemon
+    propose --ticket INC-1 --class urgent -o "$SCRATCH/1.baseline"
+    driftctl sign "$SCRATCH/1.baseline" --key "$KEYS/alice" --yes >/dev/null
+    driftctl apply "$SCRATCH/1.baseline" >/dev/null
+    export_it
+    expect_exit 0 verify_it --json
+    driftctl sign "$SCRATCH/1.baseline" --key "$KEYS/bob" --yes >/dev/null
+    driftctl apply "$SCRATCH/1.baseline" >/dev/null
+    has_record review '' '.detail.state == "given"' || fail "no review"
+    rm -r "$B"
+    export_it
+    expect_exit 0 verify_it
+    jq -e '.baselines == [.baselines[] | select(.signers == ["alice"] and .reviewers == ["bob"])]' "$B/summary.json" >/dev/null ||
+        fail "the bundle tells another story: $(jq -c .baselines "$B/summary.json")"
+    # Without bob's approval the summary is not what the bundle gives any more.
+    awk '/^driftd-approval 1$/ {n++} n < 2' "$B/baselines/host@1.baseline.approval" >"$SCRATCH/first"
+    cp "$SCRATCH/first" "$B/baselines/host@1.baseline.approval"
+    sums_again "$B"
+    expect_exit 3 verify_it
+}
+
 # As whoever changes a bundle would do it.
 sums_again() {
     rm -f "$1/SHA256SUMS"
