@@ -214,7 +214,7 @@ SEEDS = 200
 check-power: $(BUILD)/tests/unit/test_store_power $(BUILD)/tests/unit/test_instance_power ## power lost at every sync, SEEDS=200 torn disks each
 	@for t in $^; do POWER_SEEDS=$(SEEDS) CK_TIMEOUT_MULTIPLIER=20 $$t || exit 1; done
 
-# Each place where a call can fail, once and for good: some 40 minutes on two cores. STRIDE=24 OFFSET=random takes a share.
+# Each place where a call can fail, once and for good: some two hours on two cores. STRIDE=24 OFFSET=random takes a share.
 STRIDE = 1
 OFFSET = 1
 FAULTS = BUILD=build-faults SANITIZE=address,undefined CFLAGS='-O1 -g'
