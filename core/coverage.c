@@ -434,7 +434,7 @@ coverage_document(const struct coverage_result *result, const char *host)
         return json_make(
                 "{s:s, s:s, s:o, s:o, s:b, s:I, s:I, s:o, s:I, s:{s:I, s:I, s:I, s:o, s:I}, s:I, s:o, s:I}",
                 "schema", "driftd.coverage/1", "host", host, "since", clock_json(result->since_ms), "until",
-                clock_json(result->until_ms), "complete", !result->n_gaps, "period_ms",
+                clock_json(result->until_ms), "complete", period_ms > 0 && !result->n_gaps, "period_ms",
                 (json_int)(period_ms > 0 ? period_ms : 0), "watched_ms", (json_int)result->watched_ms, "gaps",
                 gaps_json(result), "gaps_merged", (json_int)result->gaps_merged, "passes", "quick",
                 (json_int)result->quick, "full", (json_int)result->full, "incomplete",

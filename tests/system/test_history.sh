@@ -276,3 +276,10 @@ test_coverage_tells_each_gap_with_its_bounds() {
     expect_exit 4 driftctl coverage --since now --until yesterday
     expect_error 'since is not before'
 }
+
+test_coverage_of_no_time_is_not_complete() {
+    first_steps # no daemon ever ran
+    expect_exit 2 driftctl coverage
+    expect_exit 2 driftctl coverage --json
+    expect_json '.complete == false and .watched_ms == 0'
+}
