@@ -11,14 +11,19 @@
 #include "core/witness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/file.h"
 #include "core/note_signer.h"
 #include "core/quote.h"
+
+#define LOCK_TRIES 100u /* of 50 ms */
 
 struct log {
         struct note_key key; /* the first one; its name is the origin */
@@ -29,10 +34,13 @@ struct log {
         struct digest root;
         uint64_t size;
         int64_t cosigned_s;
+        int64_t made_ms; /* our own logs say when a checkpoint was made; else 0 */
+        bool failed;     /* what is on disk may be newer than what is known here */
 };
 
 struct witness {
         char *folder;
+        int lock; /* the folder, held by one process at a time */
         struct note_signer *signer;
         struct digester *digester;
         struct log *logs;
@@ -83,11 +91,35 @@ key_load(struct witness *w, const char *path, const char *name, struct err *err)
         return 0;
 }
 
+/* Two that remember apart could be shown two histories. One that answers a single request is soon done: it is
+ * waited for. */
+static int
+folder_lock(struct witness *w, struct err *err)
+{
+        struct timespec pause = {.tv_nsec = 50000000};
+        w->lock = open(w->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (w->lock < 0)
+                return err_set(err, -errno, "cannot open %s: %s", quote(w->folder), strerrordesc_np(errno));
+        for (unsigned tries = 0; flock(w->lock, LOCK_EX | LOCK_NB) < 0; tries++) {
+                if (errno != EWOULDBLOCK && errno != EINTR)
+                        return err_set(
+                                err, -errno, "cannot lock %s: %s", quote(w->folder), strerrordesc_np(errno));
+                if (tries == LOCK_TRIES) {
+                        err_set(err, -EBUSY, "another witness works in %s", quote(w->folder));
+                        return err_hint(err, -EBUSY, "one folder is one witness: end that one, or ask it");
+                }
+                nanosleep(&pause, NULL);
+        }
+        return 0;
+}
+
 int
 witness_open(const char *folder, const char *name, struct witness **ret, struct err *err)
 {
         _cleanup_(witness_freep) struct witness *w = calloc(1, sizeof *w);
         _cleanup_free_ char *path = NULL, *pub = NULL;
+        if (w)
+                w->lock = -1;
         if (!w || !(w->folder = strdup(folder)) || !(w->digester = digester_new()))
                 return err_oom(err);
         if (asprintf(&path, "%s/witness.key", folder) < 0)
@@ -97,6 +129,7 @@ witness_open(const char *folder, const char *name, struct witness **ret, struct 
         if (!path || !pub)
                 return err_oom(err);
         int r = folder_create(folder, 0700, err);
+        r = r ? r : folder_lock(w, err);
         r = r ? r : key_load(w, path, name, err);
         if (r == -ENOENT) {
                 r = key_generate(path, pub, name, err);
@@ -118,6 +151,7 @@ witness_free(struct witness *w)
         }
         free(w->logs);
         free(w->folder);
+        fd_close(w->lock);
         note_signer_free(w->signer);
         digester_free(w->digester);
         free(w);
@@ -167,6 +201,7 @@ log_recall(const struct witness *w, struct log *log, struct err *err)
         }
         log->size = c.size;
         log->root = c.root;
+        log->made_ms = c.ours ? c.time_ms : 0;
         return 0;
 }
 
@@ -268,7 +303,9 @@ extends_check(const struct witness *w, const struct log *log, const struct check
 {
         struct digest empty;
         digest_bytes(NULL, 0, &empty);
-        ret->alarm = c->size < log->size; /* whatever the request asks: the log signed that it has less */
+        /* The log signed that it has less; but an older checkpoint sent again, by anybody, is no news. */
+        bool old = c->ours && c->time_ms <= log->made_ms;
+        ret->alarm = c->size < log->size && !old;
         if (request->old > c->size) {
                 err_set(&ret->words, WITNESS_BAD_REQUEST, "the old size is larger than the checkpoint's");
                 return WITNESS_BAD_REQUEST;
@@ -286,14 +323,28 @@ extends_check(const struct witness *w, const struct log *log, const struct check
                 if (merkle_verify_consistency(
                             w->digester, log->size, &log->root, c->size, &c->root, &request->proof))
                         return WITNESS_OK;
-        ret->alarm =
-                c->size == log->size && !request->proof.count; /* else the proof may only be a wrong one */
+        /* Of another size the proof may only be a wrong one. */
+        ret->alarm = c->size == log->size && !digest_equal(&c->root, &log->root);
         err_set(&ret->words, WITNESS_REFUSED,
                 ret->alarm ? "%s was rewritten: its %" PRIu64 " records have another root than before"
                            : "%s does not prove that it begins with the %" PRIu64
                              " records known here: it was rewritten, or the proof is a wrong one",
                 quote(log->key.name), log->size);
         return WITNESS_REFUSED;
+}
+
+/* By one of its keys: their signatures were verified, and nobody else can add such a line. */
+static bool
+is_by_log(const struct note_signature *s, const struct log *log)
+{
+        bool named =
+                s->name_size == strlen(log->key.name) && memcmp(s->name, log->key.name, s->name_size) == 0;
+        for (size_t i = 0; named && i <= log->n_more; i++) {
+                const struct note_key *key = i ? &log->more[i - 1] : &log->key;
+                if (memcmp(s->id, key->id, sizeof s->id) == 0)
+                        return true;
+        }
+        return false;
 }
 
 static int
@@ -304,25 +355,29 @@ cosign(struct witness *w, struct log *log, const struct note *note, const struct
         int r = note_sign(w->signer, note->text, note->text_size, now_s, &ret->body, err);
         if (r == 0 && (buf_append(&kept, note->text, note->text_size) < 0 || buf_text(&kept, "\n") < 0))
                 r = err_oom(err);
-        for (unsigned i = 0; i < note->count && r == 0; i++) {
-                const struct note_signature *s = &note->signatures[i];
-                bool logs = s->name_size == strlen(log->key.name) &&
-                            memcmp(s->name, log->key.name, s->name_size) == 0;
-                if (logs && buf_append(&kept, s->line, s->line_size) < 0)
+        for (unsigned i = 0; i < note->count && r == 0; i++)
+                if (is_by_log(&note->signatures[i], log) &&
+                        buf_append(&kept, note->signatures[i].line, note->signatures[i].line_size) < 0)
                         r = err_oom(err);
-        }
         if (r == 0 && buf_append(&kept, ret->body.data, ret->body.size) < 0)
                 r = err_oom(err);
         if (r)
                 return r;
+        /* The same checkpoint again says nothing new of the log: whoever has it can send it. */
+        bool news = c->size > log->size || !log->cosigned_s || (c->ours && c->time_ms > log->made_ms);
+        ret->status = WITNESS_OK;
+        if (!news)
+                return 0;
         if (file_write(log->path, 0600, kept.data, kept.size, &ret->words) < 0) {
-                ret->status = WITNESS_FAILED; /* not durable: nothing is given out, and nothing remembered */
+                /* Maybe not durable, and maybe there: nothing is given out, and nothing more cosigned. */
+                ret->status = WITNESS_FAILED;
+                log->failed = true;
                 return 0;
         }
+        log->cosigned_s = now_s;
+        log->made_ms = c->ours ? c->time_ms : 0;
         log->size = c->size;
         log->root = c->root;
-        log->cosigned_s = now_s;
-        ret->status = WITNESS_OK;
         return 0;
 }
 
@@ -353,6 +408,13 @@ judge(struct witness *w, const struct checkpoint_request *request, int64_t now_s
                 return r < 0 ? r : 0;
         }
         snprintf(ret->origin, sizeof ret->origin, "%s", c.origin);
+        if (log->failed) { /* what is on disk counts */
+                ret->status = WITNESS_FAILED;
+                r = log_recall(w, log, &ret->words);
+                if (r)
+                        return r == -ENOMEM ? r : 0;
+                log->failed = false;
+        }
         ret->status = extends_check(w, log, request, &c, ret);
         if (ret->status == WITNESS_OK)
                 return cosign(w, log, note, &c, now_s, ret, err);

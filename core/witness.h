@@ -7,7 +7,7 @@
  *
  * Its folder holds witness.key (0600) and witness.pub, made once, and for each log one file
  * SHA-256(ORIGIN).checkpoint: the newest checkpoint with the log's signature and ours. That is all it
- * remembers.
+ * remembers. One process at a time works in a folder.
  */
 #pragma once
 
@@ -18,7 +18,8 @@
 struct witness;
 
 /* Makes the folder (0700) and the key where there is none, with this name; NULL: the host's name. A damaged
- * key is refused, never replaced: those who trust it must be told. */
+ * key is refused, never replaced: those who trust it must be told. -EBUSY: another process has worked there
+ * for seconds. */
 int witness_open(const char *folder, const char *name, struct witness **ret, struct err *err);
 struct witness *witness_free(struct witness *witness);
 CLEANUP_DEFINE(struct witness *, witness_free)
@@ -57,7 +58,7 @@ int witness_checkpoint(
 struct witness_log {
         const char *origin;
         uint64_t size;      /* 0 and no time: nothing was cosigned yet */
-        int64_t cosigned_s; /* 0: never */
+        int64_t cosigned_s; /* when it last showed something new; 0: never */
 };
 size_t witness_logs(const struct witness *witness);
 struct witness_log witness_log(const struct witness *witness, size_t index);

@@ -13,7 +13,7 @@
 #include "core/note_signer.h"
 
 #define LEAVES 40u
-#define NOW_S INT64_C(1700000000)
+static int64_t now_s = INT64_C(1700000000);
 
 static char folder[64];
 static struct err err;
@@ -125,7 +125,7 @@ ask_bytes(const char *request, size_t size)
 {
         witness_answer_done(&answer);
         answer = (struct witness_answer){0};
-        ck_assert_int_eq(witness_ask(witness, request, size, NOW_S, &answer, &err), 0);
+        ck_assert_int_eq(witness_ask(witness, request, size, now_s, &answer, &err), 0);
 }
 
 static void
@@ -187,6 +187,65 @@ START_TEST(the_same_checkpoint_is_cosigned_again)
         ask(0, 7, NO_FORK, log_signer);
         ask(7, 7, NO_FORK, log_signer);
         assert_status(WITNESS_OK);
+}
+END_TEST
+
+/* Anybody can send it again: that is no sign of life. */
+START_TEST(the_same_checkpoint_again_is_no_news)
+{
+        ask(0, 7, NO_FORK, log_signer);
+        int64_t first_s = now_s;
+        now_s += 3600;
+        ask(7, 7, NO_FORK, log_signer);
+        assert_status(WITNESS_OK);
+        ck_assert_int_eq(witness_log(witness, 0).cosigned_s, first_s);
+        open_witness();
+        ck_assert_int_eq(witness_log(witness, 0).cosigned_s, first_s);
+        ask(7, 8, NO_FORK, log_signer);
+        ck_assert_int_eq(witness_log(witness, 0).cosigned_s, now_s);
+}
+END_TEST
+
+/* Lines that anybody can add to a note are not kept: the memory stays one that can be read again. */
+START_TEST(lines_of_nobody_are_not_remembered)
+{
+        struct digest root;
+        struct merkle_proof proof;
+        tree(0, 7, NO_FORK, &root, &proof);
+        struct buf text = text_of("log.example/1", 7, &root), note = signed_by(log_signer, text.data);
+        for (unsigned i = 1; i < NOTE_SIGNATURES_MAX; i++)
+                buf_printf(&note, NOTE_DASH "log.example/1 AAAA%04uAAAA\n", i);
+        ask_note(0, &proof, &note);
+        assert_status(WITNESS_OK);
+        buf_done(&text);
+        buf_done(&note);
+        open_witness();
+        ck_assert_uint_eq(witness_log(witness, 0).size, 7);
+}
+END_TEST
+
+START_TEST(a_folder_is_one_witness)
+{
+        struct witness *second = NULL;
+        ck_assert_int_eq(witness_open(folder, NULL, &second, &err), -EBUSY);
+        ck_assert_ptr_nonnull(strstr(err.text, "another witness"));
+        ck_assert_ptr_null(second);
+}
+END_TEST
+
+START_TEST(another_root_of_the_same_size_is_an_alarm_whatever_proof_comes_with_it)
+{
+        struct digest root;
+        struct merkle_proof proof;
+        ask(0, 7, NO_FORK, log_signer);
+        tree(0, 7, 3, &root, &proof);
+        proof.hashes[proof.count++] = root;
+        struct buf text = text_of("log.example/1", 7, &root), note = signed_by(log_signer, text.data);
+        ask_note(7, &proof, &note);
+        assert_status(WITNESS_REFUSED);
+        ck_assert(answer.alarm);
+        buf_done(&text);
+        buf_done(&note);
 }
 END_TEST
 
@@ -310,7 +369,7 @@ START_TEST(what_was_cosigned_is_remembered)
         ask(0, 7, NO_FORK, log_signer);
         open_witness();
         ck_assert_uint_eq(witness_log(witness, 0).size, 7);
-        ck_assert_int_eq(witness_log(witness, 0).cosigned_s, NOW_S);
+        ck_assert_int_eq(witness_log(witness, 0).cosigned_s, now_s);
         ask(0, 9, NO_FORK, log_signer);
         assert_status(WITNESS_CONFLICT);
         ask(7, 12, 5, log_signer);
@@ -390,6 +449,10 @@ main(void)
         tcase_add_checked_fixture(tests, setup, teardown);
         tcase_add_test(tests, what_extends_is_cosigned);
         tcase_add_test(tests, the_same_checkpoint_is_cosigned_again);
+        tcase_add_test(tests, the_same_checkpoint_again_is_no_news);
+        tcase_add_test(tests, lines_of_nobody_are_not_remembered);
+        tcase_add_test(tests, a_folder_is_one_witness);
+        tcase_add_test(tests, another_root_of_the_same_size_is_an_alarm_whatever_proof_comes_with_it);
         tcase_add_test(tests, an_old_size_that_is_not_the_last_one_is_a_conflict);
         tcase_add_test(tests, a_fork_is_refused);
         tcase_add_test(tests, a_rollback_is_refused_and_an_alarm);
