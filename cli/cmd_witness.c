@@ -282,7 +282,8 @@ command_log_witness(struct cli *cli, struct err *err)
                 return cli_usage(cli, err, "--state is missing: the folder of this witness's key and memory");
         if (silence && duration_parse(silence, &serving.silence_s, err) < 0)
                 return EXIT_FAILED;
-        int r = failed(witness_open(state, args_value(&cli->args, "name"), &witness, err));
+        int r = failed(witness_open(state, args_value(&cli->args, "name"),
+                args_given(&cli->args, "check") || args_given(&cli->args, "show-key"), &witness, err));
         r = r ? r : logs_add(cli, witness, err);
         serving.witness = witness;
         r = r ? r : run(&serving, err);

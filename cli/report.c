@@ -365,6 +365,7 @@ gap_words(const char *reason)
                 {"overflow", "events were lost, until the rescan was done"},
                 {"watch_lost", "folders without a watch: only passes looked there"},
                 {"no_history", "before the first start"},
+                {"no_baseline", "no baseline was in force: nothing was expected"},
         };
         for (size_t i = 0; i < ARRAY_SIZE(words); i++)
                 if (reason && strcmp(words[i][0], reason) == 0)

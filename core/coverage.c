@@ -6,7 +6,7 @@
  *
  * A record of kind gap gives the bounds of a time without a daemon as the next start found them: they are
  * taken, but for a beginning that no record proves. The wall clock may step: a record of kind clock_jump
- * moves the last proof along, so that a step is no silence.
+ * moves the last proof and all that is still to end along, so that a step is no silence and hides none.
  *
  * Not owned: the records. What stands in their detail is written by driftd and still read as from outside.
  */
@@ -17,15 +17,19 @@
 
 #include "core/clock.h"
 
+#define SHIFT_MAX_MS (INT64_C(10000) * 366 * 86400000)
+
 const char *const coverage_reasons[COVERAGE_REASONS] = {
-        "not_running", "stopped", "silent", "overflow", "watch_lost", "no_history"};
+        "not_running", "stopped", "silent", "overflow", "watch_lost", "no_history", "no_baseline"};
 
 struct coverage_fold {
         int64_t since_ms, until_ms;
-        bool open;       /* since_ms is the first start, which is still to come */
-        bool running;    /* after a start, until a stop or a gap */
-        bool ever;       /* a start was seen */
-        int64_t last_ms; /* when it was last proved to run; without `running`: since when it does not */
+        bool open;          /* since_ms is the first start, which is still to come */
+        bool running;       /* after a start, until a stop or a gap */
+        bool ever;          /* a start was seen */
+        bool whole;         /* from the first record of the history on */
+        int64_t started_ms; /* the first start */
+        int64_t last_ms;    /* when it was last proved to run; without `running`: since when it does not */
         enum coverage_reason down;
         int64_t overflow_ms, watch_lost_ms; /* 0: no */
         struct coverage_gap *gaps;
@@ -123,6 +127,7 @@ take_start(struct coverage_fold *fold, int64_t now_ms, const struct json *detail
                 r = gap_add(fold, fold->last_ms, now_ms, COVERAGE_NOT_RUNNING);
         else
                 r = gap_add(fold, fold->last_ms, now_ms, fold->down);
+        fold->started_ms = fold->ever ? fold->started_ms : now_ms;
         fold->ever = true;
         fold->running = true;
         return r;
@@ -145,8 +150,9 @@ take_gap(struct coverage_fold *fold, int64_t now_ms, const struct json *detail)
         int64_t from_ms = fold->last_ms;
         if (!fold->running)
                 return 0; /* a stop told it better */
+        /* It may have begun before the last record: driftctl writes, too, while nobody watches. */
         if (!from || clock_parse_human(from, now_ms, &from_ms, NULL) < 0 ||
-                from_ms - fold->last_ms > COVERAGE_SILENCE_MS || from_ms < fold->last_ms)
+                from_ms - fold->last_ms > COVERAGE_SILENCE_MS)
                 from_ms = fold->last_ms;
         fold->running = false;
         fold->down = COVERAGE_NOT_RUNNING;
@@ -267,15 +273,26 @@ static const struct {
         {"adopted", take_adopted, true},
 };
 
+/* What is still to end began at a time of the clock before. */
+static void
+shift(struct coverage_fold *fold, int64_t by_ms)
+{
+        if (by_ms > SHIFT_MAX_MS || by_ms < -SHIFT_MAX_MS)
+                return; /* no clock of ours */
+        fold->last_ms += by_ms;
+        fold->overflow_ms += fold->overflow_ms ? by_ms : 0;
+        fold->watch_lost_ms += fold->watch_lost_ms ? by_ms : 0;
+}
+
 /* Between the last proof and this record: a silence is a gap, unless the clock was set or the next start
  * tells. */
 static int
 silence_check(struct coverage_fold *fold, const struct record *record, const struct json *detail)
 {
-        int64_t by_ms = strcmp(record->kind, "clock_jump") == 0 ? json_number(detail, "by_ms") : 0;
+        if (strcmp(record->kind, "clock_jump") == 0)
+                shift(fold, json_number(detail, "by_ms"));
         if (!fold->running || strcmp(record->kind, "gap") == 0 || strcmp(record->kind, "start") == 0)
                 return 0;
-        fold->last_ms += by_ms;
         if (record->time_ms - fold->last_ms > COVERAGE_SILENCE_MS)
                 return gap_add(fold, fold->last_ms, record->time_ms, COVERAGE_SILENT);
         return 0;
@@ -305,6 +322,7 @@ coverage_take(void *userdata, const struct record *record)
         while (kind < ARRAY_SIZE(kinds) && strcmp(kinds[kind].kind, record->kind) != 0)
                 kind++;
         bool was_running = fold->running;
+        fold->whole |= record->seq == 1;
         int r = fold_record(fold, record, kind);
         /* Records that driftctl writes while nobody runs prove no watching. */
         if (fold->running || was_running)
@@ -353,12 +371,24 @@ last_state_end(struct coverage_fold *fold, int64_t alive_ms)
         return r ? r : gap_add(fold, proved_ms, until_ms, COVERAGE_NOT_RUNNING);
 }
 
+/* Where all of the history was read: from the first start to the first baseline nothing was expected. */
+static int
+nothing_expected(struct coverage_fold *fold)
+{
+        int64_t first_ms = fold->until_ms;
+        if (!fold->whole || !fold->ever)
+                return 0;
+        for (size_t i = 0; i < fold->n_baselines; i++)
+                first_ms = fold->baselines[i].from_ms < first_ms ? fold->baselines[i].from_ms : first_ms;
+        return gap_add(fold, fold->started_ms, first_ms, COVERAGE_NO_BASELINE);
+}
+
 int
 coverage_finish(struct coverage_fold *fold, int64_t alive_ms, struct coverage_result *ret, struct err *err)
 {
         if (fold->open)
                 fold->since_ms = fold->until_ms;
-        if (last_state_end(fold, alive_ms) < 0)
+        if (last_state_end(fold, alive_ms) < 0 || nothing_expected(fold) < 0)
                 return err_oom(err);
         int64_t last_ms = fold->last_full_ms;
         note_full(fold, fold->until_ms);

@@ -23,6 +23,7 @@ enum coverage_reason {
         COVERAGE_OVERFLOW,    /* events were lost, until a pass that began later was complete */
         COVERAGE_WATCH_LOST,  /* folders without a watch, until a pass found none */
         COVERAGE_NO_HISTORY,  /* before the first start that the history tells of */
+        COVERAGE_NO_BASELINE, /* before the first baseline: nothing was expected */
         COVERAGE_REASONS,
 };
 extern const char *const coverage_reasons[COVERAGE_REASONS]; /* "not_running", … */

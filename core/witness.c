@@ -23,7 +23,7 @@
 #include "core/note_signer.h"
 #include "core/quote.h"
 
-#define LOCK_TRIES 100u /* of 50 ms */
+#define LOCK_TRIES 40u /* of 50 ms */
 
 struct log {
         struct note_key key; /* the first one; its name is the origin */
@@ -114,7 +114,7 @@ folder_lock(struct witness *w, struct err *err)
 }
 
 int
-witness_open(const char *folder, const char *name, struct witness **ret, struct err *err)
+witness_open(const char *folder, const char *name, bool only_reads, struct witness **ret, struct err *err)
 {
         _cleanup_(witness_freep) struct witness *w = calloc(1, sizeof *w);
         _cleanup_free_ char *path = NULL, *pub = NULL;
@@ -129,7 +129,7 @@ witness_open(const char *folder, const char *name, struct witness **ret, struct 
         if (!path || !pub)
                 return err_oom(err);
         int r = folder_create(folder, 0700, err);
-        r = r ? r : folder_lock(w, err);
+        r = r || only_reads ? r : folder_lock(w, err);
         r = r ? r : key_load(w, path, name, err);
         if (r == -ENOENT) {
                 r = key_generate(path, pub, name, err);
@@ -304,7 +304,7 @@ extends_check(const struct witness *w, const struct log *log, const struct check
         struct digest empty;
         digest_bytes(NULL, 0, &empty);
         /* The log signed that it has less; but an older checkpoint sent again, by anybody, is no news. */
-        bool old = c->ours && c->time_ms <= log->made_ms;
+        bool old = c->ours && c->time_ms < log->made_ms;
         ret->alarm = c->size < log->size && !old;
         if (request->old > c->size) {
                 err_set(&ret->words, WITNESS_BAD_REQUEST, "the old size is larger than the checkpoint's");

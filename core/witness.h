@@ -18,9 +18,10 @@
 struct witness;
 
 /* Makes the folder (0700) and the key where there is none, with this name; NULL: the host's name. A damaged
- * key is refused, never replaced: those who trust it must be told. -EBUSY: another process has worked there
- * for seconds. */
-int witness_open(const char *folder, const char *name, struct witness **ret, struct err *err);
+ * key is refused, never replaced: those who trust it must be told. only_reads: nothing will be asked of
+ * it; else -EBUSY where another process has worked there for seconds. */
+int witness_open(
+        const char *folder, const char *name, bool only_reads, struct witness **ret, struct err *err);
 struct witness *witness_free(struct witness *witness);
 CLEANUP_DEFINE(struct witness *, witness_free)
 const struct note_key *witness_key(const struct witness *witness);

@@ -28,7 +28,7 @@ begin(int64_t since, int64_t until)
 {
         struct err err;
         fold = coverage_free(fold);
-        seq = 0;
+        seq = 1; /* (a fold that does not begin with the history says nothing of what was in force before) */
         ck_assert_int_eq(digest_setup(), 0);
         ck_assert_int_eq(coverage_new(since < 0 ? 0 : at(since), at(until), &fold, &err), 0);
 }
@@ -246,6 +246,76 @@ START_TEST(a_clock_that_was_set_is_no_silence)
 }
 END_TEST
 
+/* Stopped, and the clock set back while nobody watches, and forth again afterwards. */
+START_TEST(a_clock_that_was_set_back_hides_no_gap)
+{
+        begin(-1, 400);
+        record(0, "start", "{}");
+        run_until(120);
+        record(120, "stop", "{}");
+        record(119, "clock_jump", "{\"by_ms\":-10860000}"); /* three hours and a minute */
+        gap_record(120, 119);
+        record(119, "start", "{}");
+        record(301, "clock_jump", "{\"by_ms\":10860000}");
+        run_until(395);
+        finish(400);
+        assert_gaps("0-119 stopped"); /* of the three hours before the start all that is in the period */
+        begin(-1, 400);
+        record(200, "start", "{}");
+        record(210, "watch_lost", "{}");
+        record(150, "clock_jump", "{\"by_ms\":-3600000}");
+        scan(160, "quick", 1, true, 0);
+        run_until(395);
+        finish(400);
+        ck_assert_uint_eq(result.n_gaps, 0); /* all before the first start of the period */
+        begin(0, 400);
+        record(0, "start", "{}");
+        run_until(210);
+        record(210, "watch_lost", "{}");
+        record(150, "clock_jump", "{\"by_ms\":-3600000}");
+        scan(160, "quick", 1, true, 0);
+        run_until(395);
+        finish(400);
+        assert_gaps("150-160 watch_lost");
+}
+END_TEST
+
+/* Killed, and driftctl writes records until the next start, which knows when the last sign of life was. */
+START_TEST(records_of_driftctl_after_a_kill_prove_no_watching)
+{
+        begin(-1, 100);
+        record(0, "start", "{}");
+        run_until(20);
+        record(34, "ack", "{}");
+        record(48, "ack", "{}");
+        gap_record(21, 60);
+        record(60, "start", "{}");
+        run_until(95);
+        finish(100);
+        assert_gaps("21-60 not_running");
+}
+END_TEST
+
+START_TEST(before_the_first_baseline_nothing_was_expected)
+{
+        begin(0, 100);
+        seq = 0;
+        record(0, "start", "{}");
+        run_until(30);
+        record(35, "bless", "{\"baseline\":\"host\",\"generation\":1,\"id\":\"" ID "\"}");
+        run_until(95);
+        finish(100);
+        assert_gaps("0-35 no_baseline");
+        assert_watched(65);
+        begin(0, 100);
+        seq = 0;
+        record(0, "start", "{}");
+        run_until(95);
+        finish(100);
+        assert_gaps("0-100 no_baseline");
+}
+END_TEST
+
 START_TEST(lost_events_are_a_gap_until_a_pass_that_began_later)
 {
         begin(-1, 100);
@@ -428,6 +498,9 @@ main(void)
         tcase_add_test(tests, what_driftctl_records_meanwhile_proves_no_watching);
         tcase_add_test(tests, silence_is_a_gap);
         tcase_add_test(tests, a_clock_that_was_set_is_no_silence);
+        tcase_add_test(tests, a_clock_that_was_set_back_hides_no_gap);
+        tcase_add_test(tests, records_of_driftctl_after_a_kill_prove_no_watching);
+        tcase_add_test(tests, before_the_first_baseline_nothing_was_expected);
         tcase_add_test(tests, lost_events_are_a_gap_until_a_pass_that_began_later);
         tcase_add_test(tests, a_lost_watch_is_a_gap_until_a_pass_finds_none);
         tcase_add_test(tests, reasons_at_the_same_time_count_once);

@@ -46,7 +46,7 @@ static void
 open_witness(void)
 {
         witness = witness_free(witness);
-        ck_assert_msg(witness_open(folder, "witness.example/w1", &witness, &err) == 0, "%s", err.text);
+        ck_assert_msg(witness_open(folder, "witness.example/w1", false, &witness, &err) == 0, "%s", err.text);
         ck_assert_msg(witness_add_log(witness, note_signer_key(log_signer), &err) == 0, "%s", err.text);
 }
 
@@ -227,7 +227,7 @@ END_TEST
 START_TEST(a_folder_is_one_witness)
 {
         struct witness *second = NULL;
-        ck_assert_int_eq(witness_open(folder, NULL, &second, &err), -EBUSY);
+        ck_assert_int_eq(witness_open(folder, NULL, false, &second, &err), -EBUSY);
         ck_assert_ptr_nonnull(strstr(err.text, "another witness"));
         ck_assert_ptr_null(second);
 }
@@ -402,7 +402,7 @@ START_TEST(a_memory_that_was_changed_is_refused)
         *strchr(text.data, '7') = '3';
         ck_assert_int_eq(file_write(path, 0600, text.data, text.size, &err), 0);
         witness = witness_free(witness);
-        ck_assert_int_eq(witness_open(folder, NULL, &witness, &err), 0);
+        ck_assert_int_eq(witness_open(folder, NULL, false, &witness, &err), 0);
         ck_assert_int_eq(witness_add_log(witness, note_signer_key(log_signer), &err), -EBADMSG);
         ck_assert_ptr_nonnull(strstr(err.text, "is not what this witness wrote"));
         buf_done(&text);
@@ -417,9 +417,9 @@ START_TEST(a_damaged_key_is_refused_and_never_replaced)
         open_witness();
         ck_assert(note_key_equal(&before, witness_key(witness)));
         witness = witness_free(witness);
-        ck_assert_int_eq(witness_open(folder, "another", &witness, &err), -EINVAL);
+        ck_assert_int_eq(witness_open(folder, "another", false, &witness, &err), -EINVAL);
         ck_assert_int_eq(file_write(path, 0600, "x\n", 2, &err), 0);
-        ck_assert_int_eq(witness_open(folder, NULL, &witness, &err), -EBADMSG);
+        ck_assert_int_eq(witness_open(folder, NULL, false, &witness, &err), -EBADMSG);
 }
 END_TEST
 
