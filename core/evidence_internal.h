@@ -74,6 +74,8 @@ struct evidence {
         uint64_t approved, reverted;
         uint64_t changes_left, reverts_left, gaps_left;
         struct json *changes, *reverts, *gaps;
+        struct digest trust_now; /* in force, as the records so far tell */
+        bool has_trust_now;
         struct evidence_bless *blesses;
         size_t n_blesses;
         struct coverage_fold *coverage;

@@ -201,7 +201,21 @@ bless_take(struct evidence *e, const struct record *record, const struct json *d
         snprintf(bless->name, sizeof bless->name, "%s", name);
         bless->detail = json_keep((struct json *)(uintptr_t)detail);
         e->n_blesses++;
+        if (e->has_trust_now && !digest_equal(&bless->trust_id, &e->trust_now))
+                return evidence_refuse(e, err,
+                        "record %" PRIu64 " names a trust file that was not in force then", record->seq);
         return 0;
+}
+
+/* Which trust file is in force from here on; one that was refused is not. */
+static void
+trust_take(struct evidence *e, const struct json *detail)
+{
+        static const char *const states[] = {"first_use", "succeeded", "restored"};
+        const char *state = json_text(detail, "state");
+        for (size_t i = 0; state && i < ARRAY_SIZE(states); i++)
+                if (strcmp(states[i], state) == 0 && digest_member(detail, "id", &e->trust_now) == 0)
+                        e->has_trust_now = true;
 }
 
 /* ---- what is counted ---- */
@@ -289,6 +303,8 @@ record_fold(struct walk *walk, const struct record *record, const struct json *d
         walk->before_ms = record->time_ms;
         if (strcmp(record->kind, "bless") == 0 || strcmp(record->kind, "adopted") == 0)
                 r = bless_take(e, record, detail, err);
+        if (strcmp(record->kind, "trust") == 0)
+                trust_take(e, detail);
         if (r == 0 && record->seq >= e->first && record->seq <= e->last)
                 r = record_count(e, record, detail, err);
         return r ? r : coverage_take(e->coverage, record);

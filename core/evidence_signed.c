@@ -220,6 +220,17 @@ bless_of(struct evidence *e, const char *name, uint64_t generation)
 /* ---- baselines: judging ---- */
 
 static bool
+names(const struct json *list, const char *name)
+{
+        json_each (list, i, one) {
+                const char *text = json_string_of(one);
+                if (text && strcmp(text, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+static bool
 same_text(const struct json *detail, const char *key, const char *text)
 {
         const char *recorded = json_text(detail, key);
@@ -240,6 +251,20 @@ same_signers(const struct json *detail, const struct trust_verdict *verdict)
         return true;
 }
 
+/* Who signed with a key that was on the host: the approvals say so, and the record must. */
+static bool
+same_on_host(const struct json *detail, const struct trust_verdict *verdict)
+{
+        const struct json *recorded = json_member(detail, "key_on_host");
+        size_t n = 0;
+        for (size_t i = 0; i < verdict->n_signers; i++) {
+                n += verdict->key_on_host[i];
+                if (verdict->key_on_host[i] && !names(recorded, verdict->signers[i]))
+                        return false;
+        }
+        return n == json_length(recorded);
+}
+
 static int
 record_compare(struct evidence *e, const struct evidence_baseline *row, const struct baseline *baseline,
         const struct evidence_bless *bless, const struct trust_verdict *verdict, struct err *err)
@@ -256,6 +281,8 @@ record_compare(struct evidence *e, const struct evidence_baseline *row, const st
                 what = "class";
         else if (verdict && !same_signers(bless->detail, verdict))
                 what = "signers";
+        else if (verdict && !same_on_host(bless->detail, verdict))
+                what = "key_on_host";
         else if (verdict && json_flag(bless->detail, "review_due") != verdict->urgent_used)
                 what = "review_due";
         return what ? evidence_refuse(
@@ -277,17 +304,6 @@ judge_by(struct judging *j, const struct evidence_trust *by, const struct buf *a
         return trust_judge_baseline(by->trust, &j->row->id, header->name, header->host, header->generation,
                 header->author, header->class == CLASS_URGENT, approvals->data, approvals->size, &j->verdict,
                 err);
-}
-
-static bool
-names(const struct json *list, const char *name)
-{
-        json_each (list, i, one) {
-                const char *text = json_string_of(one);
-                if (text && strcmp(text, name) == 0)
-                        return true;
-        }
-        return false;
 }
 
 /* Those of the verdict that `but` does not name. NULL: out of memory. */

@@ -227,9 +227,25 @@ checkpoint_begin(
         if (r)
                 return r;
         struct store_proof_wish wish = {.old = (uint64_t)old, .seen = last.head.size};
+        ret->seen = last.head.size;
         ret->hand_out = json_flag(parameters, "hand_out");
         ret->past_end = wish.old > head.size;
         return store_prove_begin(instance->store, &wish, &ret->prover, err);
+}
+
+/* Slices of several callers take turns: what was proved is held against the newest checkpoint of when it
+ * began. */
+static int
+check_seen(struct call *call, const struct service_slices *slices)
+{
+        struct checkpoint_last last;
+        int r = instance_checkpoint_last(call->instance, &last, call->err);
+        if (r)
+                return call_failed(call, r);
+        if (last.head.size == slices->seen)
+                return 0;
+        err_set(call->err, EXIT_FAILED, "another checkpoint was handed out meanwhile");
+        return err_hint(call->err, EXIT_FAILED, "ask again");
 }
 
 static int
@@ -237,7 +253,10 @@ checkpoint_say(struct call *call, const struct service_slices *slices, const str
 {
         _cleanup_buf_ struct buf note = {0}, key = {0}, hashes = {0};
         char root[DIGEST_HEX_SIZE];
-        int r = instance_checkpoint(call->instance, proof, slices->hand_out, &note, call->err);
+        int r = check_seen(call, slices);
+        if (r)
+                return r;
+        r = instance_checkpoint(call->instance, proof, slices->hand_out, &note, call->err);
         if (r)
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
         if (note_key_append(note_signer_key(call->instance->checkpoint_signer), &key) < 0 ||
@@ -312,6 +331,7 @@ evidence_begin(
         r = r ? r : instance_checkpoint_last(instance, &last, err);
         if (r)
                 return r;
+        ret->seen = last.head.size;
         struct store_proof_wish wish = {.seen = last.head.size,
                 .olds = e->olds,
                 .n_olds = e->n_olds,
@@ -336,10 +356,14 @@ evidence_consistency(const struct service_evidence *e, const struct store_proof 
 }
 
 static int
-evidence_say(struct call *call, const struct service_evidence *e, const struct store_proof *proof)
+evidence_say(struct call *call, const struct service_slices *slices, const struct store_proof *proof)
 {
+        const struct service_evidence *e = slices->evidence;
         _cleanup_buf_ struct buf note = {0}, key = {0}, range = {0};
-        int r = instance_checkpoint(call->instance, proof, false, &note, call->err);
+        int r = check_seen(call, slices);
+        if (r)
+                return r;
+        r = instance_checkpoint(call->instance, proof, true, &note, call->err); /* it leaves the host */
         if (r)
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
         if (note_key_append(note_signer_key(call->instance->checkpoint_signer), &key) < 0 ||
@@ -362,8 +386,7 @@ proof_next(struct call *call, struct service_slices *slices)
         slices->at_end = true;
         if (r)
                 return r == STORE_TAMPERED ? EXIT_UNTRUSTED : call_failed(call, r);
-        return slices->evidence ? evidence_say(call, slices->evidence, proof)
-                                : checkpoint_say(call, slices, proof);
+        return slices->evidence ? evidence_say(call, slices, proof) : checkpoint_say(call, slices, proof);
 }
 
 /* ---- coverage ---- */

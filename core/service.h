@@ -79,6 +79,7 @@ struct service_slices {
         struct coverage_fold *coverage;    /* of Coverage, with the query */
         bool hand_out;
         bool past_end; /* nothing is proved: the old size is past the end */
+        uint64_t seen; /* of Checkpoint and Evidence: the size of the newest checkpoint when it began */
         bool at_end;
 };
 /* 0, or EXIT_FAILED with words. Freed with service_slices_done, which may be called twice. */
