@@ -19,7 +19,7 @@ static const char trust_text[] =
         "key = ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIArR4LRw+InotGrSFOcKIz2RUpYufyywCJxyTwIFMpja\n"
         "[baseline *]\napprovers = alice\nthreshold = 1\n";
 
-static const char *const records[] = {
+static const char *records[] = {
         "{\"seq\":1,\"time\":\"2026-11-26T18:00:00.000Z\",\"kind\":\"start\",\"item\":null,\"detail\":{}}",
         "{\"seq\":2,\"time\":\"2026-11-26T18:01:00.000Z\",\"kind\":\"drift\",\"item\":\"file:/"
         "a\",\"detail\":{\"severity\":\"high\"}}",
@@ -84,8 +84,8 @@ signed_files_make(const struct digest *root)
 }
 
 /* Records 1 to 4, for the time up to record 4. */
-static void
-bundle_make(void)
+static int
+bundle_try(void)
 {
         _cleanup_(digester_freep) struct digester *digester = digester_new();
         _cleanup_buf_ struct buf lines = {0}, proof = {0};
@@ -111,16 +111,22 @@ bundle_make(void)
         file_put("records.proof", proof.data, proof.size);
         signed_files_make(&root);
         const struct evidence_period period = {.until_ms = 1795716180000}; /* the time of record 4 */
-        ck_assert_msg(evidence_complete(in_bundle(""), &period, &err) == 0, "%s", err.text);
+        return evidence_complete(in_bundle(""), &period, &err);
+}
+
+static void
+setup_nothing(void)
+{
+        ck_assert_int_eq(digest_setup(), 0);
+        ck_assert_int_eq(crypto_setup(), 0);
+        scratch_make();
 }
 
 static void
 setup(void)
 {
-        ck_assert_int_eq(digest_setup(), 0);
-        ck_assert_int_eq(crypto_setup(), 0);
-        scratch_make();
-        bundle_make();
+        setup_nothing();
+        ck_assert_msg(bundle_try() == 0, "%s", err.text);
 }
 
 static int
@@ -216,6 +222,30 @@ START_TEST(every_byte_of_the_digests_counts)
 }
 END_TEST
 
+/* What was approved under a trust file that had been replaced (a key was revoked) was not approved. */
+START_TEST(a_baseline_is_judged_by_the_trust_file_in_force_then)
+{
+        static const char trust[] =
+                "{\"seq\":2,\"time\":\"2026-11-26T18:01:00.000Z\",\"kind\":\"trust\",\"item\":null,"
+                "\"detail\":{\"id\":\"%064d\",\"generation\":2,\"state\":\"%s\"}}";
+        static const char bless[] =
+                "{\"seq\":3,\"time\":\"2026-11-26T18:02:00.000Z\",\"kind\":\"bless\",\"item\":null,"
+                "\"detail\":{\"baseline\":\"host\",\"generation\":1,\"id\":\"%064d\",\"trust_id\":"
+                "\"%s\"}}";
+        char second[512], third[512], hex[DIGEST_HEX_SIZE];
+        digest_bytes(trust_text, strlen(trust_text), &trust_digest);
+        digest_hex(&trust_digest, hex);
+        snprintf(second, sizeof second, trust, 7, _i ? "refused" : "succeeded");
+        snprintf(third, sizeof third, bless, 8, hex);
+        records[1] = second;
+        records[2] = third;
+        ck_assert_int_eq(bundle_try(), EVIDENCE_REFUSED);
+        ck_assert_msg(
+                (strstr(err.text, "record 3 names a trust file that was not in force then") != NULL) == !_i,
+                "%s", err.text); /* (refused: its baseline is missing, but the trust file is right) */
+}
+END_TEST
+
 int
 main(void)
 {
@@ -231,6 +261,10 @@ main(void)
         tcase_add_loop_test(tests, every_byte_is_seen_by_its_digest, 0, ARRAY_SIZE(proofs));
         tcase_add_test(tests, every_byte_of_the_digests_counts);
         suite_add_tcase(suite, tests);
+        TCase *made = tcase_create("made");
+        tcase_add_checked_fixture(made, setup_nothing, scratch_remove);
+        tcase_add_loop_test(made, a_baseline_is_judged_by_the_trust_file_in_force_then, 0, 2);
+        suite_add_tcase(suite, made);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
         int failed = srunner_ntests_failed(runner);
