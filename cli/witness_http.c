@@ -15,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/clock.h"
 #include "core/quote.h"
 
 struct witness_http {
@@ -25,9 +26,13 @@ struct witness_http {
         void *userdata;
 };
 
+#define UPLOAD_MS 30000 /* the library's own limit is between two bytes */
+
 struct upload {
         struct buf body;
         bool too_long;
+        size_t drained; /* of what is too long: as much again, so that its sender reads the answer */
+        int64_t until_ms;
 };
 
 /* ---- answers ---- */
@@ -110,13 +115,18 @@ on_request(void *userdata, struct MHD_Connection *connection, const char *url, c
         struct upload *upload = *slot;
         (void)version;
         if (!upload) { /* the headers */
-                *slot = calloc(1, sizeof *upload);
-                return *slot ? MHD_YES : MHD_NO;
+                *slot = upload = calloc(1, sizeof *upload);
+                if (upload)
+                        upload->until_ms = clock_monotonic_ms() + UPLOAD_MS;
+                return upload ? MHD_YES : MHD_NO;
         }
         if (*size) {
                 if (upload->body.size + *size > CHECKPOINT_REQUEST_MAX)
                         upload->too_long = true;
-                else if (!upload->too_long && buf_append(&upload->body, data, *size) < 0)
+                upload->drained += upload->too_long ? *size : 0;
+                if (upload->drained > CHECKPOINT_REQUEST_MAX || clock_monotonic_ms() > upload->until_ms)
+                        return MHD_NO;
+                if (!upload->too_long && buf_append(&upload->body, data, *size) < 0)
                         return MHD_NO;
                 *size = 0;
                 return MHD_YES;
