@@ -192,7 +192,10 @@ instance_value(struct instance *instance, const char *key, const char *value)
 {
         struct pending_entry entry = {.work = PENDING_VALUE, .item = strdup(key)};
         entry.body = value ? strdup(value) : NULL;
-        if (entry.item && (entry.body || !value))
+        if (value && strlen(value) > STORE_VALUE_MAX) {
+                instance->pending->dropped++; /* what can never be written would keep all else from it */
+                entry_done(&entry);
+        } else if (entry.item && (entry.body || !value))
                 pending_add(instance->pending, entry);
         else
                 entry_done(&entry);

@@ -8,8 +8,8 @@
  * than it was signed: its end is also counted in CLOCK_BOOTTIME, and a clock that jumped ends it.
  *
  * The store keeps, under the window's id: "window:", "window_approvals:", "window_expect:" while it is open;
- * then "window_ended:" (a summary) and "window_set:" (what was expected, as a set). An id that is remembered
- * is not opened again.
+ * then "window_ended:" (a summary) and "window_set:" (what was expected, as a set, if it is no larger than
+ * one may be). An id that is remembered is not opened again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +21,7 @@
 
 #define ITEMS_TOLD_MAX 64u
 #define ITEMS_TOLD_BYTES ((size_t)4096) /* so that the list of all windows fits a frame */
+_Static_assert(EXPECT_SIZE_MAX <= STORE_VALUE_MAX, "a set is kept as one value");
 #define KEY_MAX (24 + DIGEST_HEX_SIZE)
 
 struct instance_windows {
@@ -345,6 +346,12 @@ forget_values(struct instance *instance, const struct digest *id)
                 instance_value(instance, key_of(words[i], id, key), NULL);
 }
 
+static bool
+set_too_large(const struct buf *set)
+{
+        return set->size > EXPECT_SIZE_MAX;
+}
+
 /* The summary goes into the history and stays as a value; what was expected stays as a set. */
 static void
 keep_end(struct instance *instance, const struct window *window, const struct json *detail,
@@ -354,7 +361,7 @@ keep_end(struct instance *instance, const struct window *window, const struct js
         char key[KEY_MAX];
         if (json_write(detail, &text) == 0)
                 instance_value(instance, key_of("window_ended", &window->id, key), text.data);
-        if (set->size && set->size <= EXPECT_SIZE_MAX)
+        if (set->size && !set_too_large(set))
                 instance_value(instance, key_of("window_set", &window->id, key), set->data);
         forget_values(instance, &window->id);
 }
@@ -392,9 +399,11 @@ end_window(struct instance *instance, size_t index, const char *state, const cha
         int r = instance_window_report(instance, window, NULL, &counts, &entries, &set, NULL);
         if (r == 0)
                 detail = window_json(window, state, w->signers[index].data);
-        if (detail && (json_put(detail, "ended", json_string_new(ended)) < 0 ||
-                              json_put(detail, "report", instance_window_counts_json(&counts)) < 0 ||
-                              (why && json_put(detail, "why", json_string_new(why)) < 0)))
+        if (detail &&
+                (json_put(detail, "ended", json_string_new(ended)) < 0 ||
+                        json_put(detail, "report", instance_window_counts_json(&counts)) < 0 ||
+                        (set_too_large(&set) && json_put(detail, "set_left_out", json_make("b", true)) < 0) ||
+                        (why && json_put(detail, "why", json_string_new(why)) < 0)))
                 detail = json_free(detail);
         detail = instance_asked(instance, detail);
         if (!detail) { /* no memory: it is tried again; what is over holds nothing meanwhile */

@@ -304,6 +304,61 @@ START_TEST(a_row_without_signatures_opens_nothing)
 }
 END_TEST
 
+/* So many that the set of them is larger than one may be. */
+static void
+let_drift(unsigned n)
+{
+        char item[1200], filler[1001];
+        memset(filler, 'a', sizeof filler - 1);
+        filler[sizeof filler - 1] = '\0';
+        char none[] = "[]";
+        for (unsigned i = 0; i < n; i++) {
+                struct drift drift = {.item = item,
+                        .baseline = "host",
+                        .generation = 1,
+                        .change = CHANGE_MISSING,
+                        .severity = SEVERITY_HIGH,
+                        .attributes = none};
+                snprintf(item, sizeof item, "file:%s/x/%06u%s", home, i, filler);
+                drift.first_seen_ms = drift.last_change_ms = clock_now_ms();
+                assert_done(judge_restore(instance->judge, &drift));
+        }
+}
+
+START_TEST(a_set_that_is_too_large_is_left_out_and_the_history_goes_on)
+{
+        assert_done(open_for("CHG-1", HOUR_MS));
+        let_drift((unsigned)(EXPECT_SIZE_MAX / 1000) + 1);
+        close_one("CHG-1"); /* its flush is asserted */
+        struct json *summary = NULL;
+        struct buf set = {0};
+        assert_done(instance_window_ended(instance, "CHG-1", &summary, &set, &why));
+        ck_assert(json_flag(summary, "set_left_out"));
+        ck_assert_uint_eq(set.size, 0);
+        json_free(summary);
+        ck_assert_uint_eq(recorded("closed").count, 1);
+        restart();
+        ck_assert_uint_eq(n_open(), 0);
+}
+END_TEST
+
+START_TEST(a_value_that_can_never_be_stored_holds_nothing_up)
+{
+        char *large = malloc(STORE_VALUE_MAX + 2);
+        memset(large, 'x', STORE_VALUE_MAX + 1);
+        large[STORE_VALUE_MAX + 1] = '\0';
+        instance_value(instance, "too_large", large);
+        large[STORE_VALUE_MAX] = '\0';
+        instance_value(instance, "just_fits", large);
+        assert_done(instance_flush(instance, &why));
+        char *value = NULL;
+        ck_assert_int_eq(store_value_get(instance->store, "too_large", &value, NULL), STORE_NONE);
+        assert_done(store_value_get(instance->store, "just_fits", &value, &why));
+        free(value);
+        free(large);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -322,6 +377,8 @@ main(void)
         tcase_add_test(cases, one_that_is_open_outlives_a_bless);
         tcase_add_test(cases, no_more_are_open_than_the_limit);
         tcase_add_test(cases, a_row_without_signatures_opens_nothing);
+        tcase_add_test(cases, a_set_that_is_too_large_is_left_out_and_the_history_goes_on);
+        tcase_add_test(cases, a_value_that_can_never_be_stored_holds_nothing_up);
         suite_add_tcase(suite, cases);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
