@@ -743,6 +743,7 @@ instance_free(struct instance *instance)
         instance_free_windows(instance);
         judge_free(instance->judge);
         flaps_free(instance->flaps);
+        text_list_done(&instance->reviews_told);
         trust_free(instance->trust);
         note_signer_free(instance->checkpoint_signer);
         store_free(instance->store);

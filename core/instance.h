@@ -110,6 +110,10 @@ struct instance {
         struct note_signer *checkpoint_signer; /* NULL: checkpoint_why */
         char checkpoint_why[512];
         struct flaps *flaps; /* NULL: nothing changed yet */
+        /* What is queued to be told, while the store cannot say so: up to when the ends of waivers were (0:
+         * as the store says), and the reviews (their values' keys) that are overdue. */
+        int64_t waivers_told_ms;
+        struct text_list reviews_told;
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */

@@ -188,6 +188,15 @@ review_refresh(struct instance *instance)
         buf_done(&reviews.where[1]);
 }
 
+static bool
+is_queued(const struct instance *instance, const char *key)
+{
+        for (size_t i = 0; i < instance->reviews_told.count; i++)
+                if (strcmp(instance->reviews_told.items[i], key) == 0)
+                        return true;
+        return false;
+}
+
 static int
 tell_overdue(void *userdata, const char *key, const char *value)
 {
@@ -195,7 +204,8 @@ tell_overdue(void *userdata, const char *key, const char *value)
         struct review review = review_parse(value);
         const char *name = key + strlen(REVIEW_PREFIX), *at = strrchr(name, '@');
         char due[CLOCK_TEXT_MAX], text[REVIEW_VALUE_MAX];
-        if (review.told || review.due_ms > reviews->now_ms || !at || reviews->count[1] == REVIEW_NEWS_MAX)
+        if (review.told || review.due_ms > reviews->now_ms || !at || reviews->count[1] == REVIEW_NEWS_MAX ||
+                is_queued(reviews->instance, key))
                 return 0;
         _cleanup_free_ char *baseline = strndup(name, (size_t)(at - name));
         if (!baseline)
@@ -207,6 +217,8 @@ tell_overdue(void *userdata, const char *key, const char *value)
                 (json_int)review.missing);
         if (!detail || instance_record(reviews->instance, "review", NULL, detail) < 0)
                 return 0;
+        if (text_list_add(&reviews->instance->reviews_told, key, strlen(key)) < 0)
+                return 0; /* told twice at most while the store fails */
         review.told = true;
         review_format(&review, text);
         instance_value(reviews->instance, key, text);

@@ -381,6 +381,22 @@ START_TEST(a_waiver_that_ends_is_told_once_and_the_drift_is_open_again)
 }
 END_TEST
 
+START_TEST(an_end_that_waits_to_be_written_is_not_queued_again)
+{
+        see(1);
+        waive(2, clock_now_ms() + 2000);
+        assert_done(instance_alive(instance, &why));
+        unsigned before = story().drift;
+        while (!open_drifts())
+                usleep(50000);
+        for (int i = 0; i < 3; i++)
+                waivers_look(instance); /* and nothing is written meanwhile, as when the store fails */
+        struct story told = story();
+        ck_assert_uint_eq(told.waived[2], 1);
+        ck_assert_uint_eq(told.drift, before + 1);
+}
+END_TEST
+
 START_TEST(a_waiver_that_ended_while_nobody_ran_is_told_at_the_start)
 {
         int64_t until_ms = clock_now_ms() + 2000;
@@ -428,6 +444,7 @@ main(void)
         tcase_add_test(cases, what_was_told_of_a_window_is_told_again_outside_of_it);
         tcase_add_test(cases, past_the_limit_new_forms_are_recorded_at_a_bounded_rate);
         tcase_add_test(cases, a_waiver_that_ends_is_told_once_and_the_drift_is_open_again);
+        tcase_add_test(cases, an_end_that_waits_to_be_written_is_not_queued_again);
         tcase_add_test(cases, a_waiver_that_ended_while_nobody_ran_is_told_at_the_start);
         tcase_add_test(cases, a_waiver_that_is_taken_back_is_told);
         suite_add_tcase(suite, cases);
