@@ -52,7 +52,7 @@ static const struct {
         {"tamper", {"what"}, COLOR_RED},
         {"transaction", {"manager", "packages", "files=", "command=", "requested_by="}, COLOR_CYAN},
         {"checkpoint", {"why", "key"}, COLOR_CYAN},
-        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due="}, COLOR_CYAN},
+        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due=", "why"}, COLOR_CYAN},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
 };

@@ -794,6 +794,8 @@ instance_start(struct instance *instance, struct err *err)
                         !instance->had_history || instance->stopped_cleanly, "gap_ms",
                         (json_int)(now_ms - last_ms)));
         flaps_tell_left(instance);
+        review_judge_again(instance); /* the trust file may have been succeeded while nobody ran */
+        instance_flush(instance, NULL);
         instance_look_at_ends(instance);
         instance_flush(
                 instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
@@ -821,6 +823,7 @@ renew_trust(struct instance *instance, struct err *err)
         r = r ? r : instance_load_baselines(instance, err);
         if (r == 0)
                 instance_windows_judge_again(instance);
+        review_judge_again(instance);
         return r;
 }
 

@@ -162,6 +162,8 @@ void review_tell_owed(
 void review_restore(struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
 /* PROBLEM_REVIEW_DUE and PROBLEM_OVERDUE. */
 void review_refresh(struct instance *instance);
+/* Another trust file is in force: queues what is owed by it now, and the end of what is owed no more. */
+void review_judge_again(struct instance *instance);
 /* Queues a record for each review that has become overdue. */
 void review_look(struct instance *instance);
 /*
