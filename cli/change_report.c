@@ -150,6 +150,9 @@ print_window(struct cli *cli, const struct json *window)
         print_colored(&cli->out, COLOR_BOLD, "window %s", ticket ? ticket : "?");
         print(&cli->out, " %s · by %s, %s to %s%s%s\n", state ? state : "?", by ? by : "?", from ? from : "?",
                 until ? until : "?", why ? " · " : "", why ? why : "");
+        if (json_flag(window, "set_left_out"))
+                print(&cli->out,
+                        "The set of what was expected is larger than one may be, and was not kept.\n");
 }
 
 static void

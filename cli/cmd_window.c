@@ -310,7 +310,10 @@ write_set(struct cli *cli, const struct change_report *report, struct err *err)
         if (!path)
                 return 0;
         if (!report->set.size) {
-                err_set(err, EXIT_FAILED, "there is no set of what was expected");
+                err_set(err, EXIT_FAILED, "there is no set of what was expected%s",
+                        json_flag(json_member(report->document, "window"), "set_left_out")
+                                ? ": it would be larger than one may be (8 MiB)"
+                                : "");
                 return err_hint(err, EXIT_FAILED, "driftctl window list");
         }
         int r = output_write(path, report->set.data, report->set.size, err);

@@ -38,7 +38,7 @@ static const struct {
         {"reject", {"what", "name", "generation=", "ticket=", "by=", "reason"}, COLOR_RED},
         {"ack", {"by=", "baseline", "reason"}, COLOR_PLAIN},
         {"waive", {"state", "by=", "until=", "baseline", "reason"}, COLOR_CYAN},
-        {"flapping", {"state", "changes=", "folded=", "baseline", "reason"}, COLOR_YELLOW},
+        {"flapping", {"state", "changes=", "folded=", "now=", "baseline", "reason"}, COLOR_YELLOW},
         {"window", {"state", "ticket", "by=", "until=", "key_on_host=", "report", "why"}, COLOR_CYAN},
         {"watch_lost", {"where", "error"}, COLOR_YELLOW},
         {"unreadable", {"error"}, COLOR_YELLOW},
@@ -52,7 +52,7 @@ static const struct {
         {"tamper", {"what"}, COLOR_RED},
         {"transaction", {"manager", "packages", "files=", "command=", "requested_by="}, COLOR_CYAN},
         {"checkpoint", {"why", "key"}, COLOR_CYAN},
-        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due="}, COLOR_CYAN},
+        {"review", {"state", "baseline", "generation=", "by=", "missing=", "due=", "why"}, COLOR_CYAN},
         {"overflow", {0}, COLOR_YELLOW},
         {"unstable", {0}, COLOR_YELLOW},
 };

@@ -305,6 +305,28 @@ append_field(unsigned i, const struct json *list, const struct attributes *base,
         return actual && *actual ? buf_printf(ret, " %s=%s", attribute_name(i), actual) : 0;
 }
 
+/* Of what has another type than before a drift tells no more than these, and nothing of before holds of it.
+ */
+#define OF_ANY_TYPE                                                                                          \
+        (ATTRIBUTE_BIT(ATTRIBUTE_TYPE) | ATTRIBUTE_BIT(ATTRIBUTE_UID) | ATTRIBUTE_BIT(ATTRIBUTE_GID))
+
+/* 0, or -EINVAL: more than that is judged of its new type. */
+static int
+told_of_type(const struct baseline *baseline, const struct drift *drift, const struct json *type)
+{
+        const char *word = json_text(type, "actual");
+        _cleanup_buf_ struct buf field = {0};
+        _cleanup_attributes_ struct attributes live = {0};
+        if (!word)
+                return -EINVAL;
+        int r = buf_printf(&field, " type=%s", word);
+        r = r ? r : attributes_parse(field.data, field.size, &live, NULL);
+        if (r)
+                return r;
+        uint32_t judged = attribute_applicable(mask_of(baseline, drift->item), live.type);
+        return judged & ~(uint32_t)OF_ANY_TYPE ? -EINVAL : 0;
+}
+
 /* The attributes that a changed or new file has now. 0, -ENOMEM, or -EINVAL: they cannot be told. */
 static int
 attributes_left(const struct baseline *baseline, const struct drift *drift, struct attributes *ret)
@@ -319,10 +341,31 @@ attributes_left(const struct baseline *baseline, const struct drift *drift, stru
                 return -EINVAL;
         int r = known ? baseline_file_attributes(baseline, index, &base) : 0;
         r = r ? r : json_parse(drift->attributes, strlen(drift->attributes), &list, NULL);
+        const struct json *type = r == 0 && known ? find_named(list, attribute_name(ATTRIBUTE_TYPE)) : NULL;
+        uint32_t told = type ? OF_ANY_TYPE : EXPECT_ATTRIBUTES;
+        r = r || !type ? r : told_of_type(baseline, drift, type);
         for (unsigned i = 0; i < ATTRIBUTE_COUNT && r == 0; i++)
-                if (EXPECT_ATTRIBUTES & 1u << i)
+                if (told & 1u << i)
                         r = append_field(i, list, known ? &base : NULL, &fields);
         return r ? r : attributes_parse(fields.data ? fields.data : "", fields.size, ret, NULL);
+}
+
+/* Of a growing file neither size nor content is compared; but where they are the drift, what was known of it
+ * was rewritten, and no line foresees that. 1, 0 or -ENOMEM. */
+static int
+is_rewritten(const struct baseline *baseline, const struct drift *drift)
+{
+        _cleanup_json_ struct json *list = NULL;
+        size_t n;
+        const struct scope *scopes = baseline_scopes(baseline, &n);
+        const struct scope *scope = scope_for_path(scopes, n, drift->item + 5);
+        if (!scope || scope->mode != SCOPE_GROWING || drift->change != CHANGE_CHANGED)
+                return 0;
+        int r = json_parse(drift->attributes, strlen(drift->attributes), &list, NULL);
+        if (r)
+                return r == -ENOMEM ? r : 1;
+        return find_named(list, attribute_name(ATTRIBUTE_CONTENT)) ||
+               find_named(list, attribute_name(ATTRIBUTE_SIZE));
 }
 
 /* A setting's value now, as the drift has it for people; NULL: it is not there. */
@@ -371,7 +414,8 @@ expected_is_drift(const struct expected *expected, const struct baseline *baseli
         if (expected->absent)
                 return 0;
         if (is_file(drift->item)) {
-                r = expected->fields ? attributes_left(baseline, drift, &live) : -EINVAL;
+                r = expected->fields ? is_rewritten(baseline, drift) : -EINVAL;
+                r = r == 0 ? attributes_left(baseline, drift, &live) : r == 1 ? -EINVAL : r;
                 return r == 0 ? same_file(expected, &live, mask_of(baseline, drift->item))
                               : (r == -ENOMEM ? r : 0);
         }

@@ -192,7 +192,10 @@ instance_value(struct instance *instance, const char *key, const char *value)
 {
         struct pending_entry entry = {.work = PENDING_VALUE, .item = strdup(key)};
         entry.body = value ? strdup(value) : NULL;
-        if (entry.item && (entry.body || !value))
+        if (value && strlen(value) > STORE_VALUE_MAX) {
+                instance->pending->dropped++; /* what can never be written would keep all else from it */
+                entry_done(&entry);
+        } else if (entry.item && (entry.body || !value))
                 pending_add(instance->pending, entry);
         else
                 entry_done(&entry);
@@ -740,6 +743,7 @@ instance_free(struct instance *instance)
         instance_free_windows(instance);
         judge_free(instance->judge);
         flaps_free(instance->flaps);
+        text_list_done(&instance->reviews_told);
         trust_free(instance->trust);
         note_signer_free(instance->checkpoint_signer);
         store_free(instance->store);
@@ -790,6 +794,8 @@ instance_start(struct instance *instance, struct err *err)
                         !instance->had_history || instance->stopped_cleanly, "gap_ms",
                         (json_int)(now_ms - last_ms)));
         flaps_tell_left(instance);
+        review_judge_again(instance); /* the trust file may have been succeeded while nobody ran */
+        instance_flush(instance, NULL);
         instance_look_at_ends(instance);
         instance_flush(
                 instance, err); /* a store that cannot be written is a problem, not a reason to be blind */
@@ -817,6 +823,7 @@ renew_trust(struct instance *instance, struct err *err)
         r = r ? r : instance_load_baselines(instance, err);
         if (r == 0)
                 instance_windows_judge_again(instance);
+        review_judge_again(instance);
         return r;
 }
 

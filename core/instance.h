@@ -110,6 +110,10 @@ struct instance {
         struct note_signer *checkpoint_signer; /* NULL: checkpoint_why */
         char checkpoint_why[512];
         struct flaps *flaps; /* NULL: nothing changed yet */
+        /* What is queued to be told, while the store cannot say so: up to when the ends of waivers were (0:
+         * as the store says), and the reviews (their values' keys) that are overdue. */
+        int64_t waivers_told_ms;
+        struct text_list reviews_told;
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
@@ -245,7 +249,8 @@ int instance_verify_baselines(struct instance *instance, uint64_t *ret_baselines
  * or INSTANCE_MALFORMED with the reason, < 0. ret is borrowed. */
 int instance_window_open(struct instance *instance, char *text, size_t size, const struct buf *approvals,
         const struct buf *expect, const struct window **ret, struct err *err);
-/* By ticket, or by the beginning of its id (8 digits or more); NULL: the only one. NULL: none, with words. */
+/* By ticket, or by the beginning of its id (8 digits or more); NULL: the only one. NULL with words:
+ * none (err->code is STORE_NONE), or several could be meant, and they are named. */
 const struct window *instance_window_find(const struct instance *instance, const char *name, struct err *err);
 /* Closes it: *ret_report is driftd.window/1 as it was at that moment. Flushes. */
 int instance_window_close(

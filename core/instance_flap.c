@@ -3,8 +3,12 @@
  * Flapping: an item whose answer changes to and fro all the time would fill the history with the same few
  * records, and bury the others. Once it has changed FLAP_CHANGES times within FLAP_WINDOW_MS, one record says
  * so. From then on a form that the history has seen since (this drift, that drift, as expected) has no record
- * of its own but is counted; one that it has not seen is recorded as ever, up to FLAP_FORMS_MAX, for to flap
- * must hide nothing. After FLAP_QUIET_MS without a change a last record tells how many there were.
+ * of its own but is counted; one that it has not seen is recorded as ever, for to flap must hide nothing.
+ * Past FLAP_FORMS_MAX of them one is recorded each FLAP_FORM_MS, and takes the oldest one's place. What a
+ * drift counts as is a part of its form: in a window or waived it is another than outside.
+ *
+ * After FLAP_QUIET_MS without a change a last record tells how many there were, and what the item is now; if
+ * that is drift, it is recorded once more, so that the last word of the history is what the host is.
  *
  * The state is judged, and the ledger kept, as ever: only records are folded. The count is a named value,
  * "flap:BASELINE ITEM", written in the transaction that would have held the record: a crash loses none of it,
@@ -26,14 +30,16 @@
 #define FLAP_WAYS 4u
 #define FLAP_SETS 512u
 #define FLAP_FORMS_MAX 16u
-#define FORM_EXPECTED "=" /* no digest, and not what is gone ("") */
+#define FLAP_FORM_MS ((int64_t)10000) /* one more than those in this time */
+#define WHY_APPROVED "approved"
 
 struct flap {
         char *baseline, *item;
         uint64_t changes, folded;
         int64_t from_ms, to_ms; /* by the wall clock, for telling */
-        size_t n_forms;
-        char forms[FLAP_FORMS_MAX][DIGEST_HEX_SIZE]; /* what was observed, or FORM_EXPECTED */
+        size_t n_forms;         /* that were ever told */
+        int64_t form_ms;        /* CLOCK_BOOTTIME: when the newest of them was */
+        struct digest forms[FLAP_FORMS_MAX];
 };
 
 struct flap_slot {
@@ -88,10 +94,56 @@ keep_count(struct instance *instance, const struct flap *flap)
                 instance_value(instance, key, text);
 }
 
+struct ending {
+        struct instance *instance;
+        struct json *detail;
+        bool again;
+        int r;
+};
+
+static int
+tell_open(void *userdata, struct drift *drift)
+{
+        struct ending *ending = userdata;
+        if (ending->again) {
+                instance_drift_again(ending->instance, drift, "flapping over");
+                return 0;
+        }
+        struct instance *instance = ending->instance;
+        ending->r = json_put(ending->detail, "now", json_string_new(change_names[drift->change]));
+        if (ending->r == 0)
+                ending->r = judge_put_severity(
+                        instance->judge, drift, instance_expiry_now(instance), ending->detail);
+        return 0;
+}
+
+/* What the item is now, into the detail. < 0: no memory. */
+static int
+put_now(struct instance *instance, const char *baseline, const char *item, struct json *detail)
+{
+        struct ending ending = {.instance = instance, .detail = detail};
+        int ignored = 0;
+        if (!detail)
+                return -ENOMEM;
+        if (judge_find(instance->judge, baseline, item, tell_open, &ending, &ignored))
+                return ending.r;
+        return json_put(detail, "now", json_string_new("expected"));
+}
+
+static void
+tell_again(struct instance *instance, const char *baseline, const char *item)
+{
+        struct ending ending = {.instance = instance, .again = true};
+        int ignored = 0;
+        judge_find(instance->judge, baseline, item, tell_open, &ending, &ignored);
+}
+
+/* In the judge's lock only for what is approved: that is as expected now. */
 static void
 record_over(struct instance *instance, const char *baseline, const char *item, uint64_t changes,
         uint64_t folded, int64_t from_ms, int64_t to_ms, const char *why)
 {
+        bool approved = strcmp(why, WHY_APPROVED) == 0;
         char from[CLOCK_TEXT_MAX], to[CLOCK_TEXT_MAX];
         _cleanup_free_ char *key = value_key_of(baseline, item);
         clock_format(from_ms, from);
@@ -99,9 +151,20 @@ record_over(struct instance *instance, const char *baseline, const char *item, u
         struct json *detail = json_make("{s:s, s:s, s:I, s:I, s:s, s:s, s:s}", "state", "over", "baseline",
                 baseline, "changes", (json_int)changes, "folded", (json_int)folded, "from", from, "to", to,
                 "reason", why);
-        if (!key || !detail || instance_record(instance, "flapping", item, detail) < 0)
+        int r = !detail    ? -ENOMEM
+                : approved ? json_put(detail, "now", json_string_new("expected"))
+                           : put_now(instance, baseline, item, detail);
+        if (r < 0)
+                detail = json_free(detail);
+        if (!key || !detail) {
+                json_free(detail);
                 return; /* the value stays, and the next start tells it */
+        }
+        if (instance_record(instance, "flapping", item, detail) < 0)
+                return;
         instance_value(instance, key, NULL);
+        if (!approved)
+                tell_again(instance, baseline, item);
 }
 
 static void
@@ -167,16 +230,36 @@ slot_find(struct flaps *flaps, const struct digest *key)
         return oldest;
 }
 
-/* Whether the history has told this form since it flaps, or can be told no more of them. */
-static bool
-is_told(struct flap *flap, const char *form)
+/* What is there, and what it counts as. */
+static int
+form_of(struct instance *instance, const struct drift *drift, bool resolved, struct digest *ret)
 {
-        for (size_t i = 0; i < flap->n_forms; i++)
-                if (strcmp(flap->forms[i], form) == 0)
+        _cleanup_buf_ struct buf text = {0};
+        int64_t now_ms = instance_expiry_now(instance);
+        const struct window *window = judge_window(instance->judge, drift, now_ms);
+        char id[DIGEST_HEX_SIZE] = "";
+        if (window)
+                digest_hex(&window->id, id);
+        int r = resolved ? buf_text(&text, "expected")
+                         : buf_printf(&text, "%s %s %s %s %d", change_names[drift->change], drift->observed,
+                                   severity_names[judge_severity(instance->judge, drift, now_ms)], id,
+                                   judge_waiver(instance->judge, drift, now_ms) != NULL);
+        if (r == 0)
+                digest_bytes(text.data, text.size, ret);
+        return r;
+}
+
+/* Whether the history has told this form since it flaps, or may not be told one more of them yet. */
+static bool
+is_told(struct flap *flap, const struct digest *form, int64_t now_ms)
+{
+        for (size_t i = 0; i < min_size(flap->n_forms, FLAP_FORMS_MAX); i++)
+                if (digest_equal(&flap->forms[i], form))
                         return true;
-        if (flap->n_forms == FLAP_FORMS_MAX)
+        if (flap->n_forms > FLAP_FORMS_MAX && now_ms - flap->form_ms < FLAP_FORM_MS)
                 return true;
-        memcpy(flap->forms[flap->n_forms++], form, strlen(form) + 1);
+        flap->forms[flap->n_forms++ % FLAP_FORMS_MAX] = *form;
+        flap->form_ms = now_ms;
         return false;
 }
 
@@ -193,11 +276,12 @@ count_change(struct flap_slot *slot, int64_t now_ms)
 }
 
 static bool
-fold(struct instance *instance, struct flap_slot *slot, const char *form)
+fold(struct instance *instance, struct flap_slot *slot, const struct drift *drift, bool resolved)
 {
         struct flap *flap = slot->flap;
-        bool folded = is_told(flap, form);
+        struct digest form;
         slot->last_ms = clock_monotonic_ms();
+        bool folded = form_of(instance, drift, resolved, &form) == 0 && is_told(flap, &form, slot->last_ms);
         flap->changes++;
         flap->folded += folded;
         flap->to_ms = clock_now_ms();
@@ -219,11 +303,11 @@ flap_folds(struct instance *instance, const struct judge_event *event)
                 return false;
         if (resolved && event->as_approved) { /* that is no change to and fro, and ends it */
                 if (slot->flap)
-                        flap_over(instance, slot, "approved");
+                        flap_over(instance, slot, WHY_APPROVED);
                 return false;
         }
         if (slot->flap)
-                return fold(instance, slot, resolved ? FORM_EXPECTED : drift->observed);
+                return fold(instance, slot, drift, resolved);
         count_change(slot, clock_monotonic_ms());
         return false;
 }

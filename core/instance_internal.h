@@ -162,6 +162,8 @@ void review_tell_owed(
 void review_restore(struct instance *instance, const struct baseline *b, const struct trust_verdict *verdict);
 /* PROBLEM_REVIEW_DUE and PROBLEM_OVERDUE. */
 void review_refresh(struct instance *instance);
+/* Another trust file is in force: queues what is owed by it now, and the end of what is owed no more. */
+void review_judge_again(struct instance *instance);
 /* Queues a record for each review that has become overdue. */
 void review_look(struct instance *instance);
 /*
@@ -207,7 +209,8 @@ struct live_request {
 };
 /*
  * Looks whether what `next` (taken over) changes of its parent is live as it says. *ret_moved names what is
- * not, as "ITEM (changed), ITEM (missing) and 7 more"; it stays empty if all is. Any thread. 0 or < 0.
+ * not, as "ITEM (changed), ITEM (missing) and 7 more", and what nobody can tell, as "ITEM (could not be
+ * looked at: WHY)"; it stays empty if all is. Any thread. 0 or < 0.
  */
 int live_check(
         const struct live_request *request, struct baseline *next, struct buf *ret_moved, struct err *err);
@@ -218,6 +221,9 @@ struct settings_request {
         bool unobserved;      /* what is found happened while nobody looked */
         const char *not_here; /* why no probe can tell (an image is judged); NULL: they are asked */
         const atomic_bool *cancel;
+        /* Of which domain nothing could be said, and why; may be NULL. */
+        int (*failed)(void *userdata, enum scope_domain domain, const char *why);
+        void *userdata;
 };
 /* Looks at all settings that the judge's baselines ask for, and judges them. 0 or < 0. */
 int instance_probe(struct judge *judge, const struct settings_request *request, struct err *err);

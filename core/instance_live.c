@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -29,6 +30,7 @@ struct live {
         struct mount_table mounts;
         struct buf names;
         uint64_t moved;
+        bool failed[SCOPE_DOMAIN_COUNT]; /* nothing could be said of it */
         int64_t now_ms;
 };
 
@@ -45,6 +47,15 @@ add_moved(struct live *live, const char *item, const char *change)
         if (live->moved++ >= LIVE_NAMED_MAX)
                 return 0;
         return buf_printf(&live->names, "%s%.400s (%s)", live->names.size ? ", " : "", item, change);
+}
+
+static int
+add_unlooked(struct live *live, const char *item, const char *why)
+{
+        char words[256];
+        snprintf(words, sizeof words, "could not be looked at%s%.200s", why && *why ? ": " : "",
+                why ? why : "");
+        return add_moved(live, item, words);
 }
 
 /* ---- what changes ---- */
@@ -77,25 +88,27 @@ file_changes(const struct live *live, const char *path, size_t path_size)
         return before_size != after_size || (before && memcmp(before, after, before_size) != 0);
 }
 
-/* All that a baseline says of an item, or (item NULL) of every setting. */
+/* All that a baseline says of an item, or (item NULL) of every setting, of a domain (< 0: of any). */
 static int
-settings_text(const struct baseline *b, const char *item, struct buf *ret)
+settings_text(const struct baseline *b, const char *item, int domain, struct buf *ret)
 {
         size_t n = 0;
         const struct setting *list = b ? baseline_settings(b, &n) : NULL;
         int r = 0;
         for (size_t i = 0; i < n && r == 0; i++)
-                if (!item || strcmp(list[i].item, item) == 0 || glob_match(list[i].item, item))
+                if ((domain < 0 || setting_domain(list[i].item) == domain) &&
+                        (!item || strcmp(list[i].item, item) == 0 || glob_match(list[i].item, item)))
                         r = setting_append(&list[i], ret);
         return r;
 }
 
 /* 1, 0 or -ENOMEM. */
 static int
-settings_change(const struct live *live, const char *item)
+settings_change(const struct live *live, const char *item, int domain)
 {
         _cleanup_buf_ struct buf before = {0}, after = {0};
-        if (settings_text(live->parent, item, &before) < 0 || settings_text(live->next, item, &after) < 0)
+        if (settings_text(live->parent, item, domain, &before) < 0 ||
+                settings_text(live->next, item, domain, &after) < 0)
                 return -ENOMEM;
         return before.size != after.size ||
                (before.size && memcmp(before.data, after.data, before.size) != 0);
@@ -131,6 +144,8 @@ look_at_path(struct live *live, const char *escaped, size_t size)
         const char *state = json_text(drift, "state"), *change = json_text(drift, "change");
         if (json_is_null(drift) || !change || (state && strcmp(state, "waived") == 0))
                 return 0;
+        if (strcmp(change, change_names[CHANGE_UNKNOWN]) == 0)
+                return add_unlooked(live, item, json_text(drift, "reason"));
         return add_moved(live, item, change);
 }
 
@@ -160,18 +175,49 @@ add_drift(void *userdata, struct drift *drift)
         struct live *live = userdata;
         bool is_file = strncmp(drift->item, "file:", 5) == 0;
         int changes = is_file ? file_changes(live, drift->item + 5, strlen(drift->item + 5))
-                              : settings_change(live, drift->item);
+                              : settings_change(live, drift->item, -1);
         if (changes <= 0 || judge_waiver(live->judge, drift, live->now_ms))
                 return changes < 0 ? changes : 0;
+        if (drift->change == CHANGE_UNKNOWN)
+                return add_unlooked(live, drift->item, drift->reason);
         return add_moved(live, drift->item, change_names[drift->change]);
+}
+
+static int
+note_failed(void *userdata, enum scope_domain domain, const char *why)
+{
+        struct live *live = userdata;
+        char name[64];
+        live->failed[domain] = true;
+        int changes = settings_change(live, NULL, (int)domain);
+        if (changes <= 0)
+                return changes;
+        snprintf(name, sizeof name, "the settings of %s", scope_domain_names[domain]);
+        return add_unlooked(live, name, why);
+}
+
+/* A line that its look did not answer, though one was had. */
+static int
+note_unlooked(void *userdata, const char *item, const char *why)
+{
+        struct live *live = userdata;
+        int domain = setting_domain(item);
+        if (domain >= 0 && live->failed[domain])
+                return 0;
+        int changes = settings_change(live, item, -1);
+        return changes > 0 ? add_unlooked(live, item, why) : changes;
 }
 
 static int
 look_at_settings(struct live *live, struct err *err)
 {
-        struct settings_request settings = {.cancel = live->request->cancel};
-        int r = settings_change(live, NULL);
-        return r <= 0 ? r : instance_probe(live->judge, &settings, err);
+        struct settings_request settings = {
+                .cancel = live->request->cancel, .failed = note_failed, .userdata = live};
+        int r = settings_change(live, NULL, -1);
+        if (r <= 0)
+                return r;
+        r = instance_probe(live->judge, &settings, err);
+        return r < 0 ? r : judge_each_unlooked(live->judge, 0, note_unlooked, live);
 }
 
 static int

@@ -30,6 +30,10 @@ look_at(struct judge *judge, const struct scope *scope, const struct settings_re
                 look.reading = &reading;
         else if (!look.failed)
                 look.failed = why.text;
+        if (!look.reading && request->failed)
+                r = request->failed(request->userdata, scope->domain, look.failed);
+        if (r < 0)
+                return err_oom(err);
         return judge_observe_settings(judge, &look) < 0 ? err_oom(err) : 0;
 }
 

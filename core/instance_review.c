@@ -6,6 +6,9 @@
  * were shown what it changed and not what the one before did, and a row of urgent changes would put the
  * review off for ever.
  *
+ * A trust file that comes into force later may ask for less. Each debt is then judged anew, and one that is
+ * owed no more, or that nobody's approval could pay, is settled with a record that says why.
+ *
  * A debt is a named value, "review:NAME@GENERATION" = "DUE_MS MISSING TOLD", written in the transaction that
  * applies. For what is in force it is made again from signed data if somebody removed it. When it is due is
  * held against the clock that is believed for expiry (instance_clock.c).
@@ -88,10 +91,10 @@ names_json(const char *const *names, size_t n)
         return list;
 }
 
-/* `n_before` of the signers had signed before. */
+/* `n_before` of the signers had signed before; why may be NULL. */
 static int
 record_review(struct instance *instance, const struct baseline *b, const char *state,
-        const struct review *review, const struct trust_verdict *verdict, size_t n_before)
+        const struct review *review, const struct trust_verdict *verdict, size_t n_before, const char *why)
 {
         const struct baseline_header *header = baseline_header(b);
         char id[DIGEST_HEX_SIZE], due[CLOCK_TEXT_MAX];
@@ -99,11 +102,12 @@ record_review(struct instance *instance, const struct baseline *b, const char *s
         clock_format_seconds(review->due_ms, due);
         struct json *by = names_json(verdict->signers + n_before, verdict->n_signers - n_before);
         struct json *signers = names_json(verdict->signers, verdict->n_signers);
-        return instance_record(instance, "review", NULL,
-                instance_asked(instance,
-                        json_make("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:I}", "state", state, "baseline",
-                                header->name, "generation", (json_int)header->generation, "id", id, "due",
-                                due, "by", by, "signers", signers, "missing", (json_int)review->missing)));
+        struct json *detail = json_make("{s:s, s:s, s:I, s:s, s:s, s:o, s:o, s:I}", "state", state,
+                "baseline", header->name, "generation", (json_int)header->generation, "id", id, "due", due,
+                "by", by, "signers", signers, "missing", (json_int)review->missing);
+        if (detail && why && json_put(detail, "why", json_string_new(why)) < 0)
+                detail = json_free(detail);
+        return instance_record(instance, "review", NULL, instance_asked(instance, detail));
 }
 
 /* ---- owing ---- */
@@ -129,7 +133,7 @@ review_tell_owed(struct instance *instance, const struct baseline *b, const stru
         if (!verdict->urgent_used)
                 return;
         struct review review = review_new(instance, b, verdict, clock_now_ms());
-        record_review(instance, b, "due", &review, verdict, verdict->n_signers);
+        record_review(instance, b, "due", &review, verdict, verdict->n_signers, NULL);
 }
 
 void
@@ -188,6 +192,15 @@ review_refresh(struct instance *instance)
         buf_done(&reviews.where[1]);
 }
 
+static bool
+is_queued(const struct instance *instance, const char *key)
+{
+        for (size_t i = 0; i < instance->reviews_told.count; i++)
+                if (strcmp(instance->reviews_told.items[i], key) == 0)
+                        return true;
+        return false;
+}
+
 static int
 tell_overdue(void *userdata, const char *key, const char *value)
 {
@@ -195,7 +208,8 @@ tell_overdue(void *userdata, const char *key, const char *value)
         struct review review = review_parse(value);
         const char *name = key + strlen(REVIEW_PREFIX), *at = strrchr(name, '@');
         char due[CLOCK_TEXT_MAX], text[REVIEW_VALUE_MAX];
-        if (review.told || review.due_ms > reviews->now_ms || !at || reviews->count[1] == REVIEW_NEWS_MAX)
+        if (review.told || review.due_ms > reviews->now_ms || !at || reviews->count[1] == REVIEW_NEWS_MAX ||
+                is_queued(reviews->instance, key))
                 return 0;
         _cleanup_free_ char *baseline = strndup(name, (size_t)(at - name));
         if (!baseline)
@@ -207,6 +221,8 @@ tell_overdue(void *userdata, const char *key, const char *value)
                 (json_int)review.missing);
         if (!detail || instance_record(reviews->instance, "review", NULL, detail) < 0)
                 return 0;
+        if (text_list_add(&reviews->instance->reviews_told, key, strlen(key)) < 0)
+                return 0; /* told twice at most while the store fails */
         review.told = true;
         review_format(&review, text);
         instance_value(reviews->instance, key, text);
@@ -218,6 +234,85 @@ review_look(struct instance *instance)
 {
         struct reviews reviews = {.instance = instance, .now_ms = instance_expiry_now(instance)};
         store_values_each(instance->store, REVIEW_PREFIX, tell_overdue, &reviews, NULL);
+}
+
+/* ---- another trust file ---- */
+
+static int
+note_key(void *userdata, const char *key, const char *value)
+{
+        (void)value;
+        return text_list_add(userdata, key, strlen(key));
+}
+
+/* The text that owes it, and the approvals that it has; NULL where the store does not have it. */
+static struct baseline *
+debt_baseline(const struct instance *instance, const char *key, struct buf *ret_approvals)
+{
+        const char *name = key + strlen(REVIEW_PREFIX), *at = strrchr(name, '@');
+        _cleanup_(baseline_freep) struct baseline *b = NULL;
+        _cleanup_free_ char *baseline = at ? strndup(name, (size_t)(at - name)) : NULL;
+        char *text = NULL;
+        size_t size = 0;
+        if (!baseline)
+                return NULL;
+        uint64_t generation = strtoull(at + 1, NULL, 10);
+        if (!generation ||
+                store_baseline_get(
+                        instance->store, baseline, generation, &text, &size, ret_approvals, NULL) ||
+                baseline_open(text, size, &b, NULL))
+                return NULL;
+        const struct baseline_header *header = baseline_header(b);
+        bool same = header->generation == generation && strcmp(header->name, baseline) == 0;
+        return same ? steal_pointer(&b) : NULL;
+}
+
+static void
+settle(struct instance *instance, const char *key, const struct baseline *b, struct review *review,
+        const struct trust_verdict *verdict, const char *why)
+{
+        review->missing = 0;
+        if (record_review(instance, b, "settled", review, verdict, verdict->n_signers, why) == 0)
+                instance_value(instance, key, NULL);
+}
+
+/* What is not known (no memory, no text) stays as it is. */
+static void
+judge_debt(struct instance *instance, const char *key, struct trust_verdict *verdict)
+{
+        _cleanup_(baseline_freep) struct baseline *b = NULL;
+        _cleanup_buf_ struct buf approvals = {0};
+        _cleanup_free_ char *value = NULL;
+        char text[REVIEW_VALUE_MAX];
+        struct err why = {0};
+        b = debt_baseline(instance, key, &approvals);
+        if (!b || store_value_get(instance->store, key, &value, NULL))
+                return;
+        struct review review = review_parse(value);
+        int r = instance_judge_approvals(instance, b, &approvals, verdict, &why);
+        if (r == TRUST_NO_RULE)
+                settle(instance, key, b, &review, verdict, "the trust file in force has no rule for it");
+        else if (r == 0 && !verdict->urgent_used)
+                settle(instance, key, b, &review, verdict,
+                        "by the trust file in force enough people have approved it");
+        if (r || !verdict->urgent_used)
+                return;
+        review.missing = review_missing(instance, b, verdict);
+        review_format(&review, text);
+        if (strcmp(text, value) != 0)
+                instance_value(instance, key, text);
+}
+
+void
+review_judge_again(struct instance *instance)
+{
+        _cleanup_(text_list_done) struct text_list keys = {0};
+        struct trust_verdict *verdict = calloc(1, sizeof *verdict);
+        if (verdict && instance->trust &&
+                store_values_each(instance->store, REVIEW_PREFIX, note_key, &keys, NULL) == 0)
+                for (size_t i = 0; i < keys.count; i++)
+                        judge_debt(instance, keys.items[i], verdict);
+        free(verdict);
 }
 
 /* ---- giving it ---- */
@@ -327,7 +422,7 @@ keep_review(struct reviewing *reviewing, struct apply_result *ret, struct err *e
                 return err_oom(err);
         instance_flush(instance, NULL);
         if (record_review(instance, reviewing->baseline, enough ? "given" : "added", &reviewing->review,
-                    &reviewing->verdict, reviewing->n_before) < 0)
+                    &reviewing->verdict, reviewing->n_before, NULL) < 0)
                 return err_oom(err);
         int r = instance_flush_with(instance, put_review, reviewing, err);
         if (r) {

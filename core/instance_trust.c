@@ -909,7 +909,7 @@ refuse_moved(const char *moved, struct err *err)
         err_set(err, INSTANCE_MOVED, "what it changes is not live as it says: %.800s", moved);
         return err_hint(err, INSTANCE_MOVED,
                 "driftctl diff shows what is there: propose anew; or driftctl apply --ahead, if what it "
-                "approves is still to come");
+                "approves is still to come or cannot be looked at");
 }
 
 int

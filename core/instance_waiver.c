@@ -6,7 +6,8 @@
  * it to those who read records, and to the journal, whom nobody asks.
  *
  * Up to when ends were told is a named value, so that none is told twice, and one that ended while nobody ran
- * is told at the start.
+ * is told at the start. While it waits to be written the instance knows it, so that a store that fails does
+ * not have the same ends queued again and again.
  */
 #include "core/instance_internal.h"
 
@@ -100,16 +101,23 @@ waivers_look(struct instance *instance)
         struct ending ending = {.instance = instance, .now_ms = instance_expiry_now(instance)};
         _cleanup_free_ char *told = NULL;
         char text[24];
-        int r = store_value_get(instance->store, TOLD_KEY, &told, NULL);
-        if (r && r != STORE_NONE)
-                return;
-        ending.told_ms = told ? strtoll(told, NULL, 10) : ending.now_ms;
-        if (told && ending.told_ms < ending.now_ms)
+        ending.told_ms = instance->waivers_told_ms;
+        if (!ending.told_ms) {
+                int r = store_value_get(instance->store, TOLD_KEY, &told, NULL);
+                if (r && r != STORE_NONE)
+                        return;
+                ending.told_ms = told ? strtoll(told, NULL, 10) : 0;
+        }
+        bool known = ending.told_ms;
+        if (!known)
+                ending.told_ms = ending.now_ms;
+        if (ending.told_ms < ending.now_ms)
                 tell_ends(&ending);
         if (ending.any)
                 judge_each_unsorted(instance->judge, tell_reopened, &ending);
-        if (told && !ending.any)
+        if (known && !ending.any)
                 return;
+        instance->waivers_told_ms = ending.now_ms;
         snprintf(text, sizeof text, "%" PRId64, ending.now_ms);
         instance_value(instance, TOLD_KEY, text);
 }

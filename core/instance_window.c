@@ -8,8 +8,8 @@
  * than it was signed: its end is also counted in CLOCK_BOOTTIME, and a clock that jumped ends it.
  *
  * The store keeps, under the window's id: "window:", "window_approvals:", "window_expect:" while it is open;
- * then "window_ended:" (a summary) and "window_set:" (what was expected, as a set). An id that is remembered
- * is not opened again.
+ * then "window_ended:" (a summary) and "window_set:" (what was expected, as a set, if it is no larger than
+ * one may be). An id that is remembered is not opened again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +21,7 @@
 
 #define ITEMS_TOLD_MAX 64u
 #define ITEMS_TOLD_BYTES ((size_t)4096) /* so that the list of all windows fits a frame */
+_Static_assert(EXPECT_SIZE_MAX <= STORE_VALUE_MAX, "a set is kept as one value");
 #define KEY_MAX (24 + DIGEST_HEX_SIZE)
 
 struct instance_windows {
@@ -345,6 +346,12 @@ forget_values(struct instance *instance, const struct digest *id)
                 instance_value(instance, key_of(words[i], id, key), NULL);
 }
 
+static bool
+set_too_large(const struct buf *set)
+{
+        return set->size > EXPECT_SIZE_MAX;
+}
+
 /* The summary goes into the history and stays as a value; what was expected stays as a set. */
 static void
 keep_end(struct instance *instance, const struct window *window, const struct json *detail,
@@ -354,7 +361,7 @@ keep_end(struct instance *instance, const struct window *window, const struct js
         char key[KEY_MAX];
         if (json_write(detail, &text) == 0)
                 instance_value(instance, key_of("window_ended", &window->id, key), text.data);
-        if (set->size && set->size <= EXPECT_SIZE_MAX)
+        if (set->size && !set_too_large(set))
                 instance_value(instance, key_of("window_set", &window->id, key), set->data);
         forget_values(instance, &window->id);
 }
@@ -392,9 +399,11 @@ end_window(struct instance *instance, size_t index, const char *state, const cha
         int r = instance_window_report(instance, window, NULL, &counts, &entries, &set, NULL);
         if (r == 0)
                 detail = window_json(window, state, w->signers[index].data);
-        if (detail && (json_put(detail, "ended", json_string_new(ended)) < 0 ||
-                              json_put(detail, "report", instance_window_counts_json(&counts)) < 0 ||
-                              (why && json_put(detail, "why", json_string_new(why)) < 0)))
+        if (detail &&
+                (json_put(detail, "ended", json_string_new(ended)) < 0 ||
+                        json_put(detail, "report", instance_window_counts_json(&counts)) < 0 ||
+                        (set_too_large(&set) && json_put(detail, "set_left_out", json_make("b", true)) < 0) ||
+                        (why && json_put(detail, "why", json_string_new(why)) < 0)))
                 detail = json_free(detail);
         detail = instance_asked(instance, detail);
         if (!detail) { /* no memory: it is tried again; what is over holds nothing meanwhile */
@@ -502,7 +511,7 @@ load_one(const struct instance *instance, const struct digest *id, struct candid
         return r;
 }
 
-/* What the store holds under a window's name, and is none that was ever opened here. */
+/* What the store holds under a window's name, and is none that may be open. */
 static void
 drop_forged(struct instance *instance, const char *hex, const struct digest *id, const char *why)
 {
@@ -510,6 +519,28 @@ drop_forged(struct instance *instance, const char *hex, const struct digest *id,
         snprintf(what, sizeof what, "window %.16s: %.900s", hex, why);
         instance_record(instance, "tamper", NULL, json_make("{s:s}", "what", what));
         forget_values(instance, id);
+}
+
+/* Its end is written in the transaction that takes its rows away: who has both put the rows back. */
+static int
+check_not_ended(const struct instance *instance, const struct digest *id, struct err *err)
+{
+        _cleanup_free_ char *ended = NULL;
+        char key[KEY_MAX];
+        int r = store_value_get(instance->store, key_of("window_ended", id, key), &ended, err);
+        if (r == 0)
+                return err_set(err, INSTANCE_REFUSED, "it has ended, and its rows are there again");
+        return r == STORE_NONE ? 0 : r < 0 ? r : -EIO;
+}
+
+/* Whoever puts rows back together with all that says that they ended cannot do it without a record. */
+static void
+record_resumed(struct instance *instance, size_t index)
+{
+        const struct instance_windows *w = instance->windows;
+        if (!instance->offline)
+                instance_record(instance, "window", NULL,
+                        window_json(w->list[index], "resumed", w->signers[index].data));
 }
 
 static int
@@ -520,7 +551,8 @@ load_id(struct instance *instance, const char *hex, struct err *err)
         struct digest id;
         if (digest_parse(hex, strlen(hex), &id) < 0)
                 return 0; /* not ours */
-        int r = load_one(instance, &id, &candidate, &why);
+        int r = check_not_ended(instance, &id, &why);
+        r = r ? r : load_one(instance, &id, &candidate, &why);
         if (r > 0) {
                 drop_forged(instance, hex, &id, why.text);
                 return 0;
@@ -544,6 +576,8 @@ load_id(struct instance *instance, const char *hex, struct err *err)
                 json_free(end_window(instance, last, "ended", why.text));
         else if (over && !instance->expiry_now_ms)
                 json_free(end_window(instance, last, "expired", NULL));
+        else
+                record_resumed(instance, last);
         return 0;
 }
 
@@ -678,24 +712,28 @@ instance_window_find(const struct instance *instance, const char *name, struct e
 {
         const struct instance_windows *w = instance->windows;
         const struct window *found = NULL;
+        char names[WINDOWS_OPEN_MAX * 60] = "";
+        bool several = false;
         for (size_t i = 0; i < w->n; i++) {
                 char hex[DIGEST_HEX_SIZE];
                 digest_hex(&w->list[i]->id, hex);
                 if (!is_named(w->list[i]->ticket, hex, name))
                         continue;
-                if (found) {
-                        err_set(err, INSTANCE_MALFORMED, "several windows are open that could be meant");
-                        err_hint(err, INSTANCE_MALFORMED,
-                                "name one by its ticket or its id: driftctl window list");
-                        return NULL;
-                }
+                size_t used = strlen(names);
+                snprintf(names + used, sizeof names - used, "%s%.40s (%.8s)", found ? ", " : "",
+                        w->list[i]->ticket, hex);
+                several = found != NULL;
                 found = w->list[i];
         }
+        if (several) {
+                err_set(err, INSTANCE_MALFORMED, "several windows are open that could be meant: %s", names);
+                err_hint(err, INSTANCE_MALFORMED, "name one by its ticket or its id: driftctl window list");
+                return NULL;
+        }
         if (!found) {
-                err_set(err, INSTANCE_MALFORMED, "no window %s%.100s%sis open", name && *name ? "" : "",
-                        name ? name : "", name && *name ? " " : "");
-                err_hint(err, INSTANCE_MALFORMED,
-                        "driftctl window list shows those that are, and those that ended");
+                err_set(err, STORE_NONE, "no window %.100s%sis open", name ? name : "",
+                        name && *name ? " " : "");
+                err_hint(err, STORE_NONE, "driftctl window list shows those that are, and those that ended");
         }
         return found;
 }

@@ -144,6 +144,9 @@ int judge_probes(struct judge *judge, struct scope **ret, size_t *ret_n);
 /* Items and globs that policies (scopes that do not close) name in the domain, for looks between the whole
  * ones. */
 int judge_named(struct judge *judge, const struct scope *scope, struct text_list *ret);
+/* Calls visit for each `set` line of it that no look has answered since judge_set, with why. */
+int judge_each_unlooked(struct judge *judge, size_t index,
+        int (*visit)(void *userdata, const char *item, const char *why), void *userdata);
 /* What a reading shows by the baseline at `index`: as judge_look_json. */
 struct json *judge_setting_json(
         struct judge *judge, size_t index, const char *item, const struct settings_look *look);

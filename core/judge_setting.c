@@ -120,6 +120,33 @@ settings_inherit(struct standing *to, const struct standing *from)
                                 to->settings[i] = from->settings[j];
 }
 
+/* Why nothing is known of a line. */
+static const char *
+why_unlooked(const struct standing *s, const char *item)
+{
+        int domain = setting_domain(item);
+        if (domain >= 0 && !own_scope(s->baseline, (enum scope_domain)domain))
+                return "its baseline has no scope of this domain, which says how to look";
+        const char *why = domain >= 0 ? s->probe_failed[domain] : NULL;
+        return why ? why : "not looked at yet";
+}
+
+int
+judge_each_unlooked(struct judge *judge, size_t index,
+        int (*visit)(void *userdata, const char *item, const char *why), void *userdata)
+{
+        int r = 0;
+        size_t n = 0;
+        pthread_mutex_lock(&judge->lock);
+        const struct standing *s = &judge->standings->list[index];
+        const struct setting *lines = baseline_settings(s->baseline, &n);
+        for (size_t i = 0; i < n && r == 0; i++)
+                if (s->settings[i].look == SETTING_NOT_LOOKED)
+                        r = visit(userdata, lines[i].item, why_unlooked(s, lines[i].item));
+        pthread_mutex_unlock(&judge->lock);
+        return r;
+}
+
 void
 settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret)
 {
@@ -135,11 +162,8 @@ settings_cover(const struct standing *s, int64_t now_ms, struct coverage *ret)
                 if (fresh || ret->settings++)
                         continue;
                 int domain = setting_domain(lines[i].item);
-                const char *why = domain >= 0 ? s->probe_failed[domain] : NULL;
-                if (domain >= 0 && !own_scope(s->baseline, (enum scope_domain)domain))
-                        why = "its baseline has no scope of this domain, which says how to look";
                 snprintf(ret->settings_where, sizeof ret->settings_where, "%s: %.200s",
-                        domain >= 0 ? scope_domain_names[domain] : "?", why ? why : "not looked at yet");
+                        domain >= 0 ? scope_domain_names[domain] : "?", why_unlooked(s, lines[i].item));
         }
 }
 

@@ -417,17 +417,22 @@ binds_live(const struct service_job *job, const struct baseline *next, const str
         return header->has_parent && digest_equal(&header->parent, baseline_id(parent));
 }
 
-/* What fails here (a text that is none) is told by the applying itself. */
+/* A text that is none is told by the applying itself; what keeps us from looking is not passed over. */
 static void
 run_apply(struct service_job *job)
 {
         const struct buf *text = &job->uploaded.baseline;
-        char *copy = job->look_first && text->size ? malloc(text->size + 1) : NULL;
         _cleanup_(baseline_freep) struct baseline *next = NULL;
-        if (!copy)
+        if (!job->look_first || !text->size)
                 return;
-        memcpy(copy, text->data, text->size);
-        if (baseline_open(copy, text->size, &next, NULL))
+        char *copy = malloc(text->size + 1);
+        if (copy)
+                memcpy(copy, text->data, text->size);
+        int r = copy ? baseline_open(copy, text->size, &next, NULL) : -ENOMEM;
+        if (r < 0)
+                job->result = err_set(
+                        &job->err, r, "what it changes could not be looked at: %s", strerrordesc_np(-r));
+        if (r)
                 return;
         struct live_request request = {
                 .parent = judge_held(job->held, baseline_header(next)->name),

@@ -117,9 +117,15 @@ call_show_window(struct call *call)
         _cleanup_buf_ struct buf set = {0};
         _cleanup_json_ struct json *entries = NULL;
         struct window_counts counts;
-        const struct window *window = instance_window_find(call->instance, name, NULL);
-        if (!window)
+        struct err why = {0};
+        const struct window *window = instance_window_find(call->instance, name, &why);
+        if (!window && why.code == STORE_NONE)
                 return say_ended(call, name);
+        if (!window) { /* which of the open ones is for the caller to say */
+                if (call->err)
+                        *call->err = why;
+                return EXIT_FAILED;
+        }
         int r = call_look_offline(call);
         r = r ? r : instance_window_report(call->instance, window, NULL, &counts, &entries, &set, call->err);
         if (r)

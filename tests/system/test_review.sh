@@ -74,6 +74,59 @@ test_an_urgent_change_is_in_force_and_demands_its_review() {
     expect_exit 0 driftctl verify
 }
 
+# succeed SED — the trust file's successor differs by this; all sign it
+succeed() {
+    local next=$SCRATCH/next.conf name
+    sed -e 's/^generation = 1/generation = 2/' -e "s/^parent = .*/parent = $(sha256sum <"$TRUST" | cut -d' ' -f1)/" \
+        -e "$1" "$TRUST" >"$next"
+    for name in alice bob carol; do driftctl sign "$next" --key "$KEYS/$name" --yes >"$OUT" 2>&1 || fail "sign: $(cat "$OUT")"; done
+    cp "$next.approval" "$TRUST.approval"
+    cp "$next" "$TRUST"
+}
+
+is_settled() {
+    status_json | jq -e 'all(.problems[]; .kind | startswith("review") | not)'
+}
+
+test_a_debt_that_a_successor_no_longer_asks_for_is_settled() {
+    EXTRA=$'urgent_threshold = 1\nreview_within = 72h' begin 3 alice bob carol
+    urgent_change
+    sign 2 bob
+    expect_exit 0 driftctl apply "$SCRATCH/2.baseline"
+    wait_until "$LIVE" has_problem review_due
+    succeed 's/^threshold = .*/threshold = 2/'
+    kill -HUP "$DAEMON"
+    wait_until "$LIVE" is_settled
+    has_record review '' '.detail.state == "settled" and .detail.generation == 2 and (.detail.why | test("enough people"))' ||
+        fail 'the history does not tell that it is owed no more'
+    stop_daemon
+    start_daemon
+    wait_until "$LIVE" is_settled
+}
+
+test_a_debt_that_nobody_could_pay_is_settled() {
+    EXTRA=$'urgent_threshold = 1\nreview_within = 72h' begin 3 alice bob carol
+    urgent_change
+    succeed 's/^\[baseline \*\]/[baseline other]/'
+    kill -HUP "$DAEMON"
+    wait_until "$LIVE" is_settled
+    has_record review '' '.detail.state == "settled" and (.detail.why | test("no rule"))' ||
+        fail 'the history does not tell that it is owed no more'
+    expect_exit 3 driftctl status # which nobody vouches for any more is said as ever
+}
+
+test_a_debt_is_judged_anew_at_the_start_too() {
+    EXTRA=$'urgent_threshold = 1\nreview_within = 72h' begin 3 alice bob carol
+    urgent_change
+    sign 2 bob
+    expect_exit 0 driftctl apply "$SCRATCH/2.baseline"
+    succeed 's/^threshold = .*/threshold = 2/'
+    stop_daemon
+    start_daemon
+    wait_until "$LIVE" is_settled
+    has_record review '' '.detail.state == "settled"' || fail 'the history does not tell that it is owed no more'
+}
+
 test_a_review_that_is_late_makes_the_verdict_incomplete() {
     EXTRA=$'urgent_threshold = 1\nreview_within = 2s' begin 2 alice bob
     urgent_change

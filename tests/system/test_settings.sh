@@ -46,6 +46,24 @@ not_probed() {
     status_json | jq -e --arg why "$1" 'any(.problems[]; .kind == "not_probed" and (.where | test($why)))'
 }
 
+test_a_changed_setting_that_cannot_be_looked_at_is_not_taken_for_live() {
+    begin
+    printf '0\n' >"$SYS/kernel/kptr_restrict"
+    driftctl propose --ticket CHG-2 --author alice -o "$SCRATCH/next.baseline" >/dev/null
+    driftctl sign "$SCRATCH/next.baseline" --key "$KEYS/alice" --yes >/dev/null
+    mv "$SYS" "$SYS.away"
+    expect_exit 4 driftctl apply "$SCRATCH/next.baseline"
+    expect_error 'the settings of sysctl \(could not be looked at: .+\)'
+    expect_error '--ahead'
+    mv "$SYS.away" "$SYS"
+    printf '1\n' >"$SYS/kernel/kptr_restrict"
+    expect_exit 4 driftctl apply "$SCRATCH/next.baseline"
+    expect_error 'sysctl:kernel/kptr_restrict \(changed\)'
+    mv "$SYS" "$SYS.away"
+    expect_exit 0 driftctl apply --ahead "$SCRATCH/next.baseline"
+    mv "$SYS.away" "$SYS"
+}
+
 test_a_setting_that_changes_is_in_the_next_diff_with_its_views() {
     begin
     printf '0\n' >"$SYS/kernel/kptr_restrict"

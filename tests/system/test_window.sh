@@ -199,6 +199,19 @@ test_a_window_lives_through_a_restart_and_ends_by_itself() {
     expect_error 'no window CHG-7 is open'
 }
 
+test_of_several_that_are_open_none_is_shown_for_another() {
+    begin
+    open_window
+    expect_exit 0 driftctl window close
+    expect_exit 0 driftctl window show
+    expect_exit 0 driftctl window open --ticket CHG-8 --for 1h --key "$KEYS/alice" --yes
+    expect_exit 0 driftctl window open --ticket CHG-9 --for 1h --key "$KEYS/alice" --yes
+    expect_exit 4 driftctl window show
+    expect_error 'could be meant: CHG-8 \(.{8}\), CHG-9 \(.{8}\)'
+    expect_exit 0 driftctl window show --ticket CHG-9
+    expect_exit 0 driftctl window show --ticket CHG-7
+}
+
 test_a_window_that_was_over_while_nobody_ran() {
     begin
     expect_exit 0 driftctl window open --ticket CHG-7 --for 2s --key "$KEYS/alice" --yes

@@ -11,16 +11,25 @@
         "driftd-baseline 1\nname host\nhost " HOST "\ngeneration 1\nparent none\ncreated "                   \
         "2026-11-23T18:00:00Z\nexpires never\nauthor alice\nticket none\nclass normal\n\n"
 #define SCOPES                                                                                               \
+        "scope files aim path=/aim attributes=type,target mode=static severity=high mounts=local "           \
+        "keep_content=never content_within=100\n"                                                            \
+        "scope files bare path=/bare attributes=type mode=static severity=high mounts=local "                \
+        "keep_content=never content_within=100\n"                                                            \
         "scope files etc path=/etc attributes=type,mode,size,content,xattrs,mtime mode=static "              \
         "severity=high "                                                                                     \
         "mounts=local keep_content=never content_within=100\n"                                               \
         "scope files log path=/log attributes=type,mode,size,content mode=growing severity=high "            \
         "mounts=local "                                                                                      \
         "keep_content=never content_within=100\n"                                                            \
+        "scope files mode path=/mode attributes=type,mode mode=static severity=high mounts=local "           \
+        "keep_content=never content_within=100\n"                                                            \
         "scope sysctl sysctl path=/proc/sys severity=high\n"
 #define LINES                                                                                                \
+        "file /aim/x type=file\n"                                                                            \
+        "file /bare/x type=file\n"                                                                           \
         "file /etc/a type=file mode=0644 size=10 content=" HEX_A " mtime=5\n"                                \
         "file /log/x type=file mode=0644 size=10 content=" HEX_A " inode=7\n"                                \
+        "file /mode/x type=file mode=0644\n"                                                                 \
         "set sysctl:net/a ge 1\n"
 
 static struct err err;
@@ -196,6 +205,36 @@ START_TEST(of_a_growing_file_the_prefix_is_not_compared)
 }
 END_TEST
 
+START_TEST(a_growing_file_that_was_rewritten_is_never_expected)
+{
+        struct drift broken = drift_of("file:/log/x", CHANGE_CHANGED,
+                "[{\"name\":\"content\",\"expected\":\"" HEX_A "\",\"actual\":\"" HEX_B "\"}]");
+        struct drift both = drift_of("file:/log/x", CHANGE_CHANGED,
+                "[{\"name\":\"mode\",\"expected\":\"0644\",\"actual\":\"0600\"},"
+                "{\"name\":\"content\",\"expected\":\"" HEX_A "\",\"actual\":\"" HEX_B "\"}]");
+        ck_assert_int_eq(matches("file /log/x type=file mode=0644 size=10 content=" HEX_B "\n", broken), 0);
+        ck_assert_int_eq(matches("file /log/x type=file mode=0644\n", broken), 0);
+        ck_assert_int_eq(matches("file /log/x type=file mode=0600\n", both), 0);
+}
+END_TEST
+
+START_TEST(another_type_is_expected_only_if_all_of_it_is_known)
+{
+        static const char link[] = "[{\"name\":\"type\",\"expected\":\"file\",\"actual\":\"link\"}]",
+                          device[] = "[{\"name\":\"type\",\"expected\":\"file\",\"actual\":\"char\"}]";
+        /* Where target or mode are judged nobody knows them: the drift tells only of the type. */
+        ck_assert_int_eq(
+                matches("file /bare/x type=link\n", drift_of("file:/bare/x", CHANGE_CHANGED, link)), 1);
+        ck_assert_int_eq(
+                matches("file /bare/x type=char\n", drift_of("file:/bare/x", CHANGE_CHANGED, link)), 0);
+        ck_assert_int_eq(matches("file /mode/x type=char mode=0644\n",
+                                 drift_of("file:/mode/x", CHANGE_CHANGED, device)),
+                0);
+        ck_assert_int_eq(
+                matches("file /aim/x type=link\n", drift_of("file:/aim/x", CHANGE_CHANGED, link)), 0);
+}
+END_TEST
+
 START_TEST(settings_are_compared_by_their_value)
 {
         struct drift drift = drift_of("sysctl:net/a", CHANGE_CHANGED,
@@ -264,6 +303,8 @@ add_tests(TCase *cases)
         tcase_add_test(cases, xattrs_are_compared_whole);
         tcase_add_test(cases, a_new_file_and_a_missing_one);
         tcase_add_test(cases, of_a_growing_file_the_prefix_is_not_compared);
+        tcase_add_test(cases, a_growing_file_that_was_rewritten_is_never_expected);
+        tcase_add_test(cases, another_type_is_expected_only_if_all_of_it_is_known);
         tcase_add_test(cases, settings_are_compared_by_their_value);
         tcase_add_test(cases, what_the_baseline_says_already);
         tcase_add_test(cases, what_drifts_leave_is_written_so_that_it_matches);

@@ -63,7 +63,8 @@ see(int form)
 struct story {
         unsigned drift, resolved, began, over, gap, waived[3];
         json_int changes, folded;
-        char reason[64], again[32];
+        char reason[64], again[32], last[16], now[16],
+                severity[16]; /* last: kind of the item's newest record */
         json_int by_generation;
 };
 
@@ -80,12 +81,17 @@ note(void *userdata, const struct record *record)
         story->resolved += strcmp(record->kind, "resolved") == 0;
         if (strcmp(record->kind, "resolved") == 0)
                 story->by_generation = json_number(detail, "by_generation");
+        if (record->item)
+                snprintf(story->last, sizeof story->last, "%s", record->kind);
         if (again)
                 snprintf(story->again, sizeof story->again, "%s", again);
         for (size_t i = 0; i < 3; i++)
                 story->waived[i] += strcmp(record->kind, "waive") == 0 && strcmp(state, states[i]) == 0;
         if (strcmp(record->kind, "flapping") == 0) {
                 bool over = strcmp(state, "over") == 0;
+                const char *now = json_text(detail, "now"), *severity = json_text(detail, "severity");
+                snprintf(story->now, sizeof story->now, "%s", now ? now : "");
+                snprintf(story->severity, sizeof story->severity, "%s", severity ? severity : "");
                 story->began += !over;
                 story->over += over;
                 story->changes = json_number(detail, "changes");
@@ -248,6 +254,84 @@ START_TEST(thousands_of_items_take_no_more_room_than_the_table_has)
 }
 END_TEST
 
+START_TEST(what_drifts_when_it_is_over_is_the_last_word)
+{
+        flap(FLAP_CHANGES);
+        see(1);
+        see(0);
+        see(1); /* folded: the newest record says "resolved" */
+        ck_assert_str_eq(story().last, "resolved");
+        flaps_stop(instance);
+        struct story told = story();
+        ck_assert_str_eq(told.now, "changed");
+        ck_assert_str_eq(told.severity, "high");
+        ck_assert_str_eq(told.last, "drift");
+        ck_assert_str_eq(told.again, "flapping over");
+}
+END_TEST
+
+START_TEST(what_is_as_expected_when_it_is_over_has_no_record_more)
+{
+        flap(100);
+        unsigned before = story().drift;
+        flaps_stop(instance);
+        struct story told = story();
+        ck_assert_str_eq(told.now, "expected");
+        ck_assert_str_eq(told.severity, "");
+        ck_assert_uint_eq(told.drift, before);
+}
+END_TEST
+
+START_TEST(what_drifts_after_a_crash_is_the_last_word)
+{
+        flap(99); /* an odd number: it ends as drift */
+        instance = instance_free(instance);
+        start();
+        struct story told = story();
+        ck_assert_str_eq(told.now, "changed");
+        ck_assert_str_eq(told.last, "drift");
+        ck_assert_str_eq(told.again, "flapping over");
+}
+END_TEST
+
+START_TEST(what_was_told_of_a_window_is_told_again_outside_of_it)
+{
+        struct window window = {.from_ms = clock_now_ms() - 1000, .until_ms = clock_now_ms() + 3600000};
+        struct window *const list[] = {&window};
+        judge_set_windows(instance->judge, list, 1);
+        flap(100);
+        unsigned before = story().drift;
+        see(1);
+        see(0);
+        ck_assert_uint_eq(story().drift, before);
+        judge_set_windows(instance->judge, NULL, 0);
+        see(1);
+        ck_assert_uint_eq(story().drift, before + 1);
+        see(0);
+        see(1);
+        ck_assert_uint_eq(story().drift, before + 1);
+}
+END_TEST
+
+START_TEST(past_the_limit_new_forms_are_recorded_at_a_bounded_rate)
+{
+        char item[] = "file:/many/forms";
+        struct drift drift = {.item = item, .baseline = "host"};
+        struct judge_event event = {.kind = JUDGE_DRIFT, .drift = &drift};
+        unsigned recorded = 0;
+        for (unsigned i = 0; i < FLAP_CHANGES; i++) {
+                ck_assert(!flap_folds(instance, &event));
+                flap_counted(instance, &drift);
+        }
+        for (unsigned i = 0; i < 100; i++) {
+                snprintf(drift.observed, sizeof drift.observed, "%064u", i);
+                recorded += !flap_folds(instance, &event);
+        }
+        ck_assert_uint_ge(recorded, 17);
+        ck_assert_uint_lt(recorded, 20);
+}
+END_TEST
+
 /* ---- waivers ---- */
 
 /* A generation that excuses the first file for a time. */
@@ -297,6 +381,22 @@ START_TEST(a_waiver_that_ends_is_told_once_and_the_drift_is_open_again)
 }
 END_TEST
 
+START_TEST(an_end_that_waits_to_be_written_is_not_queued_again)
+{
+        see(1);
+        waive(2, clock_now_ms() + 2000);
+        assert_done(instance_alive(instance, &why));
+        unsigned before = story().drift;
+        while (!open_drifts())
+                usleep(50000);
+        for (int i = 0; i < 3; i++)
+                waivers_look(instance); /* and nothing is written meanwhile, as when the store fails */
+        struct story told = story();
+        ck_assert_uint_eq(told.waived[2], 1);
+        ck_assert_uint_eq(told.drift, before + 1);
+}
+END_TEST
+
 START_TEST(a_waiver_that_ended_while_nobody_ran_is_told_at_the_start)
 {
         int64_t until_ms = clock_now_ms() + 2000;
@@ -338,7 +438,13 @@ main(void)
         tcase_add_test(cases, a_crash_loses_none_of_the_count);
         tcase_add_test(cases, an_orderly_stop_tells_it_once);
         tcase_add_test(cases, thousands_of_items_take_no_more_room_than_the_table_has);
+        tcase_add_test(cases, what_drifts_when_it_is_over_is_the_last_word);
+        tcase_add_test(cases, what_is_as_expected_when_it_is_over_has_no_record_more);
+        tcase_add_test(cases, what_drifts_after_a_crash_is_the_last_word);
+        tcase_add_test(cases, what_was_told_of_a_window_is_told_again_outside_of_it);
+        tcase_add_test(cases, past_the_limit_new_forms_are_recorded_at_a_bounded_rate);
         tcase_add_test(cases, a_waiver_that_ends_is_told_once_and_the_drift_is_open_again);
+        tcase_add_test(cases, an_end_that_waits_to_be_written_is_not_queued_again);
         tcase_add_test(cases, a_waiver_that_ended_while_nobody_ran_is_told_at_the_start);
         tcase_add_test(cases, a_waiver_that_is_taken_back_is_told);
         suite_add_tcase(suite, cases);

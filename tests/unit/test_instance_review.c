@@ -283,6 +283,17 @@ START_TEST(past_its_time_the_verdict_is_incomplete_and_the_history_tells_it_once
 }
 END_TEST
 
+START_TEST(while_it_waits_to_be_written_it_is_not_queued_again)
+{
+        struct buf text = urgent_apply(1);
+        pass(73);
+        for (int i = 0; i < 3; i++)
+                review_look(instance); /* and nothing is written meanwhile, as when the store fails */
+        ck_assert_str_eq(told().states, "due@1 overdue@1");
+        buf_done(&text);
+}
+END_TEST
+
 START_TEST(a_clock_that_jumped_makes_it_neither_overdue_nor_due_for_longer)
 {
         struct buf text = urgent_apply(1);
@@ -329,6 +340,7 @@ main(void)
         tcase_add_test(cases, another_text_of_that_generation_reviews_nothing);
         tcase_add_test(cases, a_later_generation_does_not_pay_for_it);
         tcase_add_test(cases, past_its_time_the_verdict_is_incomplete_and_the_history_tells_it_once);
+        tcase_add_test(cases, while_it_waits_to_be_written_it_is_not_queued_again);
         tcase_add_test(cases, a_clock_that_jumped_makes_it_neither_overdue_nor_due_for_longer);
         tcase_add_test(cases, who_takes_the_note_away_does_not_take_the_debt_away);
         suite_add_tcase(suite, cases);

@@ -128,6 +128,22 @@ recorded(const char *state)
         return found;
 }
 
+static int
+count_record(void *userdata, const struct record *record)
+{
+        (void)record;
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+static int
+put_value(const char *key, const char *value)
+{
+        int r = store_begin(instance->store, &why);
+        r = r ? r : store_value_put(instance->store, key, value, &why);
+        return r ? r : store_commit(instance->store, &why);
+}
+
 static void
 close_one(const char *name)
 {
@@ -304,6 +320,126 @@ START_TEST(a_row_without_signatures_opens_nothing)
 }
 END_TEST
 
+static int
+keep_row(void *userdata, const char *key, const char *value)
+{
+        char **kept = userdata;
+        for (size_t i = 0; i < 8; i += 2)
+                if (!kept[i]) {
+                        kept[i] = strdup(key);
+                        kept[i + 1] = strdup(value);
+                        break;
+                }
+        return 0;
+}
+
+static unsigned
+tampers(void)
+{
+        struct record_query query = {.until_ms = INT64_MAX, .kind = "tamper"};
+        unsigned count = 0;
+        assert_done(instance_flush(instance, &why));
+        assert_done(store_records(instance->store, &query, count_record, &count, &why));
+        return count;
+}
+
+START_TEST(rows_of_a_closed_one_that_are_put_back_open_nothing)
+{
+        char *kept[8] = {0};
+        assert_done(open_for("A", HOUR_MS));
+        assert_done(store_values_each(instance->store, "window:", keep_row, kept, &why));
+        assert_done(store_values_each(instance->store, "window_approvals:", keep_row, kept, &why));
+        ck_assert_ptr_nonnull(kept[3]);
+        close_one("A");
+        for (size_t i = 0; i < 4; i += 2)
+                assert_done(put_value(kept[i], kept[i + 1]));
+        restart();
+        ck_assert_uint_eq(n_open(), 0);
+        ck_assert_uint_eq(tampers(), 1);
+        restart();
+        ck_assert_uint_eq(tampers(), 1);
+        ck_assert_uint_eq(recorded("resumed").count, 0);
+        /* Together with its end: it opens, and the history says so. */
+        char ended[128];
+        snprintf(ended, sizeof ended, "window_ended:%s", strchr(kept[0], ':') + 1);
+        assert_done(put_value(ended, NULL));
+        for (size_t i = 0; i < 4; i += 2)
+                assert_done(put_value(kept[i], kept[i + 1]));
+        restart();
+        ck_assert_uint_eq(recorded("resumed").count, n_open());
+        for (size_t i = 0; i < 8; i++)
+                free(kept[i]);
+}
+END_TEST
+
+START_TEST(which_of_several_is_meant_is_asked)
+{
+        ck_assert_ptr_null(instance_window_find(instance, NULL, &why));
+        ck_assert_int_eq(why.code, STORE_NONE);
+        assert_done(open_for("CHG-1", HOUR_MS));
+        assert_done(open_for("CHG-2", HOUR_MS));
+        ck_assert_ptr_null(instance_window_find(instance, NULL, &why));
+        ck_assert_int_eq(why.code, INSTANCE_MALFORMED);
+        ck_contains(why.text, "CHG-1 (");
+        ck_contains(why.text, "CHG-2 (");
+}
+END_TEST
+
+/* So many that the set of them is larger than one may be. */
+static void
+let_drift(unsigned n)
+{
+        char item[1200], filler[1001];
+        memset(filler, 'a', sizeof filler - 1);
+        filler[sizeof filler - 1] = '\0';
+        char none[] = "[]";
+        for (unsigned i = 0; i < n; i++) {
+                struct drift drift = {.item = item,
+                        .baseline = "host",
+                        .generation = 1,
+                        .change = CHANGE_MISSING,
+                        .severity = SEVERITY_HIGH,
+                        .attributes = none};
+                snprintf(item, sizeof item, "file:%s/x/%06u%s", home, i, filler);
+                drift.first_seen_ms = drift.last_change_ms = clock_now_ms();
+                assert_done(judge_restore(instance->judge, &drift));
+        }
+}
+
+START_TEST(a_set_that_is_too_large_is_left_out_and_the_history_goes_on)
+{
+        assert_done(open_for("CHG-1", HOUR_MS));
+        let_drift((unsigned)(EXPECT_SIZE_MAX / 1000) + 1);
+        close_one("CHG-1"); /* its flush is asserted */
+        struct json *summary = NULL;
+        struct buf set = {0};
+        assert_done(instance_window_ended(instance, "CHG-1", &summary, &set, &why));
+        ck_assert(json_flag(summary, "set_left_out"));
+        ck_assert_uint_eq(set.size, 0);
+        json_free(summary);
+        ck_assert_uint_eq(recorded("closed").count, 1);
+        restart();
+        ck_assert_uint_eq(n_open(), 0);
+}
+END_TEST
+
+START_TEST(a_value_that_can_never_be_stored_holds_nothing_up)
+{
+        char *large = malloc(STORE_VALUE_MAX + 2);
+        memset(large, 'x', STORE_VALUE_MAX + 1);
+        large[STORE_VALUE_MAX + 1] = '\0';
+        instance_value(instance, "too_large", large);
+        large[STORE_VALUE_MAX] = '\0';
+        instance_value(instance, "just_fits", large);
+        assert_done(instance_flush(instance, &why));
+        char *value = NULL;
+        ck_assert_int_eq(store_value_get(instance->store, "too_large", &value, NULL), STORE_NONE);
+        assert_done(store_value_get(instance->store, "just_fits", &value, &why));
+        free(value);
+        free(large);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -322,6 +458,10 @@ main(void)
         tcase_add_test(cases, one_that_is_open_outlives_a_bless);
         tcase_add_test(cases, no_more_are_open_than_the_limit);
         tcase_add_test(cases, a_row_without_signatures_opens_nothing);
+        tcase_add_test(cases, rows_of_a_closed_one_that_are_put_back_open_nothing);
+        tcase_add_test(cases, which_of_several_is_meant_is_asked);
+        tcase_add_test(cases, a_set_that_is_too_large_is_left_out_and_the_history_goes_on);
+        tcase_add_test(cases, a_value_that_can_never_be_stored_holds_nothing_up);
         suite_add_tcase(suite, cases);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
