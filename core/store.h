@@ -31,7 +31,7 @@
 #define STORE_SCHEMA 2                              /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
-#define STORE_VALUE_MAX ((size_t)8 << 20)           /* bytes of a named value */
+#define STORE_VALUE_MAX ((size_t)12 << 20)          /* bytes of a named value */
 #define STORE_CONTENT_MAX (1u << 20)                /* bytes of one kept content */
 #define STORE_CONTENT_TOTAL_MAX ((int64_t)64 << 20) /* bytes of kept content, all together */
 
