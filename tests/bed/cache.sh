@@ -11,7 +11,8 @@ suite=bookworm
 mirror=${BED_MIRROR:-http://deb.debian.org/debian}
 cache=${BED_CACHE:-${XDG_CACHE_HOME:-/var/cache}/driftd-bed}
 # What a small server has, and the libraries that our packages depend on.
-packages=(systemd systemd-sysv dbus openssh-server libsodium23 libssl3 libinih1 libsystemd0 libsqlite3-0 libjansson4)
+packages=(systemd systemd-sysv dbus openssh-server libsodium23 libssl3 libinih1 libsystemd0 libsqlite3-0 libjansson4
+    libmicrohttpd12)
 # What is installed and upgraded from the repository: packages with conffiles, setuid programs, units and scripts; and one
 # with nothing of these.
 upgradable=(cron cron-daemon-common logrotate sudo less)
