@@ -57,8 +57,8 @@ ask_coverage(struct cli *cli, int64_t since_ms, int64_t until_ms, struct json **
 static struct json *
 span_json(int64_t since_ms, int64_t until_ms)
 {
-        return json_make("{s:I, s:I, s:s?, s:[], s:I, s:b}", "since_ms", (json_int)since_ms, "until_ms",
-                (json_int)until_ms, "kind", NULL, "items", "after_seq", (json_int)0, "follow", 0);
+        return json_make("{s:I, s:I, s:n, s:[], s:I, s:b}", "since_ms", (json_int)since_ms, "until_ms",
+                (json_int)until_ms, "kind", "items", "after_seq", (json_int)0, "follow", 0);
 }
 
 static int

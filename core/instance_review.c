@@ -54,7 +54,9 @@ review_parse(const char *value)
         struct review review = {.due_ms = strtoll(value, &missing, 10)};
         review.missing = (unsigned)strtoul(missing, &told, 10);
         review.told = strtoul(told, &end, 10);
-        return *end || end == told ? (struct review){0} : review;
+        if (*end || end == told)
+                return (struct review){0};
+        return review;
 }
 
 static struct review

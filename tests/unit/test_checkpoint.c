@@ -130,9 +130,10 @@ START_TEST(a_request_is_read_and_written_the_same)
 }
 END_TEST
 
+static const char cut_request[] = "old 1\n" ROOT "\n", blank_request[] = "old 1\n" ROOT " \n\nx\n";
 static const char *const bad_requests[] = {"", "old 1", "old 1\n", "old 01\n\nx\n", "old  1\n\nx\n",
-        "Old 1\n\nx\n", "old -1\n\nx\n", "old\n\nx\n", "old 1\nAAAA\n\nx\n", "old 1\n" ROOT "\n",
-        "old 1\n" ROOT " \n\nx\n", "old 9223372036854775808\n\nx\n"};
+        "Old 1\n\nx\n", "old -1\n\nx\n", "old\n\nx\n", "old 1\nAAAA\n\nx\n", cut_request, blank_request,
+        "old 9223372036854775808\n\nx\n"};
 
 START_TEST(what_is_no_request_is_refused)
 {

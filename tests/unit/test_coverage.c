@@ -38,7 +38,8 @@ record(int64_t minutes, const char *kind, const char *detail)
 {
         char body[512];
         snprintf(body, sizeof body, "{\"detail\":%s}", detail);
-        struct record r = {.seq = ++seq, .time_ms = at(minutes), .kind = kind, .body = body};
+        seq++;
+        struct record r = {.seq = seq, .time_ms = at(minutes), .kind = kind, .body = body};
         ck_assert_int_eq(coverage_take(fold, &r), 0);
         last_beat = minutes;
 }
