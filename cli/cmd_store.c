@@ -57,8 +57,9 @@ command_verify(struct cli *cli, struct err *err)
         if (!ok)
                 print_colored(&cli->out, COLOR_RED, "%s\n", problem ? problem : "no words for it");
         else if (!cli->quiet)
-                print(&cli->out, "This holds against edits; a rewrite of the whole is shown only by a root "
-                                 "kept elsewhere.\n");
+                print(&cli->out,
+                        "This holds against edits; a rewrite of the whole is shown only by a checkpoint "
+                        "kept elsewhere (driftctl log checkpoint).\n");
         return ok ? EXIT_CLEAN : EXIT_UNTRUSTED;
 }
 
