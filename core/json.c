@@ -112,7 +112,8 @@ json_parse(const char *text, size_t size, struct json **ret, struct err *err)
                 return err_set(err, -EINVAL, "not JSON: a NUL byte in the text"); /* jansson skips them */
         json_t *value = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
         if (!value) {
-                if (json_error_code(&error) == json_error_out_of_memory)
+                /* (Where jansson has no memory for the first buffer it says nothing at all.) */
+                if (!error.text[0] || json_error_code(&error) == json_error_out_of_memory)
                         return err_oom(err);
                 words_append(words, sizeof words, error.text);
                 return err_set(
