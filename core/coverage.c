@@ -33,7 +33,7 @@ struct coverage_fold {
         enum coverage_reason down;
         int64_t overflow_ms, watch_lost_ms; /* 0: no */
         struct coverage_gap *gaps;
-        size_t n_gaps, gaps_room;
+        size_t n_gaps;
         uint64_t gaps_merged;
         uint64_t quick, full, incomplete, heartbeats;
         int64_t last_full_ms, without_full_ms;
@@ -82,14 +82,8 @@ gap_add(struct coverage_fold *fold, int64_t from_ms, int64_t until_ms, enum cove
                 fold->gaps_merged++;
                 return 0;
         }
-        if (fold->n_gaps == fold->gaps_room) {
-                size_t room = fold->gaps_room ? 2 * fold->gaps_room : 16;
-                struct coverage_gap *grown = reallocarray(fold->gaps, room, sizeof *grown);
-                if (!grown)
-                        return -ENOMEM;
-                fold->gaps = grown;
-                fold->gaps_room = room;
-        }
+        if (array_grow(&fold->gaps, fold->n_gaps) < 0)
+                return -ENOMEM;
         fold->gaps[fold->n_gaps++] = (struct coverage_gap){from_ms, until_ms, reason};
         return 0;
 }
@@ -236,10 +230,8 @@ take_baseline(struct coverage_fold *fold, int64_t now_ms, const struct json *det
                         fold->baselines[i] = row;
                         return 0;
                 }
-        struct coverage_baseline *grown = reallocarray(fold->baselines, fold->n_baselines + 1, sizeof *grown);
-        if (!grown)
+        if (array_grow(&fold->baselines, fold->n_baselines) < 0)
                 return -ENOMEM;
-        fold->baselines = grown;
         fold->baselines[fold->n_baselines++] = row;
         return 0;
 }

@@ -104,14 +104,8 @@ file_add(struct evidence *e, const char *folder, const char *leaf, struct err *e
         if (e->n_files == EVIDENCE_FILES_MAX)
                 return err_set(err, EVIDENCE_NONE, "more than %u files are in %s", EVIDENCE_FILES_MAX,
                         quote(e->path));
-        if (!(e->n_files & (e->n_files - 1))) {
-                struct evidence_file *grown =
-                        reallocarray(e->files, e->n_files ? 2 * e->n_files : 1, sizeof *grown);
-                if (!grown)
-                        return err_oom(err);
-                e->files = grown;
-        }
-        if (asprintf(&name, "%s%s%s", folder ? folder : "", folder ? "/" : "", leaf) < 0)
+        if (array_grow(&e->files, e->n_files) < 0 ||
+                asprintf(&name, "%s%s%s", folder ? folder : "", folder ? "/" : "", leaf) < 0)
                 return err_oom(err);
         e->files[e->n_files++] = (struct evidence_file){.name = name};
         return 0;

@@ -184,13 +184,9 @@ bless_take(struct evidence *e, const struct record *record, const struct json *d
         const char *name = json_text(detail, "baseline");
         if (e->n_blesses == EVIDENCE_BLESSES_MAX)
                 return evidence_refuse(e, err, "more than %u baselines were applied", EVIDENCE_BLESSES_MAX);
-        struct evidence_bless *grown = e->blesses;
-        if (!(e->n_blesses & (e->n_blesses - 1)))
-                grown = reallocarray(e->blesses, e->n_blesses ? 2 * e->n_blesses : 1, sizeof *grown);
-        if (!grown)
+        if (array_grow(&e->blesses, e->n_blesses) < 0)
                 return err_oom(err);
-        e->blesses = grown;
-        struct evidence_bless *bless = &grown[e->n_blesses];
+        struct evidence_bless *bless = &e->blesses[e->n_blesses];
         *bless = (struct evidence_bless){.seq = record->seq, .adopted = strcmp(record->kind, "adopted") == 0};
         bless->generation = (uint64_t)json_number(detail, "generation");
         if (!name || !name_is_valid(name, strlen(name)) || !bless->generation ||

@@ -226,8 +226,8 @@ mount_by_id(const struct mount_table *table, uint64_t id)
         return NULL;
 }
 
-static bool
-is_at_or_below(const char *path, const char *point)
+bool
+path_is_at_or_below(const char *path, const char *point)
 {
         size_t size = strcmp(point, "/") == 0 ? 0 : strlen(point);
         return strncmp(path, point, size) == 0 && (path[size] == '/' || path[size] == '\0' || size == 0);
@@ -240,7 +240,7 @@ next_on_way(const struct mount_table *table, const struct mount *from, const cha
         const struct mount *first = NULL;
         for (size_t i = 0; i < table->count; i++) {
                 const struct mount *mount = &table->mounts[i];
-                if (mount == from || mount->parent_id != from->id || !is_at_or_below(path, mount->point))
+                if (mount == from || mount->parent_id != from->id || !path_is_at_or_below(path, mount->point))
                         continue;
                 if (!first || strlen(mount->point) < strlen(first->point))
                         first = mount;

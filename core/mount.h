@@ -40,3 +40,6 @@ void mount_table_done(struct mount_table *table);
 const struct mount *mount_by_id(const struct mount_table *table, uint64_t id) _pure_;
 /* The one that a look-up of this absolute path (raw, no links) ends on; NULL if the table has no root. */
 const struct mount *mount_of_path(const struct mount_table *table, const char *path) _pure_;
+
+/* Whether an absolute path is another one or lies below it (below "/" all are). */
+bool path_is_at_or_below(const char *path, const char *point) _pure_;

@@ -247,19 +247,12 @@ own_view_differs(const struct own_view *view, const char *path)
 /* ---- the points ---- */
 
 static bool
-is_at_or_below(const char *path, const char *folder)
-{
-        size_t size = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
-        return strncmp(path, folder, size) == 0 && (!size || !path[size] || path[size] == '/');
-}
-
-static bool
 is_left_out(const char *path)
 {
-        bool in_proc = strcmp(path, "/proc") != 0 && is_at_or_below(path, "/proc");
-        return (in_proc && !is_at_or_below(path, "/proc/sys")) ||
-               is_at_or_below(path, "/proc/sys/kernel/random") ||
-               is_at_or_below(path, "/run/systemd/incoming");
+        bool in_proc = strcmp(path, "/proc") != 0 && path_is_at_or_below(path, "/proc");
+        return (in_proc && !path_is_at_or_below(path, "/proc/sys")) ||
+               path_is_at_or_below(path, "/proc/sys/kernel/random") ||
+               path_is_at_or_below(path, "/run/systemd/incoming");
 }
 
 static int
@@ -355,7 +348,7 @@ const char *
 own_view_point_within(const struct own_view *view, const char *path)
 {
         for (size_t i = 0; i < view->points.count; i++)
-                if (is_at_or_below(view->points.items[i], path))
+                if (path_is_at_or_below(view->points.items[i], path))
                         return view->points.items[i];
         return NULL;
 }
@@ -365,7 +358,7 @@ static bool
 is_outermost(const struct own_view *view, size_t index)
 {
         for (size_t i = 0; i < index; i++)
-                if (is_at_or_below(view->points.items[index], view->points.items[i]))
+                if (path_is_at_or_below(view->points.items[index], view->points.items[i]))
                         return false;
         return true;
 }

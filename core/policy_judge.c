@@ -79,13 +79,8 @@ collect(void *userdata, const char *item, enum setting_verdict verdict, const st
         struct collecting *c = userdata;
         struct policy_result *result = c->result;
         struct policy_finding finding = {.verdict = verdict};
-        size_t n = result->n_findings;
-        if ((n & (n - 1)) == 0) {
-                struct policy_finding *grown = reallocarray(result->findings, n ? 2 * n : 1, sizeof *grown);
-                if (!grown)
-                        return -ENOMEM;
-                result->findings = grown;
-        }
+        if (array_grow(&result->findings, result->n_findings) < 0)
+                return -ENOMEM;
         bool fails = verdict == SETTING_VERDICT_NOT_MET || verdict == SETTING_VERDICT_MISSING;
         bool whole = copy(item, &finding.item) && copy(actual ? actual->value : NULL, &finding.value) &&
                      copy(actual ? actual->configured : NULL, &finding.configured) &&
