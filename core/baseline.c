@@ -544,6 +544,17 @@ baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_si
         return path;
 }
 
+uint64_t
+baseline_file_size(const struct baseline *baseline, size_t index)
+{
+        static const char key[] = " size=";
+        size_t path_size;
+        const char *path = baseline_file_path(baseline, index, &path_size), *fields = path + path_size;
+        const char *end = memchr(fields, '\n', baseline->size - (size_t)(fields - baseline->text));
+        const char *found = memmem(fields, (size_t)(end - fields), key, sizeof key - 1);
+        return found ? strtoull(found + sizeof key - 1, NULL, 10) : 0; /* valid: the text was parsed */
+}
+
 int
 baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret)
 {

@@ -65,6 +65,8 @@ size_t baseline_files(const struct baseline *baseline);
 const char *baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size);
 /* The attributes of an entry, parsed; done by the caller. -ENOMEM. */
 int baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret);
+/* The size that a regular file is expected to have, without the rest; 0 where nothing is said of it. */
+uint64_t baseline_file_size(const struct baseline *baseline, size_t index) _pure_;
 /* true and the index of an escaped path; false and where it would be. */
 bool baseline_file_find(const struct baseline *baseline, const char *path, size_t size, size_t *ret_index);
 /* The half-open range of entries strictly below an escaped folder ("/": all but itself). */

@@ -69,6 +69,7 @@ static const struct config_key scan_keys[] = {
         {"quick_interval", config_set_duration, IN_CONFIG(quick_interval_s)},
         {"workers", config_set_workers, IN_CONFIG(workers), .min = 1, .max = CONFIG_WORKERS_MAX},
         {"max_rate", config_set_u64, IN_CONFIG(max_rate), .min = 0, .max = CONFIG_RATE_MAX},
+        {"max_cpu", config_set_unsigned, IN_CONFIG(max_cpu), .min = 0, .max = CONFIG_CPU_MAX},
 };
 
 static const struct config_key store_keys[] = {

@@ -16,6 +16,7 @@
 #define CONFIG_LIST_MAX 4096u /* paths, or exclusions, of one scope */
 #define CONFIG_WORKERS_MAX 64
 #define CONFIG_RATE_MAX 1048576 /* MiB/s */
+#define CONFIG_CPU_MAX 6400     /* percent of one processor */
 #define CONFIG_BODIES_MAX 100000
 
 struct config {
@@ -24,6 +25,7 @@ struct config {
         int64_t full_interval_s, quick_interval_s;
         unsigned workers;  /* 0: auto */
         uint64_t max_rate; /* MiB/s; 0: no limit */
+        unsigned max_cpu;  /* percent of one processor; 0: no limit */
         unsigned keep_bodies;
         bool packages;        /* whether dpkg's transactions are looked for */
         char *packages_root;  /* absolute, raw bytes */

@@ -133,7 +133,7 @@ look_at_path(struct live *live, const char *escaped, size_t size)
         wish.own = live->request->own;
         wish.n_own = live->request->n_own;
         wish.cancel = live->request->cancel;
-        seen.result = judge_look(live->judge, &live->mounts, path, &wish, &snapshot, &why);
+        seen.result = judge_look(live->judge, NULL, &live->mounts, path, &wish, &snapshot, &why);
         _cleanup_json_ struct json *drift =
                 seen.result < 0 ? NULL : judge_look_json(live->judge, 0, item, &seen);
         snapshot_done(&snapshot);

@@ -75,8 +75,10 @@ standing_open(struct standing *s, struct baseline *baseline)
                 static const char regular[] = " type=file";
                 size_t size;
                 const char *path = baseline_file_path(baseline, i, &size);
-                if (memcmp(path + size, regular, sizeof regular - 1) == 0)
-                        s->bits[i] = ENTRY_REGULAR;
+                if (memcmp(path + size, regular, sizeof regular - 1) != 0)
+                        continue;
+                s->bits[i] = ENTRY_REGULAR;
+                s->circle_cost += baseline_file_size(baseline, i) + TURN_FILE_COST;
         }
         return settings_open(s);
 }
@@ -92,8 +94,7 @@ entry_line(const struct baseline *baseline, size_t index, size_t *ret_size)
         return line;
 }
 
-/* The scope that an entry lies in (opening has seen to it that there is one). */
-static const struct scope *
+const struct scope *
 entry_scope(const struct standing *s, size_t index)
 {
         size_t n_scopes, size;

@@ -115,9 +115,10 @@ int judge_wish(struct judge *judge, const char *path, struct snapshot_wish *wish
  */
 enum scan_reach judge_reach(struct judge *judge, const struct mount_table *table, const char *path);
 /* snapshot_path of a path of this host, as far as a look may go: UNREADABLE with EXDEV where it may not. Any
- * thread. */
-int judge_look(struct judge *judge, const struct mount_table *table, const char *path,
-        const struct snapshot_wish *wish, struct snapshot *ret, struct err *err);
+ * thread; reader: the thread's own, which finds no words, or NULL. */
+struct snapshot_reader;
+int judge_look(struct judge *judge, struct snapshot_reader *reader, const struct mount_table *table,
+        const char *path, const struct snapshot_wish *wish, struct snapshot *ret, struct err *err);
 
 struct observation {
         int result; /* 0 or enum snapshot_result */
@@ -168,7 +169,7 @@ struct judge_scan {
         char *const *items; /* only these (patterns); none: all */
         size_t n_items;
         unsigned workers;
-        uint64_t max_rate;
+        struct pace *pace; /* as scan_options */
         bool background;
         const struct inode_id *own;
         size_t n_own;
@@ -183,10 +184,21 @@ struct judge_scan {
 /* Walks every files scope of every baseline, and what is expected but was not met. 0 or < 0. */
 int judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err);
 
-/* The next `n` regular files whose content check is oldest in turn, for passes that are spread: raw paths to
- * `visit`. */
-void judge_turn(
-        struct judge *judge, size_t n, void (*visit)(void *userdata, const char *path), void *userdata);
+/*
+ * The slow circle: the content of each expected regular file is read again in turn, one file after the other.
+ * What a file costs is its expected bytes and as much again for a small file's sake, so that neither large
+ * files nor many come at once.
+ */
+#define TURN_FILE_COST 65536 /* bytes */
+/* The cost of the whole circle; 0: there is nothing to read. */
+uint64_t judge_circle_cost(struct judge *judge);
+/*
+ * Looks at the next file, by options (own, background, cancel, hint, keep, files, bytes, userdata): what
+ * meets its expectation is marked as verified, anything else is hinted at, as is what lies on a file system
+ * that may not answer. One thread alone. Returns the cost, 0 where there is none, or -ENOMEM or -ECANCELED.
+ */
+int64_t judge_turn(struct judge *judge, const struct judge_scan *options, struct snapshot_reader *reader,
+        const struct mount_table *mounts);
 
 struct coverage {
         uint64_t expected, verified;

@@ -33,7 +33,8 @@ struct standing {
         _Atomic uint32_t *verified_s; /* seconds since 1970; 0: never */
         _Atomic uint32_t *met;        /* number of the pass that met it last */
         _Atomic uint8_t *bits;
-        size_t turn; /* where judge_turn goes on */
+        size_t turn;          /* where judge_turn goes on */
+        uint64_t circle_cost; /* of all its regular files */
         struct rotation_entry *rotations;
         size_t n_rotations;
         size_t n_settings;
@@ -47,6 +48,7 @@ struct standing {
 struct standings {
         atomic_uint references;
         size_t n;
+        size_t turn; /* whose turn it is: judge_turn */
         struct standing list[];
 };
 
@@ -62,6 +64,9 @@ struct judge {
         struct window *const *windows; /* borrowed; under the lock */
         size_t n_windows;
 };
+
+/* The scope that an entry lies in (opening has seen to it that there is one). NULL: out of memory. */
+const struct scope *entry_scope(const struct standing *s, size_t index);
 
 /* What one baseline says of one path. */
 struct ruling {

@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/item.h"
+#include "core/snapshot_reader.h"
 
 /* ---- one path ---- */
 
@@ -117,14 +118,15 @@ judge_reach(struct judge *judge, const struct mount_table *table, const char *pa
 }
 
 int
-judge_look(struct judge *judge, const struct mount_table *table, const char *path,
-        const struct snapshot_wish *wish, struct snapshot *ret, struct err *err)
+judge_look(struct judge *judge, struct snapshot_reader *reader, const struct mount_table *table,
+        const char *path, const struct snapshot_wish *wish, struct snapshot *ret, struct err *err)
 {
         struct snapshot_wish within = *wish;
         enum scan_reach reach = judge_reach(judge, table, path);
         within.mount_point = reach == SCAN_REACH_POINT;
         if (reach != SCAN_REACH_NOT)
-                return snapshot_path("", path, &within, ret, err);
+                return reader ? snapshot_look_path(reader, "", path, &within, ret)
+                              : snapshot_path("", path, &within, ret, err);
         *ret = (struct snapshot){.failed_errno = EXDEV, .taken_ms = clock_now_ms()};
         return SNAPSHOT_UNREADABLE;
 }

@@ -16,6 +16,10 @@
 #include "core/escape.h"
 #include "core/item.h"
 
+#define LARGE_SIZE                                                                                           \
+        ((uint64_t)64 << 20) /* bytes: a file that is read first, so that none is left for the end */
+#define LARGE_MAX 64u        /* of them; the largest */
+
 /* ---- scanning ---- */
 
 struct walk {
@@ -223,7 +227,7 @@ walk_single(struct walk *walk, const char *path, struct err *err)
                 return 0;
         bool image = walk->options->root && walk->options->root[0]; /* the table's paths are the host's */
         int result = image ? snapshot_path(walk->options->root, path, &wish, &snapshot, err)
-                           : judge_look(walk->judge, walk->mounts, path, &wish, &snapshot, err);
+                           : judge_look(walk->judge, NULL, walk->mounts, path, &wish, &snapshot, err);
         if (result < 0)
                 return result;
         observe_here(walk, path, result, &snapshot);
@@ -288,10 +292,60 @@ walk_open_drifts(struct walk *walk, struct err *err)
         return r == -ENOMEM ? err_oom(err) : r;
 }
 
+/* ---- large files first ---- */
+
+struct large {
+        uint64_t size;
+        size_t index;
+};
+
+static int
+larger_first(const void *a, const void *b)
+{
+        uint64_t x = ((const struct large *)a)->size, y = ((const struct large *)b)->size;
+        return x < y ? 1 : x > y ? -1 : 0;
+}
+
+/* Puts it into its place among the largest, if it has one. */
+static void
+note_large(struct large *list, size_t *count, struct large file)
+{
+        if (*count == LARGE_MAX && file.size <= list[LARGE_MAX - 1].size)
+                return;
+        *count += *count < LARGE_MAX;
+        list[*count - 1] = file;
+        qsort(list, *count, sizeof *list, larger_first);
+}
+
+/* The raw paths of the largest files that are expected. */
+static int
+large_files(const struct standing *s, struct text_list *ret)
+{
+        struct large list[LARGE_MAX];
+        size_t count = 0;
+        int r = 0;
+        for (size_t i = 0; i < s->n; i++) {
+                uint64_t size = s->bits[i] & ENTRY_REGULAR ? baseline_file_size(s->baseline, i) : 0;
+                if (size >= LARGE_SIZE)
+                        note_large(list, &count, (struct large){size, i});
+        }
+        for (size_t i = 0; i < count && r == 0; i++) {
+                size_t size;
+                const char *path = baseline_file_path(s->baseline, list[i].index, &size);
+                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL;
+                r = escaped ? unescape_new(escaped, &raw) : -ENOMEM;
+                r = r ? r : text_list_add(ret, raw, strlen(raw));
+        }
+        return r;
+}
+
 static int
 walk_standing(struct walk *walk, struct err *err)
 {
         const struct judge_scan *o = walk->options;
+        _cleanup_(text_list_done) struct text_list first = {0};
+        if (o->full && !o->below && !o->n_items && large_files(walk->standing, &first) < 0)
+                return err_oom(err);
         size_t n_scopes;
         const struct scope *scopes = baseline_scopes(walk->standing->baseline, &n_scopes);
         struct scan_options scan = {
@@ -300,8 +354,10 @@ walk_standing(struct walk *walk, struct err *err)
                 .n_scopes = n_scopes,
                 .below = o->below,
                 .workers = o->workers,
-                .max_rate = o->max_rate,
+                .pace = o->pace,
                 .background = o->background,
+                .first = first.items,
+                .n_first = first.count,
                 /* Counted as it is read: one large file is progress too. */
                 .wish = {.own = o->own,
                         .n_own = o->n_own,
@@ -346,31 +402,82 @@ judge_scan(struct judge *judge, const struct judge_scan *options, struct err *er
         return r;
 }
 
-static void
-turn_standing(struct standing *s, size_t n, void (*visit)(void *userdata, const char *path), void *userdata)
-{
-        for (size_t looked = 0; n && looked < s->n; looked++) {
-                size_t index = s->turn++ % s->n, size;
-                if (!(s->bits[index] & ENTRY_REGULAR))
-                        continue;
-                const char *path = baseline_file_path(s->baseline, index, &size);
-                _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL;
-                if (!escaped || unescape_new(escaped, &raw) < 0)
-                        return;
-                visit(userdata, raw);
-                n--;
-        }
-}
+/* ---- the slow circle ---- */
 
-void
-judge_turn(struct judge *judge, size_t n, void (*visit)(void *userdata, const char *path), void *userdata)
+uint64_t
+judge_circle_cost(struct judge *judge)
 {
         _cleanup_(judge_releasep) struct standings *standings = judge_hold(judge);
-        uint64_t all = judge_regular_files(judge);
-        for (size_t i = 0; standings && all && i < standings->n; i++) {
-                /* Each baseline's share is rounded up, so that the interval is kept. */
-                uint64_t share = ((uint64_t)n * standings->list[i].n + all - 1) / all;
-                turn_standing(
-                        &standings->list[i], min_size((size_t)share, standings->list[i].n), visit, userdata);
+        uint64_t cost = 0;
+        for (size_t i = 0; standings && i < standings->n; i++)
+                cost += standings->list[i].circle_cost;
+        return cost;
+}
+
+/* One baseline after the other, each from its first file to its last. false: there is no regular file. */
+static bool
+next_in_turn(struct standings *standings, struct standing **ret, size_t *ret_index)
+{
+        for (size_t i = 0; i <= standings->n && standings->n; i++) {
+                struct standing *s = &standings->list[standings->turn % standings->n];
+                while (s->turn < s->n && !(s->bits[s->turn] & ENTRY_REGULAR))
+                        s->turn++;
+                if (s->turn < s->n) {
+                        *ret = s;
+                        *ret_index = s->turn++;
+                        return true;
+                }
+                s->turn = 0;
+                standings->turn++;
         }
+        return false;
+}
+
+static int
+turn_to(struct walk *walk, struct snapshot_reader *reader, size_t index, const char *path)
+{
+        const struct judge_scan *options = walk->options;
+        _cleanup_snapshot_ struct snapshot snapshot = {0};
+        struct snapshot_wish wish = {
+                .own = options->own,
+                .n_own = options->n_own,
+                .bytes_read = options->bytes,
+                .cancel = options->cancel,
+                .uncached = options->background,
+        };
+        const struct mount *mount = mount_of_path(walk->mounts, path);
+        int r = judge_wish(walk->judge, path, &wish);
+        if (r)
+                return r < 0 ? r : 0; /* no scope holds it any more */
+        if (!mount || !mount->foreign)
+                r = judge_look(walk->judge, reader, walk->mounts, path, &wish, &snapshot, NULL);
+        else
+                r = SNAPSHOT_UNREADABLE;
+        count(options->files, 1);
+        if (r == -ECANCELED || r == -ENOMEM)
+                return r;
+        if (r == 0)
+                walk_seen(walk, path, entry_scope(walk->standing, index), 0, &snapshot);
+        else
+                options->hint(options->userdata, path);
+        return 0;
+}
+
+int64_t
+judge_turn(struct judge *judge, const struct judge_scan *options, struct snapshot_reader *reader,
+        const struct mount_table *mounts)
+{
+        _cleanup_(judge_releasep) struct standings *standings = judge_hold(judge);
+        struct walk walk = {.judge = judge, .options = options, .mounts = mounts};
+        size_t index, size;
+        if (!standings || !next_in_turn(standings, &walk.standing, &index))
+                return 0;
+        const struct baseline *b = walk.standing->baseline;
+        const char *text = baseline_file_path(b, index, &size);
+        _cleanup_free_ char *escaped = strndup(text, size), *path = NULL;
+        int r = escaped ? unescape_new(escaped, &path) : -ENOMEM;
+        r = r ? r : turn_to(&walk, reader, index, path);
+        if (r == 0 && atomic_load(&walk.out_of_memory))
+                r = -ENOMEM;
+        return r < 0 ? r : (int64_t)baseline_file_size(b, index) + TURN_FILE_COST;
 }

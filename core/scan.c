@@ -7,6 +7,10 @@
  * what is kept of a folder are bounded; at the bound a worker does the work itself, or pauses its reading, so
  * memory grows with the depth of the tree only.
  *
+ * As many workers are busy as there are processors, which is as fast as files in memory can be hashed. A
+ * worker that had to wait for a device has one more join in: what keeps a device busy is the number of reads
+ * in flight, and that has nothing to do with processors.
+ *
  * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
  *
  * Invariants: each path belongs to one start, hence to one scope; whatever ends a scan early is kept once,
@@ -24,6 +28,9 @@
 
 #include "core/escape.h"
 #include "core/scan_internal.h"
+
+#define SCAN_IN_FLIGHT 16u /* workers while a device is waited for */
+#define WARM_WORKS 16u /* pieces of work from memory after which a worker thinks that there are too many */
 
 /* ---- how it ends ---- */
 
@@ -159,7 +166,7 @@ take_work(struct scan_worker *worker, struct scan_work *ret)
         return true;
 }
 
-/* Waits for a piece of work. false: the scan is over. */
+/* Waits for a piece of work. false: the scan is over. Who is one too many counts as none that could help. */
 static bool
 next_work(struct scan_worker *worker, struct scan_work *ret)
 {
@@ -167,10 +174,14 @@ next_work(struct scan_worker *worker, struct scan_work *ret)
         *ret = (struct scan_work){0};
         bool found = false;
         pthread_mutex_lock(&scan->lock);
-        while (!atomic_load(&scan->stopped) && !(found = take_work(worker, ret)) && scan->n_busy) {
-                scan->n_idle++;
+        while (!atomic_load(&scan->stopped)) {
+                bool may = scan->n_busy < scan->limit;
+                found = may && take_work(worker, ret);
+                if (found || !scan->n_busy)
+                        break;
+                scan->n_idle += may;
                 pthread_cond_wait(&scan->wake, &scan->lock);
-                scan->n_idle--;
+                scan->n_idle -= may;
         }
         if (found)
                 scan->n_busy++;
@@ -180,12 +191,50 @@ next_work(struct scan_worker *worker, struct scan_work *ret)
         return found;
 }
 
-static void
-work_is_done(struct scan *scan)
+static int start_worker(struct scan *scan);
+
+/* Blocks that this thread had to wait for, metadata too. */
+static long
+blocks_read(void)
 {
+        struct rusage usage;
+        return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_inblock : 0;
+}
+
+/* L: how many may be busy follows what the piece of work that is done has met. true: a thread is to be
+ * started. */
+static bool
+adapt(struct scan_worker *worker, long blocks)
+{
+        struct scan *scan = worker->scan;
+        bool cold = blocks != worker->blocks_read;
+        worker->blocks_read = blocks;
+        worker->warm_works = cold ? 0 : worker->warm_works + 1;
+        if (cold && scan->limit < scan->most) {
+                scan->limit++;
+                pthread_cond_broadcast(&scan->wake);
+                bool one_more = scan->n_started < scan->limit;
+                scan->n_started += one_more;
+                return one_more;
+        }
+        if (worker->warm_works >= WARM_WORKS && scan->limit > scan->wanted) {
+                scan->limit--;
+                worker->warm_works = 0;
+        }
+        return false;
+}
+
+static void
+work_is_done(struct scan_worker *worker)
+{
+        struct scan *scan = worker->scan;
+        long blocks = scan->most > scan->wanted ? blocks_read() : 0;
         pthread_mutex_lock(&scan->lock);
         scan->n_busy--;
+        bool one_more = adapt(worker, blocks);
         pthread_mutex_unlock(&scan->lock);
+        if (one_more)
+                (void)start_worker(scan); /* fewer threads are slower, not wrong */
 }
 
 /* What was not done when the scan was stopped. */
@@ -210,7 +259,7 @@ drop_work(struct scan *scan)
 static int
 pay(void *userdata, size_t bytes)
 {
-        return scan_rate_pay(userdata, bytes);
+        return pacer_pay(userdata, bytes);
 }
 
 static void *
@@ -219,10 +268,11 @@ worker_main(void *userdata)
         struct scan_worker *worker = userdata;
         struct scan_work work;
         if (worker->scan->options->background)
-                scan_thread_background();
+                thread_step_back();
+        pacer_start(&worker->pacer);
         while (next_work(worker, &work)) {
                 (void)scan_work_do(worker, &work); /* a failure stops the scan: scan.error has it */
-                work_is_done(worker->scan);
+                work_is_done(worker);
         }
         return NULL;
 }
@@ -252,48 +302,72 @@ worker_new(struct scan *scan)
         worker->reader = snapshot_reader_new();
         if (!worker->reader || buf_reserve(&worker->path, PATH_MAX) < 0)
                 return worker_free(worker);
-        if (scan->options->max_rate)
-                snapshot_reader_pace(worker->reader, pay, scan);
+        if (scan->options->pace) {
+                worker->pacer =
+                        (struct pacer){.pace = scan->options->pace, .cancel = scan->options->wish.cancel};
+                snapshot_reader_pace(worker->reader, pay, &worker->pacer);
+        }
         return worker;
 }
 
-static unsigned
-workers_wanted(const struct scan_options *options)
+static void
+count_workers(struct scan *scan)
 {
         cpu_set_t cpus;
-        unsigned wanted = options->workers;
+        unsigned wanted = scan->options->workers;
         if (!wanted && sched_getaffinity(0, sizeof cpus, &cpus) == 0)
                 wanted = (unsigned)CPU_COUNT(&cpus);
-        if (!wanted)
-                wanted = 1;
-        return wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
+        scan->wanted = wanted < 1 ? 1 : wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
+        scan->most = !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT : scan->wanted;
+        scan->limit = scan->wanted;
 }
 
-/* Signals are the caller's: workers take none. Fewer threads than wished are slower, not wrong. */
+/* One that n_started counts already. */
+static int
+start_worker(struct scan *scan)
+{
+        struct scan_worker *worker = worker_new(scan);
+        int r = worker ? -pthread_create(&worker->thread, NULL, worker_main, worker) : -ENOMEM;
+        if (r < 0)
+                worker_free(worker);
+        pthread_mutex_lock(&scan->lock);
+        if (r == 0)
+                scan->workers[scan->n_workers++] = worker;
+        pthread_mutex_unlock(&scan->lock);
+        return r;
+}
+
+static struct scan_worker *
+worker_at_place(struct scan *scan, unsigned i)
+{
+        pthread_mutex_lock(&scan->lock);
+        struct scan_worker *worker = i < scan->n_workers ? scan->workers[i] : NULL;
+        pthread_mutex_unlock(&scan->lock);
+        return worker;
+}
+
+/*
+ * Signals are the caller's: workers take none, nor do those that a worker starts. A worker's place is behind
+ * that of the one that started it, and is taken before that one can end.
+ */
 static int
 run_workers(struct scan *scan)
 {
-        struct scan_worker *workers[SCAN_WORKERS_MAX] = {0};
-        unsigned wanted = workers_wanted(scan->options), started = 0;
+        struct scan_worker *worker;
         sigset_t all, before;
         int r = 0;
+        count_workers(scan);
+        scan->n_started = scan->wanted;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        for (; started < wanted; started++) {
-                struct scan_worker *worker = worker_new(scan);
-                r = worker ? -pthread_create(&worker->thread, NULL, worker_main, worker) : -ENOMEM;
-                if (r != 0) {
-                        worker_free(worker);
-                        break;
-                }
-                workers[started] = worker;
-        }
+        for (unsigned i = 0; i < scan->wanted && r == 0; i++)
+                r = start_worker(scan);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        for (unsigned i = 0; i < started; i++) {
-                pthread_join(workers[i]->thread, NULL);
-                worker_free(workers[i]);
+        for (unsigned i = 0; (worker = worker_at_place(scan, i)); i++) {
+                pthread_join(worker->thread, NULL);
+                worker_free(worker);
         }
-        return started ? 0 : scan_fail(scan, r, "start a thread");
+        return scan->n_workers ? 0 : scan_fail(scan, r, "start a thread");
 }
 
 /* ---- starts ---- */
@@ -361,30 +435,27 @@ named_above(const struct scope *scope, const char *below, char **ret)
         return *ret ? 0 : -EINVAL;
 }
 
-/* `below` lies inside a scope and is none of its paths. */
+/* A path that lies inside a scope, and may be one of its own. */
 static int
-add_below(struct scan *scan)
+add_inside(struct scan *scan, const char *path)
 {
         const struct scan_options *options = scan->options;
-        const char *below = options->below;
         char *named = NULL;
-        if (!below || has_start(scan, below))
-                return 0;
-        _cleanup_free_ char *escaped = escape_new(below, strlen(below));
+        _cleanup_free_ char *escaped = escape_new(path, strlen(path));
         if (!escaped)
                 return -ENOMEM;
         const struct scope *scope = scope_for_path(options->scopes, options->n_scopes, escaped);
-        if (!scope)
-                return 0;
-        int r = named_above(scope, below, &named);
-        if (r < 0)
+        int r = scope ? named_above(scope, path, &named) : 0;
+        if (r < 0 || !scope)
                 return r;
-        char *path = strdup(below);
-        if (!path) {
+        char *copy = strdup(path);
+        if (!copy) {
                 free(named);
                 return -ENOMEM;
         }
-        return add_start(scan, path, scope, named);
+        if (strcmp(named, path) == 0)
+                free(steal_pointer(&named));
+        return add_start(scan, copy, scope, named);
 }
 
 static int
@@ -392,11 +463,14 @@ add_starts(struct scan *scan)
 {
         const struct scan_options *options = scan->options;
         int r = 0;
+        for (size_t i = 0; i < options->n_first && r == 0; i++)
+                r = add_inside(scan, options->first[i]);
         for (size_t i = 0; i < options->n_scopes && r == 0; i++)
                 for (size_t k = 0; k < options->scopes[i].paths.count && r == 0; k++)
                         if (options->scopes[i].domain == SCOPE_FILES)
                                 r = add_path(scan, options->scopes[i].paths.items[k]);
-        r = r ? r : add_below(scan);
+        if (r == 0 && options->below && !has_start(scan, options->below))
+                r = add_inside(scan, options->below);
         return r < 0 ? scan_fail(scan, r, "read the scopes' paths") : 0;
 }
 
@@ -422,7 +496,6 @@ scan_done(struct scan *scan)
                 free(scan->starts[i].named);
         }
         free(scan->starts);
-        pthread_mutex_destroy(&scan->rate.lock);
         pthread_cond_destroy(&scan->wake);
         pthread_mutex_destroy(&scan->announce);
         pthread_mutex_destroy(&scan->lock);
@@ -438,7 +511,6 @@ scan_run(const struct scan_options *options, struct err *err)
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .announce = PTHREAD_MUTEX_INITIALIZER,
                 .wake = PTHREAD_COND_INITIALIZER,
-                .rate = {.bytes_per_s = options->max_rate, .lock = PTHREAD_MUTEX_INITIALIZER},
         };
         if (add_starts(&scan) == 0)
                 run_workers(&scan);

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "core/mount.h"
+#include "core/pace.h"
 #include "core/scope.h"
 #include "core/snapshot.h"
 
@@ -57,9 +58,12 @@ struct scan_options {
         const char *below; /* NULL, or a raw absolute path: only it and what is below. If it is gone: `seen`,
                               GONE */
         bool folders_only; /* read folders to find folders; `seen` is called for none */
-        unsigned workers;  /* 0: as many as processors */
-        uint64_t max_rate; /* bytes/s of content; 0: no limit */
-        bool background;   /* idle I/O priority and nice for the workers (threads of their own) */
+        /* 0: as many at work as processors, and more while they wait for a device; else exactly so many. */
+        unsigned workers;
+        struct pace *pace;  /* NULL: none. Kept by all workers together */
+        bool background;    /* idle I/O priority and nice for the workers; the page cache is left as it was */
+        char *const *first; /* raw paths to begin with, of large files: read last, they would leave */
+        size_t n_first;     /* all workers but one without work at the end */
         struct snapshot_wish
                 wish; /* start value for each (own, bytes_read, cancel, body; prefix 0 is taken as all) */
         struct scan_calls calls;

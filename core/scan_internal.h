@@ -2,7 +2,7 @@
 /*
  * Internal to the scanner. Five files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
  * does with a piece of work), scan_path.c (where a worker is), scan_folder.c (folders and their descriptors),
- * scan_rules.c (exclusions, mounts, the rate).
+ * scan_rules.c (exclusions, mounts).
  *
  * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one
  * `folder` callback run at a time. No system call but close(2) is made under scan.lock.
@@ -73,12 +73,6 @@ struct scan_rest {
         unsigned left;
 };
 
-struct scan_rate {
-        uint64_t bytes_per_s; /* 0: no limit */
-        pthread_mutex_t lock;
-        int64_t next_ns; /* when the next byte may be read */
-};
-
 struct scan {
         const struct scan_options *options;
         struct scan_start *starts;
@@ -90,19 +84,26 @@ struct scan {
         atomic_uint n_batches;      /* written under L */
         atomic_uint n_idle;         /* written under L */
         unsigned n_busy;            /* L */
-        unsigned n_open, open_max;  /* n_open: L. Folders' descriptors */
-        atomic_bool shed;           /* a folder's descriptor was ever closed early */
-        uint64_t serials;           /* L */
+        unsigned limit;             /* L: how many may be busy; from wanted to most */
+        unsigned wanted, most;      /* workers while files come from memory; and while the device is slow */
+        unsigned n_started;         /* L: threads, those included that just start */
+        unsigned n_workers;         /* L: in `workers` */
+        struct scan_worker *workers[SCAN_WORKERS_MAX]; /* L */
+        unsigned n_open, open_max;                     /* n_open: L. Folders' descriptors */
+        atomic_bool shed;                              /* a folder's descriptor was ever closed early */
+        uint64_t serials;                              /* L */
         atomic_bool stopped;
         int error;       /* L: the first */
         struct err *err; /* L */
-        struct scan_rate rate;
 };
 
 struct scan_worker {
         struct scan *scan;
         pthread_t thread;
         struct snapshot_reader *reader;
+        struct pacer pacer;
+        long blocks_read;         /* from devices by this thread, getrusage(2) */
+        unsigned warm_works;      /* pieces of work since the last that read any */
         struct scan_batch *batch; /* being filled, or NULL */
         struct scan_rest rest;
         bool opens_first; /* the last thing was read, and so the next may be: O_PATH and one stat do for both
@@ -189,7 +190,3 @@ bool scan_may_exclude(const struct scope *scope, const char *escaped_folder) __a
 /* Whether an exclusion matches this escaped path itself (those above were asked before). */
 bool scan_excludes(const struct scope *scope, const char *escaped) __attribute__((pure));
 bool path_is_below(const char *path, const char *folder) __attribute__((pure));
-/* Takes bytes out of the bucket and waits until they are paid for. 0, or -ECANCELED. */
-int scan_rate_pay(struct scan *scan, size_t bytes);
-/* Makes the calling thread a background one. Failures do not matter. */
-void scan_thread_background(void);

@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the walk may and may not do: which names it leaves out, which mounts it goes into, how fast it reads.
- * Pure questions, but for the rate's bucket; owns nothing else.
+ * What the walk may and may not do: which names it leaves out, which mounts it goes into. Pure questions;
+ * owns nothing.
  *
  * A mount is noticed by its id (or, between folders, by another device: a subvolume), and only then is its
  * type looked up, in the mount table and not by statfs(2): a FUSE server that never answers would hold us. On
  * overlayfs a file's device differs from its folder's without any mount, so for files the id alone counts.
  */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <time.h>
 
 #include "core/escape.h"
 #include "core/item.h"
 #include "core/scan_internal.h"
-
-#define RATE_BURST_NS 100000000 /* what may be read at once after a pause */
-#define RATE_SLICE_NS 20000000  /* how soon a cancel is seen while waiting */
 
 /* ---- mounts ---- */
 
@@ -136,47 +129,4 @@ path_is_below(const char *path, const char *folder)
 {
         size_t size = strcmp(folder, "/") == 0 ? 0 : strlen(folder);
         return strncmp(path, folder, size) == 0 && path[size] == '/' && path[size + 1];
-}
-
-/* ---- the rate ---- */
-
-static int64_t
-now_ns(void)
-{
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-int
-scan_rate_pay(struct scan *scan, size_t bytes)
-{
-        struct scan_rate *rate = &scan->rate;
-        int64_t cost_ns = (int64_t)((double)bytes * 1e9 / (double)rate->bytes_per_s);
-        int64_t now = now_ns();
-        pthread_mutex_lock(&rate->lock);
-        if (rate->next_ns < now - RATE_BURST_NS)
-                rate->next_ns = now - RATE_BURST_NS;
-        rate->next_ns += cost_ns;
-        int64_t until = rate->next_ns;
-        pthread_mutex_unlock(&rate->lock);
-        for (; now < until; now = now_ns()) {
-                if (scan_is_stopped(scan))
-                        return -ECANCELED;
-                int64_t left = until - now;
-                struct timespec slice = {.tv_nsec = left < RATE_SLICE_NS ? left : RATE_SLICE_NS};
-                nanosleep(&slice, NULL);
-        }
-        return 0;
-}
-
-void
-scan_thread_background(void)
-{
-        const int who_process = 1, class_idle = 3 << 13; /* linux/ioprio.h; 0 is the calling thread */
-        struct sched_param none = {0};
-        pid_t thread = (pid_t)syscall(SYS_gettid);
-        (void)syscall(SYS_ioprio_set, who_process, 0, class_idle);
-        (void)sched_setscheduler(0, SCHED_BATCH, &none);
-        (void)setpriority(PRIO_PROCESS, (id_t)thread, 19);
 }

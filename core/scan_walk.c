@@ -71,6 +71,7 @@ ask_plan(struct scan_worker *worker, const struct scan_start *start, const struc
         *ret = options->wish;
         if (ret->prefix == 0)
                 ret->prefix = UINT64_MAX;
+        ret->uncached = options->background;
         enum scan_look look = SCAN_READ;
         if (options->calls.plan)
                 look = options->calls.plan(options->userdata, worker_path(worker), start->scope, stx, ret);
@@ -202,6 +203,8 @@ batch_look(struct scan_worker *worker, struct scan_folder *folder, const struct 
                 rest->left--;
                 r = worker_at_name(worker, name, size);
                 r = r ? r : visit(worker, &place, name, folder, folder->start, false);
+                if (worker->pacer.pace)
+                        (void)pacer_pay(&worker->pacer, 0); /* a cancel is seen above */
         }
         rest->left = 0;
         return r;

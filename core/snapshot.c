@@ -30,6 +30,7 @@
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/folder.h"
+#include "core/page_cache.h"
 #include "core/snapshot_reader.h"
 
 #define CHUNK_SIZE                                                                                           \
@@ -47,6 +48,7 @@ struct snapshot_reader {
         struct digester *digester;
         int (*pace)(void *userdata, size_t bytes);
         void *pace_userdata;
+        struct page_cache cache; /* of the file that is read, if `uncached` is wished */
         char names[XATTR_LIST_MAX];
         char chunk[CHUNK_SIZE];
 };
@@ -257,18 +259,20 @@ static ssize_t
 chunk_read(const struct attempt *try, size_t offset, uint64_t left)
 {
         const struct snapshot_wish *wish = try->wish;
-        size_t room = CHUNK_SIZE - offset;
+        struct snapshot_reader *reader = try->reader;
+        size_t room = CHUNK_SIZE - offset, size = left < room ? (size_t)left : room;
         if (wish->cancel && atomic_load_explicit(wish->cancel, memory_order_relaxed))
                 return -ECANCELED;
         ssize_t n;
         do
-                n = read(try->fd, try->reader->chunk + offset, left < room ? (size_t)left : room);
+                n = wish->uncached ? page_cache_read(&reader->cache, try->fd, reader->chunk + offset, size)
+                                   : read(try->fd, reader->chunk + offset, size);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
         if (n > 0 && wish->bytes_read)
                 atomic_fetch_add_explicit(wish->bytes_read, (unsigned long long)n, memory_order_relaxed);
-        int r = n > 0 && try->reader->pace ? try->reader->pace(try->reader->pace_userdata, (size_t)n) : 0;
+        int r = n > 0 && reader->pace ? reader->pace(reader->pace_userdata, (size_t)n) : 0;
         return r < 0 ? r : n;
 }
 
@@ -339,7 +343,13 @@ content_look(const struct attempt *try, bool *ret_kept)
         if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
                 return 0;
         int r = content_end(try, &end);
-        r = r ? r : content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
+        if (r < 0)
+                return r;
+        if (try->wish->uncached)
+                page_cache_note(&try->reader->cache, try->fd, try->before.stx_size, true);
+        r = content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
+        if (try->wish->uncached)
+                page_cache_drop(&try->reader->cache, try->fd, try->before.stx_size);
         if (r < 0)
                 return r;
         snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
@@ -573,23 +583,28 @@ snapshot_at(int folder_fd, const char *name, bool world, const struct snapshot_w
 }
 
 int
-snapshot_path(const char *root, const char *path, const struct snapshot_wish *wish, struct snapshot *ret,
-        struct err *err)
+snapshot_look_path(struct snapshot_reader *reader, const char *root, const char *path,
+        const struct snapshot_wish *wish, struct snapshot *ret)
 {
         const char *name;
         bool world;
         int64_t taken_ms = clock_now_ms();
         _cleanup_fd_ int parent = folder_open_parent(root, path, &name, &world);
-        if (parent < 0 && errno_is_ours(-parent))
-                return result_say(parent, 0, path, err);
-        if (parent < 0) {
-                int r = errno_is_gone(-parent) ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE;
-                *ret = (struct snapshot){.failed_errno = -parent, .taken_ms = taken_ms};
-                return result_say(r, -parent, path, err);
-        }
+        if (parent >= 0)
+                return snapshot_look(reader, parent, name, NULL, world, wish, ret);
+        if (errno_is_ours(-parent))
+                return parent;
+        *ret = (struct snapshot){.failed_errno = -parent, .taken_ms = taken_ms};
+        return errno_is_gone(-parent) ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE;
+}
+
+int
+snapshot_path(const char *root, const char *path, const struct snapshot_wish *wish, struct snapshot *ret,
+        struct err *err)
+{
         _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = snapshot_reader_new();
         if (!reader)
                 return err_oom(err);
-        int r = snapshot_look(reader, parent, name, NULL, world, wish, ret);
+        int r = snapshot_look_path(reader, root, path, wish, ret);
         return result_say(r, r > 0 ? ret->failed_errno : 0, path, err);
 }

@@ -38,6 +38,7 @@ struct snapshot_wish {
         bool mount_point; /* what is mounted there is not gone into: only the stat that the kernel knows */
         bool body; /* with content: keep it too, if it is small, text (no NUL, valid UTF-8) and world-readable
                     */
+        bool uncached;   /* with content: the page cache is left as it was before (page_cache.h) */
         uint64_t prefix; /* UINT64_MAX: all. Else a growing file: hash that many first bytes at most; it may
                             grow meanwhile */
         struct md5er *md5er;        /* may be NULL: with content, MD5 of the same bytes too */

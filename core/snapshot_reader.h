@@ -32,6 +32,10 @@ struct snapshot_held {
 int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
         const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, struct snapshot *ret);
 
+/* snapshot_path without words and with a reader. */
+int snapshot_look_path(struct snapshot_reader *reader, const char *root, const char *path,
+        const struct snapshot_wish *wish, struct snapshot *ret);
+
 /* What a stat alone tells: nothing is opened. */
 void snapshot_from_stat(const struct statx *stx, bool world, struct snapshot *ret);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine: the loop's side of looking. Hints come from the watch (events), from the walker (a pass met
- * another stat than it knew, or a subtree is new) and from turns (the slow circle that reads every file again
- * within the interval). All become entries of the dirty set; a looker takes a snapshot of each; the loop
- * judges it and, if the answer changed, makes that durable. There is no other way for an answer to change.
+ * The engine: the loop's side of looking. Hints come from the watch (events) and from the walker (a pass met
+ * another stat than it knew, a subtree is new, the slow circle read other content). All become entries of the
+ * dirty set; a looker takes a snapshot of each; the loop judges it and, if the answer changed, makes that
+ * durable. There is no other way for an answer to change.
  *
  * Everything here runs in the loop's thread and waits for nothing. Owns the dirty set, the settles, and when
  * a pass is due.
@@ -31,7 +31,7 @@
 #include "daemon/walker.h"
 #include "daemon/watch.h"
 
-#define TURN_MS 5000 /* how often the slow circle takes its next files */
+#define TICK_MS 5000 /* how often it is asked what is due, and what is stuck */
 #define LINKS_PASS_MS                                                                                        \
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
@@ -62,7 +62,7 @@ struct engine {
         struct prober *prober;
         int wake_fd;
         sd_event_source *wake_source, *tick_source, *again_source, *defer_source;
-        int64_t full_interval_s, quick_interval_s;
+        int64_t quick_interval_s;
         unsigned n_lookers; /* wished */
 
         struct settle *settles;
@@ -75,9 +75,7 @@ struct engine {
         void (*ready)(void *userdata);
         void *ready_userdata;
         bool ready_told;
-        int64_t last_quick_ms, last_turn_ms, cycle_started_ms;
-        double turn_owed;
-        uint64_t turned;
+        int64_t last_quick_ms;
 };
 
 static void pump(struct engine *engine);
@@ -212,12 +210,12 @@ open_drifts(struct engine *engine)
 }
 
 static void
-record_scan(
-        struct engine *engine, const char *pass, uint64_t files, uint64_t bytes, int64_t ms, bool complete)
+record_scan(struct engine *engine, const struct pass *pass, bool complete)
 {
         instance_record(engine->instance, "scan", NULL,
-                json_make("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "pass", pass, "files", (json_int)files,
-                        "bytes", (json_int)bytes, "drifts", (json_int)open_drifts(engine), "ms", (json_int)ms,
+                json_make("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "pass", pass_names[pass->kind], "files",
+                        (json_int)pass->files, "bytes", (json_int)pass->bytes, "drifts",
+                        (json_int)open_drifts(engine), "ms", (json_int)(clock_now_ms() - pass->started_ms),
                         "complete", complete, "watches_lost",
                         (json_int)engine->instance->problems[PROBLEM_WATCH_LOST].count));
 }
@@ -262,8 +260,7 @@ report_pass(struct engine *engine, const struct pass *pass)
                 "the folder could not be read");
         instance_problem(
                 instance, PROBLEM_PATH_MISSING, pass->missing.count, pass->missing.where, PATH_MISSING_HINT);
-        record_scan(engine, pass_names[pass->kind], pass->files, pass->bytes,
-                clock_now_ms() - pass->started_ms, pass->result == 0 && !pass->unreadable.count);
+        record_scan(engine, pass, pass->result == 0 && !pass->unreadable.count);
         if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
@@ -304,8 +301,10 @@ finish_pass(struct engine *engine, const struct pass *pass)
         report_watches(engine);
         /* After the first full pass, or one that gave way: many urgent ones could keep the slow circle off.
          */
-        if (pass->kind == PASS_FULL)
+        if (pass->kind == PASS_FULL) {
                 engine->instance->settled = true;
+                walker_begin_circle(engine->walker);
+        }
         if (pass->kind != PASS_FOLDERS && !gave_way) {
                 report_pass(engine, pass);
                 advance_settles(engine, pass);
@@ -341,6 +340,9 @@ take_hints(struct engine *engine)
                         break;
                 case HINT_PASS:
                         finish_pass(engine, &hint.pass);
+                        break;
+                case HINT_CIRCLE:
+                        record_scan(engine, &hint.pass, true);
                         break;
                 }
                 hint_done(&hint);
@@ -549,6 +551,7 @@ on_mount(void *userdata, const char *path, const char *change)
         struct snapshot_wish wish = {0};
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
         engine->view_is_due = true;
+        walker_mounts_changed(engine->walker);
         sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
         if (!escaped) {
                 mark_overflow(engine, "no memory for a mount");
@@ -565,40 +568,12 @@ on_mount(void *userdata, const char *path, const char *change)
 static void
 on_mounts_lost(void *userdata)
 {
-        mark_overflow(userdata, "the mount table could not be read");
+        struct engine *engine = userdata;
+        walker_mounts_changed(engine->walker);
+        mark_overflow(engine, "the mount table could not be read");
 }
 
 /* ---- time ---- */
-
-static void
-mark_turn(void *userdata, const char *path)
-{
-        struct engine *engine = userdata;
-        dirty_mark(engine->dirty, path, true, 0); /* no room: its turn comes again */
-}
-
-/* The slow circle: its share of files since the last turn, so that all are read within the interval. */
-static void
-take_turn(struct engine *engine, int64_t now_ms)
-{
-        int64_t passed_ms = now_ms - engine->last_turn_ms;
-        engine->last_turn_ms = now_ms;
-        if (!engine->instance->settled || passed_ms <= 0)
-                return;
-        uint64_t all = judge_regular_files(engine->instance->judge);
-        engine->turn_owed += (double)all * (double)passed_ms / ((double)engine->full_interval_s * 1000.0);
-        size_t n = min_size((size_t)engine->turn_owed, DIRTY_PATHS_MAX / 4);
-        if (!n)
-                return;
-        engine->turn_owed -= (double)n;
-        judge_turn(engine->instance->judge, n, mark_turn, engine);
-        engine->turned += n;
-        if (engine->turned < all)
-                return;
-        record_scan(engine, "full", engine->turned, 0, now_ms - engine->cycle_started_ms, true);
-        engine->turned = 0;
-        engine->cycle_started_ms = now_ms;
-}
 
 /* Those who wait are answered as incomplete. */
 static void
@@ -635,7 +610,6 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
         struct engine *engine = userdata;
         int64_t now_ms = clock_monotonic_ms();
         (void)usec;
-        take_turn(engine, now_ms);
         check_stuck(engine, now_ms);
         instance_windows_look(engine->instance); /* they end by themselves */
         instance_flush(engine->instance, NULL);
@@ -647,7 +621,7 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
                 walker_ask(engine->walker, PASS_QUICK, false);
         }
         pump(engine);
-        sd_event_source_set_time(source, (uint64_t)(now_ms + TURN_MS) * 1000);
+        sd_event_source_set_time(source, (uint64_t)(now_ms + TICK_MS) * 1000);
         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -673,17 +647,22 @@ looker_count(const struct config *config)
 void
 engine_reconfigure(struct engine *engine, const struct config *config)
 {
-        engine->full_interval_s = config->full_interval_s;
         engine->quick_interval_s = config->quick_interval_s;
         engine->n_lookers = looker_count(config);
-        walker_configure(engine->walker, engine->n_lookers, config->max_rate << 20);
+        const struct walker_plan plan = {
+                .workers = config->workers,
+                .max_rate = config->max_rate << 20,
+                .max_cpu = config->max_cpu,
+                .circle_s = config->full_interval_s,
+        };
+        walker_configure(engine->walker, &plan);
 }
 
 static int
 add_sources(struct engine *engine, struct err *err)
 {
         sd_event *event = engine->event;
-        uint64_t soon = (uint64_t)(clock_monotonic_ms() + TURN_MS) * 1000;
+        uint64_t soon = (uint64_t)(clock_monotonic_ms() + TICK_MS) * 1000;
         int r = sd_event_add_io(event, &engine->wake_source, engine->wake_fd, EPOLLIN, on_wake, engine);
         if (r >= 0)
                 r = sd_event_add_time(
@@ -734,7 +713,7 @@ engine_new(sd_event *event, struct instance *instance, const struct config *conf
         engine->wake_fd = -1;
         engine->event = event;
         engine->instance = instance;
-        engine->last_turn_ms = engine->cycle_started_ms = engine->last_quick_ms = clock_monotonic_ms();
+        engine->last_quick_ms = clock_monotonic_ms();
         int r = add_parts(engine, err);
         if (r)
                 return r;

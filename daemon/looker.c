@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/snapshot_reader.h"
 
 struct looker {
         struct lookers *lookers;
@@ -164,6 +165,7 @@ looker_main(void *argument)
 {
         struct looker *looker = argument;
         struct lookers *lookers = looker->lookers;
+        _cleanup_(snapshot_reader_freep) struct snapshot_reader *reader = NULL;
         pthread_mutex_lock(&lookers->lock);
         while (!lookers->stopping && !looker->abandoned) {
                 if (!lookers->queue) {
@@ -176,7 +178,10 @@ looker_main(void *argument)
                 look->wish.bytes_read = &looker->bytes;
                 look->wish.cancel = &lookers->cancel;
                 pthread_mutex_unlock(&lookers->lock);
-                look->result = snapshot_path("", look->path, &look->wish, &look->snapshot, NULL);
+                reader = reader ? reader : snapshot_reader_new();
+                look->result =
+                        reader ? snapshot_look_path(reader, "", look->path, &look->wish, &look->snapshot)
+                               : -ENOMEM;
                 pthread_mutex_lock(&lookers->lock);
                 looker->look = NULL;
                 if (!look->stuck) {

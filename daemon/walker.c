@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Passes and subtrees, and the queue of hints between the walking threads and the loop.
+ * Passes, subtrees and the circle, and the queue of hints between the walking threads and the loop.
  *
  * A pass begins when one is asked for and the loop has dealt with the end of the last. All that was asked for
  * before it began is answered by it. Its end stands in the queue behind its own hints, so that whoever takes
  * HINT_PASS has taken all that it found.
  *
- * Owns the two threads and the queue. Must not know what becomes of a hint, nor touch the store or a verdict.
+ * The circle owes so much reading for the time that has passed, and after each file it sleeps until it owes
+ * again: what is read is spread evenly over the interval. While a full pass reads everything, it owes
+ * nothing.
+ *
+ * Owns the three threads and the queue. Must not know what becomes of a hint, nor touch the store or a
+ * verdict.
  *
  * Invariants: (1) only one pass runs; (2) a hint that could not be kept for lack of memory makes the pass
  * incomplete; (3) everything in struct walker but the counters is under the lock.
@@ -22,7 +27,10 @@
 
 #include "core/clock.h"
 #include "core/escape.h"
+#include "core/snapshot_reader.h"
 #include "daemon/looker.h"
+
+#define CIRCLE_STEP_S 1 /* between two turns of the circle */
 
 const char *const pass_names[PASS_COUNT] = {"folders", "quick", "full"};
 
@@ -36,24 +44,32 @@ struct subtree {
         char path[];
 };
 
+/* Of something that runs, at the last check for being stuck. */
+struct progress {
+        unsigned long long files, bytes;
+        int64_t moved_ms;
+};
+
 struct walker {
         struct instance *instance;
         struct watch *watch;
         void (*wake)(void *userdata);
         void *userdata;
         _Atomic unsigned workers;
-        _Atomic uint64_t max_rate;
+        _Atomic int64_t circle_s;
+        struct pace pace; /* of background passes and the circle together */
 
         pthread_mutex_t lock;
         pthread_cond_t work; /* for both threads */
         pthread_cond_t room; /* for those that wait to hand hints over */
+        pthread_cond_t step; /* for the circle */
         struct hint_entry *hints, **hints_end;
         size_t n_hints, hint_bytes;
         struct subtree *subtrees, **subtrees_end;
         size_t n_subtrees;
         bool pruning; /* a subtree is walked */
-        pthread_t passes, prunes;
-        bool passes_runs, prunes_runs, stopping;
+        pthread_t passes, prunes, turns;
+        bool passes_runs, prunes_runs, turns_runs, stopping;
 
         bool want[PASS_COUNT];
         bool want_again[PASS_COUNT]; /* passes that gave way to an urgent one */
@@ -66,10 +82,14 @@ struct walker {
         struct pass pass;
         bool out_of_memory; /* something of the pass could not be kept */
         atomic_ullong files, bytes;
-        atomic_bool cancel;                        /* of the pass */
-        atomic_bool cancel_all;                    /* of the subtree too */
-        unsigned long long seen_files, seen_bytes; /* at the last check for being stuck */
-        int64_t seen_ms;
+        atomic_bool cancel;     /* of the pass */
+        atomic_bool cancel_all; /* of subtrees and the circle too */
+        struct progress pass_seen, circle_seen;
+
+        bool circling;                            /* it may */
+        bool turning;                             /* a file is being read in turn */
+        atomic_ullong circle_files, circle_bytes; /* of the circle that runs */
+        atomic_uint mounts_version;
 };
 
 /* ---- the queue ---- */
@@ -91,7 +111,7 @@ queue_hint(struct walker *walker, struct hint hint)
         while (!walker->stopping &&
                 (walker->n_hints >= HINTS_MAX || walker->hint_bytes >= PENDING_BODIES_MAX))
                 pthread_cond_wait(&walker->room, &walker->lock);
-        bool kept = entry && (hint.path || hint.body);
+        bool kept = entry && (hint.path || hint.body || hint.kind == HINT_CIRCLE);
         if (kept) {
                 *entry = (struct hint_entry){.hint = hint};
                 *walker->hints_end = entry;
@@ -293,7 +313,7 @@ walk(struct walker *walker, enum pass_kind kind, bool background)
         struct judge_scan scan = {
                 .full = kind == PASS_FULL,
                 .workers = walker->workers,
-                .max_rate = background ? walker->max_rate : 0,
+                .pace = background && pace_is_limited(&walker->pace) ? &walker->pace : NULL,
                 .background = background,
                 .own = walker->instance->own,
                 .n_own = walker->instance->n_own,
@@ -374,7 +394,7 @@ walker_ask(struct walker *walker, enum pass_kind kind, bool urgent)
         uint64_t number = ++walker->asked;
         /* Nobody waits behind a pass that is held back; it is walked anew after the urgent one. */
         if (urgent && walker->walking && walker->background && walker->pass.kind != PASS_FOLDERS &&
-                walker->max_rate) {
+                pace_is_limited(&walker->pace)) {
                 atomic_store(&walker->cancel, true);
                 walker->want_again[walker->pass.kind] = true;
         }
@@ -468,6 +488,155 @@ walker_subtree(struct walker *walker, const char *path)
         return room;
 }
 
+/* ---- the circle ---- */
+
+/* What the thread of the circle keeps between two files. */
+struct circle {
+        struct walker *walker;
+        struct snapshot_reader *reader;
+        struct pacer pacer;
+        struct mount_table mounts;
+        unsigned mounts_version;
+        int64_t owed; /* in the currency of judge_turn */
+        int64_t at_ms, started_ms;
+        uint64_t cost; /* of this circle until now */
+};
+
+static int
+pay(void *userdata, size_t bytes)
+{
+        return pacer_pay(userdata, bytes);
+}
+
+/* Without a table the paths are followed as far as they lead. */
+static void
+refresh_mounts(struct circle *circle)
+{
+        unsigned version = circle->walker->mounts_version;
+        if (version == circle->mounts_version)
+                return;
+        mount_table_done(&circle->mounts);
+        circle->mounts = (struct mount_table){0};
+        if (mount_table_now(&circle->mounts) == 0)
+                circle->mounts_version = version;
+}
+
+static void
+circle_is_closed(struct circle *circle)
+{
+        struct walker *walker = circle->walker;
+        struct hint hint = {
+                .kind = HINT_CIRCLE,
+                .pass = {.kind = PASS_FULL,
+                        .files = walker->circle_files,
+                        .bytes = walker->circle_bytes,
+                        .started_ms = circle->started_ms},
+        };
+        queue_hint(walker, hint);
+        circle->cost = 0;
+        circle->started_ms = clock_now_ms();
+        walker->circle_files = walker->circle_bytes = 0;
+}
+
+/* Reads until nothing is owed. */
+static void
+take_turns(struct circle *circle)
+{
+        struct walker *walker = circle->walker;
+        struct judge *judge = walker->instance->judge;
+        uint64_t whole = judge_circle_cost(judge);
+        int64_t now_ms = clock_monotonic_ms(), passed_ms = now_ms - circle->at_ms;
+        circle->at_ms = now_ms;
+        circle->owed += (int64_t)((double)whole * (double)passed_ms / ((double)walker->circle_s * 1000));
+        const struct judge_scan options = {
+                .full = true,
+                .background = true,
+                .own = walker->instance->own,
+                .n_own = walker->instance->n_own,
+                .files = &walker->circle_files,
+                .bytes = &walker->circle_bytes,
+                .cancel = &walker->cancel_all,
+                .hint = hint_from_pass,
+                .keep = hint_body,
+                .userdata = walker,
+        };
+        refresh_mounts(circle);
+        while (circle->owed > 0) {
+                int64_t cost = judge_turn(judge, &options, circle->reader, &circle->mounts);
+                if (cost <= 0) { /* nothing to do, no memory, or the end: not now */
+                        circle->owed = 0;
+                        return;
+                }
+                circle->owed -= cost;
+                circle->cost += (uint64_t)cost;
+                if (circle->cost >= whole)
+                        circle_is_closed(circle);
+        }
+}
+
+/* L: until the next turn. */
+static void
+wait_for_turn(struct walker *walker)
+{
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += CIRCLE_STEP_S;
+        if (walker->circling)
+                pthread_cond_clockwait(&walker->step, &walker->lock, CLOCK_MONOTONIC, &until);
+        else
+                pthread_cond_wait(&walker->step, &walker->lock);
+}
+
+static void *
+turns_main(void *argument)
+{
+        struct walker *walker = argument;
+        struct circle circle = {
+                .walker = walker,
+                .pacer = {.pace = &walker->pace, .cancel = &walker->cancel_all},
+                .mounts_version = walker->mounts_version - 1,
+                .at_ms = clock_monotonic_ms(),
+                .started_ms = clock_now_ms(),
+        };
+        thread_step_back();
+        pacer_start(&circle.pacer);
+        pthread_mutex_lock(&walker->lock);
+        while (!walker->stopping) {
+                wait_for_turn(walker);
+                if (!walker->circling || (walker->walking && walker->pass.kind == PASS_FULL)) {
+                        circle.at_ms = clock_monotonic_ms();
+                        continue;
+                }
+                walker->turning = true;
+                pthread_mutex_unlock(&walker->lock);
+                if (!circle.reader && (circle.reader = snapshot_reader_new()))
+                        snapshot_reader_pace(circle.reader, pay, &circle.pacer);
+                if (circle.reader)
+                        take_turns(&circle);
+                pthread_mutex_lock(&walker->lock);
+                walker->turning = false;
+        }
+        pthread_mutex_unlock(&walker->lock);
+        snapshot_reader_free(circle.reader);
+        mount_table_done(&circle.mounts);
+        return NULL;
+}
+
+void
+walker_begin_circle(struct walker *walker)
+{
+        pthread_mutex_lock(&walker->lock);
+        walker->circling = true;
+        pthread_cond_broadcast(&walker->step);
+        pthread_mutex_unlock(&walker->lock);
+}
+
+void
+walker_mounts_changed(struct walker *walker)
+{
+        walker->mounts_version++;
+}
+
 /* ---- progress ---- */
 
 void
@@ -477,20 +646,29 @@ walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_
         *ret_bytes = walker->bytes;
 }
 
+static bool
+has_moved(struct progress *seen, unsigned long long files, unsigned long long bytes)
+{
+        bool moved = files != seen->files || bytes != seen->bytes;
+        seen->files = files;
+        seen->bytes = bytes;
+        return moved;
+}
+
 bool
 walker_is_stuck(struct walker *walker, int64_t now_ms)
 {
-        unsigned long long files = walker->files, bytes = walker->bytes;
+        struct progress *pass = &walker->pass_seen, *circle = &walker->circle_seen;
+        bool pass_moved = has_moved(pass, walker->files, walker->bytes);
+        bool circle_moved = has_moved(circle, walker->circle_files, walker->circle_bytes);
         pthread_mutex_lock(&walker->lock);
-        bool goes_on = !walker->walking || walker->n_hints > 0 || walker->over ||
-                       files != walker->seen_files || bytes != walker->seen_bytes;
+        bool waits = walker->n_hints > 0; /* for the loop */
+        if (pass_moved || waits || !walker->walking || walker->over)
+                pass->moved_ms = now_ms;
+        if (circle_moved || waits || !walker->turning)
+                circle->moved_ms = now_ms;
         pthread_mutex_unlock(&walker->lock);
-        if (goes_on) {
-                walker->seen_files = files;
-                walker->seen_bytes = bytes;
-                walker->seen_ms = now_ms;
-        }
-        return now_ms - walker->seen_ms >= STUCK_AFTER_MS;
+        return now_ms - pass->moved_ms >= STUCK_AFTER_MS || now_ms - circle->moved_ms >= STUCK_AFTER_MS;
 }
 
 /* ---- life ---- */
@@ -509,10 +687,13 @@ walker_new(struct instance *instance, struct watch *watch, void (*wake)(void *us
         walker->workers = 1;
         walker->hints_end = &walker->hints;
         walker->subtrees_end = &walker->subtrees;
-        walker->seen_ms = clock_monotonic_ms();
+        walker->pass_seen.moved_ms = walker->circle_seen.moved_ms = clock_monotonic_ms();
+        walker->circle_s = INT32_MAX;
+        pthread_mutex_init(&walker->pace.lock, NULL);
         pthread_mutex_init(&walker->lock, NULL);
         pthread_cond_init(&walker->work, NULL);
         pthread_cond_init(&walker->room, NULL);
+        pthread_cond_init(&walker->step, NULL);
         *ret = walker;
         return 0;
 }
@@ -524,14 +705,17 @@ walker_start(struct walker *walker)
         walker->passes_runs = r == 0;
         r = r ? r : -pthread_create(&walker->prunes, NULL, prunes_main, walker);
         walker->prunes_runs = walker->passes_runs && r == 0;
+        r = r ? r : -pthread_create(&walker->turns, NULL, turns_main, walker);
+        walker->turns_runs = walker->prunes_runs && r == 0;
         return r;
 }
 
 void
-walker_configure(struct walker *walker, unsigned workers, uint64_t max_rate)
+walker_configure(struct walker *walker, const struct walker_plan *plan)
 {
-        walker->workers = workers;
-        walker->max_rate = max_rate;
+        walker->workers = plan->workers;
+        walker->circle_s = plan->circle_s;
+        pace_set(&walker->pace, plan->max_rate, plan->max_cpu);
 }
 
 void
@@ -543,6 +727,7 @@ walker_stop(struct walker *walker)
         atomic_store(&walker->cancel_all, true);
         pthread_cond_broadcast(&walker->work);
         pthread_cond_broadcast(&walker->room);
+        pthread_cond_broadcast(&walker->step);
         pthread_mutex_unlock(&walker->lock);
 }
 
@@ -555,6 +740,9 @@ walker_join(struct walker *walker, const struct timespec *deadline)
         if (walker->prunes_runs && pthread_timedjoin_np(walker->prunes, NULL, deadline) != 0)
                 return false;
         walker->prunes_runs = false;
+        if (walker->turns_runs && pthread_timedjoin_np(walker->turns, NULL, deadline) != 0)
+                return false;
+        walker->turns_runs = false;
         return true;
 }
 
@@ -574,6 +762,8 @@ walker_free(struct walker *walker)
         }
         pthread_cond_destroy(&walker->work);
         pthread_cond_destroy(&walker->room);
+        pthread_cond_destroy(&walker->step);
+        pthread_mutex_destroy(&walker->pace.lock);
         pthread_mutex_destroy(&walker->lock);
         free(walker);
         return NULL;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The walking threads: one runs whole passes, one after the other; one walks subtrees that are new, were
- * moved or are gone. Both watch each folder before they read it, and hand what they meet to the loop as
- * hints, through one bounded queue: past its bounds they wait.
+ * moved or are gone; one reads every file again, slowly, in a circle. The first two watch each folder before
+ * they read it. All hand what they meet to the loop as hints, through one bounded queue: past its bounds they
+ * wait.
  */
 #pragma once
 
@@ -36,9 +37,10 @@ struct pass {
 };
 
 enum hint_kind {
-        HINT_PATH, /* look at it: path, from_pass */
-        HINT_BODY, /* content worth keeping: digest, body, body_size */
-        HINT_PASS, /* a pass is over, all its hints were taken: pass */
+        HINT_PATH,   /* look at it: path, from_pass */
+        HINT_BODY,   /* content worth keeping: digest, body, body_size */
+        HINT_PASS,   /* a pass is over, all its hints were taken: pass */
+        HINT_CIRCLE, /* every file was read once more: pass (files, bytes, started_ms) */
 };
 
 struct hint {
@@ -63,8 +65,19 @@ void walker_stop(struct walker *walker);
 bool walker_join(struct walker *walker, const struct timespec *deadline);
 struct walker *walker_free(struct walker *walker); /* after walker_join */
 
-/* max_rate in bytes/s for passes that nobody waits for; 0: no limit. */
-void walker_configure(struct walker *walker, unsigned workers, uint64_t max_rate);
+/* Of passes that nobody waits for, and of the circle: the rate (bytes/s) and the share of one processor
+ * (percent); 0: no limit. */
+struct walker_plan {
+        unsigned workers; /* as scan_options */
+        uint64_t max_rate;
+        unsigned max_cpu;
+        int64_t circle_s; /* within which every file is read again */
+};
+void walker_configure(struct walker *walker, const struct walker_plan *plan);
+/* The circle may begin: the first full pass is over. */
+void walker_begin_circle(struct walker *walker);
+/* What is mounted where has changed. */
+void walker_mounts_changed(struct walker *walker);
 
 /* Returns the number that the pass which answers this will at least have. urgent: somebody waits for it. */
 uint64_t walker_ask(struct walker *walker, enum pass_kind kind, bool urgent);
@@ -81,5 +94,6 @@ void walker_resume(struct walker *walker);
 
 /* Of the pass that runs. */
 void walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes);
-/* Whether the pass that runs has made no progress for STUCK_AFTER_MS. To be asked every few seconds. */
+/* Whether the pass that runs, or the circle, has made no progress for STUCK_AFTER_MS. To be asked every few
+ * seconds. */
 bool walker_is_stuck(struct walker *walker, int64_t now_ms);

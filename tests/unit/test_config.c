@@ -97,6 +97,7 @@ START_TEST(an_empty_file_is_all_defaults)
         ck_assert_int_eq(config->quick_interval_s, 15 * 60);
         ck_assert_uint_eq(config->workers, 0);
         ck_assert_uint_eq(config->max_rate, 0);
+        ck_assert_uint_eq(config->max_cpu, 0);
         ck_assert_uint_eq(config->keep_bodies, 10);
         ck_assert(config->packages);
         ck_assert_str_eq(config->packages_root, "/");
@@ -108,7 +109,8 @@ START_TEST(every_key_is_read)
 {
         _cleanup_(config_freep) struct config *config = parsed(
                 "[daemon]\nstate_dir = /a/\nruntime_dir = /b c\ntrust = /t\\x5c\npacks = /p ; comment\n"
-                "[scan]\nfull_interval = 2d\nquick_interval = 90s\nworkers = 64\nmax_rate = 100\n"
+                "[scan]\nfull_interval = 2d\nquick_interval = 90s\nworkers = 64\nmax_rate = 100\nmax_cpu = "
+                "150\n"
                 "[store]\nkeep_bodies = 1\n"
                 "[packages]\nenabled = no\nroot = /srv/image\n");
         ck_assert(!config->packages);
@@ -121,6 +123,7 @@ START_TEST(every_key_is_read)
         ck_assert_int_eq(config->quick_interval_s, 90);
         ck_assert_uint_eq(config->workers, 64);
         ck_assert_uint_eq(config->max_rate, 100);
+        ck_assert_uint_eq(config->max_cpu, 150);
         ck_assert_uint_eq(config->keep_bodies, 1);
 }
 END_TEST
@@ -277,6 +280,8 @@ START_TEST(values_out_of_range_are_refused)
                 {"scan", "max_rate = 1.5", "from 0"},
                 {"scan", "max_rate = 99999999999999999999", "from 0"},
                 {"scan", "max_rate = 1048577", "1048576"},
+                {"scan", "max_cpu = 6401", "6400"},
+                {"scan", "max_cpu = 50%", "from 0"},
                 {"store", "keep_bodies = 0", "from 1"},
                 {"store", "keep_bodies = 100001", "100000"},
                 {"files a", "mode = statik", "did you mean static"},
@@ -641,8 +646,9 @@ END_TEST
 START_TEST(the_default_text_names_every_key)
 {
         static const char *const keys[] = {"state_dir", "runtime_dir", "trust", "packs", "full_interval",
-                "quick_interval", "workers", "max_rate", "keep_bodies", "path", "exclude", "attributes",
-                "mode", "keep_content", "severity", "mounts", "enabled", "root", "command", "config"};
+                "quick_interval", "workers", "max_rate", "max_cpu", "keep_bodies", "path", "exclude",
+                "attributes", "mode", "keep_content", "severity", "mounts", "enabled", "root", "command",
+                "config"};
         for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
                 char line[64];
                 size_t size = (size_t)snprintf(line, sizeof line, "\n%s", keys[i]);

@@ -889,7 +889,9 @@ START_TEST(a_throttled_scan_hears_a_cancel)
         _cleanup_record_ record = record_of(at("file"));
         atomic_ullong bytes = 0;
         pthread_t thread;
-        record->options.max_rate = 1; /* a second a byte */
+        struct pace pace = PACE_INIT;
+        pace_set(&pace, 1, 0); /* a second a byte */
+        record->options.pace = &pace;
         record->options.wish.bytes_read = &bytes;
         int64_t started_ms = clock_monotonic_ms();
         ck_assert_int_eq(pthread_create(&thread, NULL, cancel_later, record), 0);
@@ -906,7 +908,9 @@ START_TEST(the_rate_is_kept_by_all_workers_together)
         for (unsigned i = 0; i < 8; i++)
                 put_bytes(at("files/%u", i), data, sizeof data, 0644);
         _cleanup_record_ record = record_of(at("files"));
-        record->options.max_rate = 16 << 20;
+        struct pace pace = PACE_INIT;
+        pace_set(&pace, 16 << 20, 0);
+        record->options.pace = &pace;
         int64_t started_ms = clock_monotonic_ms();
         run(record);
         ck_assert_int_ge(
@@ -934,6 +938,86 @@ START_TEST(background_workers_step_back_and_the_caller_does_not)
         run(record);
         ck_assert_int_eq(atomic_load(&niceness), 19);
         ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), before);
+}
+END_TEST
+
+START_TEST(what_is_named_first_is_read_first_and_once)
+{
+        char *first[] = {at("tree/z/large"), at("tree/a/large"), at("tree/gone"), at("outside"), at("tree")};
+        put_folder(at("tree"));
+        put_folder(at("tree/a"));
+        put_folder(at("tree/z"));
+        put(at("outside"), "text");
+        put(at("tree/a/large"), "large");
+        put(at("tree/a/small"), "small");
+        put(at("tree/z/large"), "large");
+        _cleanup_record_ record = record_of(at("tree"));
+        record->options.workers = 1;
+        record->options.first = first;
+        record->options.n_first = ARRAY_SIZE(first);
+        run(record);
+        ck_assert_str_eq(record->list[0].path, first[0]);
+        ck_assert_str_eq(record->list[1].path, first[1]);
+        ck_assert_str_eq(record->list[2].path, first[2]);
+        ck_assert_int_eq(record->list[2].result, SNAPSHOT_GONE);
+        /* The two, the one that is gone, and what a walk meets: three folders and a file. */
+        ck_assert_uint_eq(count(record, SEEN), 7);
+}
+END_TEST
+
+static unsigned
+distinct_threads(const struct record *record)
+{
+        unsigned distinct = 0;
+        for (size_t i = 0; i < record->count; i++) {
+                bool known = false;
+                for (size_t k = 0; k < i && !known; k++)
+                        known = record->list[k].thread == record->list[i].thread;
+                distinct += !known;
+        }
+        return distinct;
+}
+
+/* On the disk and not in memory. false: here a file is in memory only. */
+static bool
+make_cold(const char *path)
+{
+        struct rusage before, after;
+        char byte;
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+        ck_assert_int_eq(fsync(fd), 0);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        getrusage(RUSAGE_SELF, &before);
+        ck_assert_int_eq(pread(fd, &byte, 1, 0), 1);
+        getrusage(RUSAGE_SELF, &after);
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+        return after.ru_inblock > before.ru_inblock;
+}
+
+/* What is in memory is read by as many as were asked for; a device that is waited for brings more. */
+START_TEST(a_device_that_is_waited_for_gets_more_readers)
+{
+        static char data[64 << 10];
+        bool cold = true;
+        put_folder(at("many"));
+        for (unsigned i = 0; i < 1500; i++)
+                put_bytes(at("many/%u", i), data, sizeof data, 0644);
+        for (unsigned i = 0; i < 1500 && cold; i++)
+                cold = make_cold(at("many/%u", i));
+        if (!cold)
+                return;
+        _cleanup_record_ record = record_of(at("many"));
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET((size_t)sched_getcpu(), &one);
+        ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0); /* the test's own process */
+        record->options.workers = _i ? 1 : 0;
+        run(record);
+        ck_assert_uint_eq(count(record, SEEN), 1501);
+        if (_i)
+                ck_assert_uint_eq(distinct_threads(record), 1);
+        else
+                ck_assert_uint_gt(distinct_threads(record), 1);
 }
 END_TEST
 
@@ -1043,6 +1127,7 @@ main(void)
                 a_throttled_scan_hears_a_cancel,
                 the_rate_is_kept_by_all_workers_together,
                 background_workers_step_back_and_the_caller_does_not,
+                what_is_named_first_is_read_first_and_once,
                 a_folder_swapped_for_a_link_while_scanning_never_leads_outside,
                 a_tree_in_motion_is_walked_to_its_end,
         };
@@ -1056,6 +1141,7 @@ main(void)
         tcase_add_checked_fixture(tc, NULL, leave_mounts); /* torn down first */
         for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
                 tcase_add_test(tc, tests[i]);
+        tcase_add_loop_test(tc, a_device_that_is_waited_for_gets_more_readers, 0, 2);
         suite_add_tcase(suite, tc);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
