@@ -7,6 +7,7 @@
  */
 #include "core/crypto.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
@@ -31,6 +32,17 @@ void
 crypto_wipe(void *data, size_t size)
 {
         sodium_memzero(data, size);
+}
+
+uint64_t
+crypto_short_hash(const unsigned char key[static CRYPTO_SHORT_KEY_SIZE], const void *data, size_t size)
+{
+        uint64_t hash;
+        static_assert(
+                crypto_shorthash_BYTES == sizeof hash && crypto_shorthash_KEYBYTES == CRYPTO_SHORT_KEY_SIZE,
+                "libsodium's SipHash-2-4");
+        crypto_shorthash((unsigned char *)&hash, data, size, key);
+        return hash;
 }
 
 void

@@ -20,6 +20,12 @@ bool crypto_equal(const void *a, const void *b, size_t size); /* in constant tim
 void crypto_wipe(void *data, size_t size);
 void crypto_random(void *data, size_t size);
 
+/* A short hash under a secret key, for sums and tables that nobody can prepare for: SipHash-2-4 (Aumasson,
+ * Bernstein, 2012). No digest: 64 bits. */
+#define CRYPTO_SHORT_KEY_SIZE 16
+uint64_t crypto_short_hash(
+        const unsigned char key[static CRYPTO_SHORT_KEY_SIZE], const void *data, size_t size);
+
 /* Ed25519 (RFC 8032), strict: non-canonical S and small-order points are refused. */
 bool crypto_verify(const unsigned char signature[static ED25519_SIGNATURE_SIZE], const void *message,
         size_t size, const unsigned char public_key[static ED25519_PUBLIC_SIZE]);

@@ -14,19 +14,22 @@
  * head as it is in the slice that reaches it; then the indices, where entries of later records are left out.
  * Between slices records may be appended, and nothing that was verified can change.
  *
+ * Half of all hashing is that of the tree heads, one beside each record. It needs nothing but the leaves'
+ * digests, so a thread does it for one slice while the next is read; it touches no store. What it finds is
+ * told a slice later, and still before anything that stands behind it.
+ *
  * Who can rewrite all of it consistently is found only by a head kept elsewhere.
  */
 #include "core/store_db.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/crypto.h"
 #include "core/quote.h"
-
-#define KEY_SIZE 16 /* bytes */
 
 enum { BY_TIME, BY_KIND, BY_ITEM, INDEX_COUNT };
 
@@ -55,15 +58,34 @@ struct previous {
         bool there;
 };
 
+/* One record, as far as the tree needs it. */
+struct leaf {
+        struct digest digest, root; /* root: as it is stored beside the record */
+};
+
+/* The heads of the records of one slice. */
+struct heads {
+        struct digester *digester;
+        struct leaf *leaves; /* of the slice that was read last */
+        size_t n, room;
+        pthread_t thread;
+        bool running;         /* or finished and not yet joined */
+        struct merkle merkle; /* of what was checked */
+        struct digest root;
+        bool wrong; /* the head beside record merkle.size is not that of the tree */
+};
+
 struct store_verifier {
         struct store *store;
+        uint64_t size;       /* records read */
+        struct leaf *leaves; /* of the slice that is read; room for leaves_room */
+        size_t n_leaves, leaves_room;
+        struct heads heads;
         bool headed;    /* the records are done, and the head */
         unsigned index; /* that is walked, after that */
         struct previous previous;
-        uint64_t rows;        /* that this slice may still read */
-        struct merkle merkle; /* of what was verified */
-        struct digest root;
-        unsigned char key[KEY_SIZE];
+        uint64_t rows; /* that this slice may still read */
+        unsigned char key[CRYPTO_SHORT_KEY_SIZE];
         uint64_t sums[INDEX_COUNT], entries[INDEX_COUNT]; /* what the indices should hold */
 };
 
@@ -89,18 +111,8 @@ tampered(struct store *store, struct err *err, uint64_t seq, const char *format,
 static uint64_t
 entry_hash(struct store_verifier *v, unsigned index, int64_t seq, const void *value, size_t size)
 {
-        struct digest digest;
-        unsigned char start[KEY_SIZE + 1 + sizeof seq];
-        memcpy(start, v->key, KEY_SIZE);
-        start[KEY_SIZE] = (unsigned char)index;
-        memcpy(start + KEY_SIZE + 1, &seq, sizeof seq);
-        digester_start(v->store->digester);
-        digester_update(v->store->digester, start, sizeof start);
-        digester_update(v->store->digester, value, size);
-        digester_final(v->store->digester, &digest);
-        uint64_t hash;
-        memcpy(&hash, digest.bytes, sizeof hash);
-        return hash;
+        const uint64_t entry[] = {index, (uint64_t)seq, crypto_short_hash(v->key, value, size)};
+        return crypto_short_hash(v->key, entry, sizeof entry);
 }
 
 static void
@@ -134,8 +146,7 @@ verifier_take(struct store_verifier *v, const struct record_columns *columns, co
         const struct digest *root, struct err *err)
 {
         struct store *store = v->store;
-        struct digest leaf;
-        uint64_t seq = v->merkle.size + 1;
+        uint64_t seq = v->size + 1;
         if (columns->seq < (int64_t)seq)
                 return tampered(store, err, seq, "in its place stands number %" PRId64, columns->seq);
         if (columns->seq > (int64_t)seq)
@@ -148,13 +159,75 @@ verifier_take(struct store_verifier *v, const struct record_columns *columns, co
         if (!leaf_agrees(&store->leaf, columns, body, size))
                 return tampered(store, err, seq, "its text and its columns differ");
 
-        merkle_leaf(store->digester, body, size, &leaf);
-        merkle_append(&v->merkle, store->digester, &leaf);
-        merkle_root(&v->merkle, store->digester, &v->root);
-        if (!digest_equal(&v->root, root))
-                return tampered(
-                        store, err, seq, "the tree head beside it is not that of the records up to it");
+        struct leaf *leaf = &v->leaves[v->n_leaves++];
+        merkle_leaf(store->digester, body, size, &leaf->digest);
+        leaf->root = *root;
+        v->size++;
         sums_add(v, columns);
+        return 0;
+}
+
+/* ---- heads ---- */
+
+static void *
+heads_check(void *argument)
+{
+        struct heads *heads = argument;
+        for (size_t i = 0; i < heads->n && !heads->wrong; i++) {
+                merkle_append(&heads->merkle, heads->digester, &heads->leaves[i].digest);
+                merkle_root(&heads->merkle, heads->digester, &heads->root);
+                heads->wrong = !digest_equal(&heads->root, &heads->leaves[i].root);
+        }
+        heads->n = 0;
+        return NULL;
+}
+
+/* Waits for what is under way. */
+static int
+heads_join(struct store_verifier *v, struct err *err)
+{
+        struct heads *heads = &v->heads;
+        if (heads->running)
+                pthread_join(heads->thread, NULL);
+        heads->running = false;
+        if (!heads->wrong)
+                return 0;
+        return tampered(v->store, err, heads->merkle.size,
+                "the tree head beside it is not that of the records up to it");
+}
+
+/* Has the heads of the slice that was read checked, behind those before it; here, if there is no thread. */
+static int
+heads_start(struct store_verifier *v, struct err *err)
+{
+        struct heads *heads = &v->heads;
+        int r = heads_join(v, err);
+        if (r != 0)
+                return r;
+        struct leaf *leaves = heads->leaves;
+        size_t room = heads->room;
+        heads->leaves = v->leaves;
+        heads->n = v->n_leaves;
+        heads->room = v->leaves_room;
+        v->leaves = leaves;
+        v->leaves_room = room;
+        v->n_leaves = 0;
+        heads->running = pthread_create(&heads->thread, NULL, heads_check, heads) == 0;
+        if (!heads->running)
+                heads_check(heads);
+        return 0;
+}
+
+static int
+leaves_make_room(struct store_verifier *v, struct err *err)
+{
+        if (v->leaves_room >= v->rows)
+                return 0;
+        struct leaf *grown = reallocarray(v->leaves, v->rows, sizeof *grown);
+        if (!grown)
+                return err_oom(err);
+        v->leaves = grown;
+        v->leaves_room = v->rows;
         return 0;
 }
 
@@ -164,8 +237,10 @@ verify_head(struct store_verifier *v, struct err *err)
 {
         struct merkle head;
         struct digest root;
-        uint64_t size = v->merkle.size;
-        int r = history_head_read(v->store, &head, &root, err);
+        uint64_t size = v->size;
+        int r = heads_start(v, err);
+        r = r ? r : heads_join(v, err);
+        r = r ? r : history_head_read(v->store, &head, &root, err);
         if (r == STORE_DAMAGED)
                 return tampered(v->store, err, size + 1,
                         "the tree head that tells where the history ends does not hold");
@@ -177,10 +252,10 @@ verify_head(struct store_verifier *v, struct err *err)
         if (head.size < size)
                 return tampered(v->store, err, head.size + 1, "the tree head counts only %" PRIu64 " records",
                         head.size);
-        if (!digest_equal(&root, &v->root))
+        if (!digest_equal(&root, &v->heads.root))
                 return tampered(v->store, err, size, "the tree head kept apart is not the one after it");
         for (unsigned i = 0; i < merkle_peaks(size); i++)
-                if (!digest_equal(&head.peaks[i], &v->merkle.peaks[i]))
+                if (!digest_equal(&head.peaks[i], &v->heads.merkle.peaks[i]))
                         return tampered(v->store, err, size,
                                 "the frontier kept for the next one does not follow from it");
         v->headed = true;
@@ -188,13 +263,13 @@ verify_head(struct store_verifier *v, struct err *err)
 }
 
 static int
-verify_records(struct store_verifier *v, struct err *err)
+read_records(struct store_verifier *v, struct err *err)
 {
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, v->store, err,
                 "SELECT seq, time_ms, kind, item, body, root FROM record NOT INDEXED WHERE seq >= ? ORDER BY "
                 "seq",
-                "i", v->merkle.size ? (int64_t)v->merkle.size + 1 : INT64_MIN);
+                "i", v->size ? (int64_t)v->size + 1 : INT64_MIN);
         for (; r == 0 && v->rows; v->rows--) {
                 bool row = false;
                 struct record_columns columns = {0};
@@ -207,12 +282,33 @@ verify_records(struct store_verifier *v, struct err *err)
                 r = query_read(&query, err, "iitmtd", &columns.seq, &columns.time_ms, &columns.kind,
                         &columns.kind_size, &columns.item, &columns.item_size, &body, &size, &root);
                 if (r == STORE_DAMAGED)
-                        return tampered(v->store, err, v->merkle.size + 1,
-                                "a column of it does not hold what it should");
+                        return tampered(
+                                v->store, err, v->size + 1, "a column of it does not hold what it should");
                 if (r == 0)
                         r = verifier_take(v, &columns, body, size, &root, err);
         }
         return r;
+}
+
+/* A head that is wrong stands before what the reading stopped at, and is told instead. */
+static int
+verify_records(struct store_verifier *v, struct err *err)
+{
+        int r = leaves_make_room(v, err);
+        if (r < 0)
+                return r;
+        r = read_records(v, err);
+        if (r < 0 || v->headed)
+                return r;
+        struct err why = {0};
+        int before = heads_start(v, &why);
+        if (before == 0 && r != 0)
+                before = heads_join(v, &why);
+        if (before == 0)
+                return r;
+        if (err)
+                *err = why;
+        return before;
 }
 
 /* ---- indices ---- */
@@ -250,7 +346,7 @@ entry_take(struct store_verifier *v, int64_t seq, const void *value, size_t size
                 if (order > 0 || (order == 0 && previous->seq >= seq))
                         return index_refuse(v, index, err);
         }
-        if (seq <= (int64_t)v->merkle.size) { /* or else it came meanwhile */
+        if (seq <= (int64_t)v->size) { /* or else it came meanwhile */
                 v->sums[index] -= entry_hash(v, index, seq, value, size);
                 v->entries[index]--;
         }
@@ -348,7 +444,12 @@ store_verify_begin(struct store *store, struct store_verifier **ret, struct err 
                 return err_oom(err);
         v->store = store;
         crypto_random(v->key, sizeof v->key);
-        merkle_root(&v->merkle, store->digester, &v->root);
+        v->heads.digester = digester_new();
+        if (!v->heads.digester) {
+                store_verifier_free(v);
+                return err_oom(err);
+        }
+        merkle_root(&v->heads.merkle, v->heads.digester, &v->heads.root);
         *ret = v;
         return 0;
 }
@@ -363,7 +464,7 @@ store_verify_some(
                 r = v->headed ? verify_index(v, err) : verify_records(v, err);
         *ret_done = r == 0 && v->index == INDEX_COUNT;
         if (*ret_done && ret_records)
-                *ret_records = v->merkle.size;
+                *ret_records = v->size;
         return r;
 }
 
@@ -372,6 +473,11 @@ store_verifier_free(struct store_verifier *v)
 {
         if (!v)
                 return NULL;
+        if (v->heads.running)
+                pthread_join(v->heads.thread, NULL);
+        digester_free(v->heads.digester);
+        free(v->heads.leaves);
+        free(v->leaves);
         buf_done(&v->previous.value);
         free(v);
         return NULL;
