@@ -126,7 +126,10 @@ mode_equal(const struct attributes *a, const struct attributes *b)
 static int
 mode_write(const struct attributes *a, struct buf *buf)
 {
-        return buf_printf(buf, "%04o", a->mode);
+        char digits[4];
+        for (unsigned i = 0; i < sizeof digits; i++)
+                digits[i] = (char)('0' + (a->mode >> 3 * (sizeof digits - 1 - i) & 7));
+        return buf_append(buf, digits, sizeof digits);
 }
 
 static int
@@ -140,14 +143,14 @@ mode_read(const char *text, size_t size, struct attributes *ret)
 }
 
 /* The plain numbers are alike but for their member. */
-#define NUMBER_ROW(member, format, reader)                                                                   \
+#define NUMBER_ROW(member, writer, reader)                                                                   \
         static bool member##_equal(const struct attributes *a, const struct attributes *b)                   \
         {                                                                                                    \
                 return a->member == b->member;                                                               \
         }                                                                                                    \
         static int member##_write(const struct attributes *a, struct buf *buf)                               \
         {                                                                                                    \
-                return buf_printf(buf, "%" format, a->member);                                               \
+                return writer(buf, a->member);                                                               \
         }                                                                                                    \
         static int member##_read(const char *text, size_t size, struct attributes *ret)                      \
         {                                                                                                    \
@@ -160,13 +163,20 @@ read_u64(const char *text, size_t size, uint64_t *ret)
         return read_number(text, size, 10, UINT64_MAX, ret);
 }
 
-NUMBER_ROW(uid, PRIu32, read_u32)
-NUMBER_ROW(gid, PRIu32, read_u32)
-NUMBER_ROW(size, PRIu64, read_u64)
-NUMBER_ROW(mtime_ns, PRId64, read_i64)
-NUMBER_ROW(ctime_ns, PRId64, read_i64)
-NUMBER_ROW(inode, PRIu64, read_u64)
-NUMBER_ROW(nlink, PRIu64, read_u64)
+static int
+write_i64(struct buf *buf, int64_t value)
+{
+        int r = value < 0 ? buf_append(buf, "-", 1) : 0;
+        return r ? r : buf_decimal(buf, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+NUMBER_ROW(uid, buf_decimal, read_u32)
+NUMBER_ROW(gid, buf_decimal, read_u32)
+NUMBER_ROW(size, buf_decimal, read_u64)
+NUMBER_ROW(mtime_ns, write_i64, read_i64)
+NUMBER_ROW(ctime_ns, write_i64, read_i64)
+NUMBER_ROW(inode, buf_decimal, read_u64)
+NUMBER_ROW(nlink, buf_decimal, read_u64)
 
 static bool
 content_equal(const struct attributes *a, const struct attributes *b)
@@ -472,7 +482,10 @@ append_xattr_fields(const struct attributes *attributes, struct buf *buf)
         for (size_t i = 0; i < attributes->n_xattrs && r == 0; i++) {
                 char hex[DIGEST_HEX_SIZE];
                 digest_hex(&attributes->xattrs[i].digest, hex);
-                r = buf_printf(buf, " xattr=%s:%s", hex, attributes->xattrs[i].name);
+                r = buf_text(buf, " xattr=");
+                r = r ? r : buf_text(buf, hex);
+                r = r ? r : buf_append(buf, ":", 1);
+                r = r ? r : buf_text(buf, attributes->xattrs[i].name);
         }
         return r;
 }
@@ -488,7 +501,9 @@ attributes_append(uint32_t mask, const struct attributes *attributes, struct buf
                 if (i == ATTRIBUTE_XATTRS) {
                         r = append_xattr_fields(attributes, buf);
                 } else {
-                        r = buf_printf(buf, " %s=", table[i].field);
+                        r = buf_append(buf, " ", 1);
+                        r = r ? r : buf_text(buf, table[i].field);
+                        r = r ? r : buf_append(buf, "=", 1);
                         r = r ? r : table[i].write(attributes, buf);
                 }
                 if (r < 0)
@@ -497,13 +512,13 @@ attributes_append(uint32_t mask, const struct attributes *attributes, struct buf
         return 0;
 }
 
-/* One "field=value"; returns the row's index, or < 0. */
+/* One "field=value" of this row or a later one; returns the row's index, or < 0. */
 static int
-parse_field(const char *field, size_t size, struct attributes *ret)
+parse_field(const char *field, size_t size, int row, struct attributes *ret)
 {
         const char *equals = memchr(field, '=', size);
         size_t name_size = equals ? (size_t)(equals - field) : 0;
-        for (size_t i = 0; equals && i < ATTRIBUTE_COUNT; i++) {
+        for (size_t i = (size_t)row; equals && i < ATTRIBUTE_COUNT; i++) {
                 if (strlen(table[i].field) != name_size || memcmp(table[i].field, field, name_size) != 0)
                         continue;
                 int r = table[i].read(equals + 1, size - name_size - 1, ret);
@@ -516,19 +531,19 @@ parse_field(const char *field, size_t size, struct attributes *ret)
 static int
 parse_fields(const char *text, size_t size, struct attributes *ret, struct err *err)
 {
-        int before = -1;
+        int next = 0;
         for (size_t at = 0; at < size;) {
                 const char *field = text + at + 1;
                 const char *blank = memchr(field, ' ', size - at - 1);
                 size_t field_size = blank ? (size_t)(blank - field) : size - at - 1;
-                int row = text[at] == ' ' ? parse_field(field, field_size, ret) : -EINVAL;
+                int row = text[at] == ' ' ? parse_field(field, field_size, next, ret) : -EINVAL;
                 if (row == -ENOMEM)
                         return err_oom(err);
-                if (row < 0 || row < before || (row == before && row != ATTRIBUTE_XATTRS))
+                if (row < 0)
                         return err_set(err, -EINVAL, "field \"%s\" is not one of ours, or out of order",
                                 quote_bytes(&(struct quote){0}, field, field_size));
                 ret->known |= 1u << row;
-                before = row;
+                next = row + (row != ATTRIBUTE_XATTRS);
                 at += 1 + field_size;
         }
         return 0;

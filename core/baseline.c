@@ -645,7 +645,8 @@ int
 baseline_file_append(
         const char *escaped_path, uint32_t mask, const struct attributes *attributes, struct buf *buf)
 {
-        int r = buf_printf(buf, "file %s", escaped_path);
+        int r = buf_text(buf, "file ");
+        r = r ? r : buf_text(buf, escaped_path);
         r = r ? r : attributes_append(mask, attributes, buf);
         return r ? r : buf_text(buf, "\n");
 }

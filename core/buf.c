@@ -78,6 +78,17 @@ buf_printf(struct buf *buf, const char *format, ...)
 }
 
 int
+buf_decimal(struct buf *buf, uint64_t number)
+{
+        char digits[20]; /* of UINT64_MAX */
+        size_t first = sizeof digits;
+        do
+                digits[--first] = (char)('0' + number % 10);
+        while (number /= 10);
+        return buf_append(buf, digits + first, sizeof digits - first);
+}
+
+int
 buf_escape(struct buf *buf, const void *data, size_t size)
 {
         int r = buf_reserve(buf, escape_size(data, size));

@@ -23,6 +23,7 @@ int buf_reserve(struct buf *buf, size_t more);
 int buf_append(struct buf *buf, const void *data, size_t size);
 int buf_text(struct buf *buf, const char *text);
 int buf_printf(struct buf *buf, const char *format, ...) _printf_(2, 3);
+int buf_decimal(struct buf *buf, uint64_t number);              /* what "%" PRIu64 prints, only sooner */
 int buf_escape(struct buf *buf, const void *data, size_t size); /* appended through escape.h */
 
 /* Hands the bytes over (NUL-terminated, to be freed by the caller; never NULL unless out of memory). */
