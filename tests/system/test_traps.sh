@@ -465,6 +465,28 @@ test_a_store_through_a_mapping_is_found_by_the_next_full_pass() {
     trap_end
 }
 
+# Nobody asks: every file is read again within the interval, and what was read is told when the circle closes.
+test_a_store_through_a_mapping_is_found_by_the_slow_circle() {
+    need_root
+    mkdir "$TREE/shm"
+    mount -t tmpfs -o mode=0755 none "$TREE/shm" || cannot_run_here "mount is not allowed"
+    printf 'content\n' | tee "$TREE/shm/file" "$TREE"/{1..40} >/dev/null
+    mkfifo "$SCRATCH/orders"
+    exec 8<>"$SCRATCH/orders"
+    TRAP_INPUT=$SCRATCH/orders trap_start hold "$TREE/shm/file" A B
+    unchanged_for() { (($(date +%s%N) - $(date +%s%N -d "$(stat -c %z "$2")") > $1 * 1000000)); }
+    wait_until "$LIVE" unchanged_for 200 "$TREE/shm/file"
+    SCAN_KEYS=$'full_interval = 4s\nquick_interval = 3s' write_config
+    start_clean
+    echo >&8
+    wait_until "$LIVE" has_drift "file:$TREE/shm/file" changed
+    wait_until "$LIVE" has_record scan '' '.detail.pass == "full" and .detail.files == 41 and .detail.bytes >= 328 and .detail.complete'
+    echo >&8
+    wait_until "$LIVE" is_clean
+    exec 8>&-
+    trap_end
+}
+
 test_times_that_are_put_back_hide_nothing() {
     printf 'before\n' >"$TREE/file"
     touch -d '2001-02-03 04:05:06.789' "$TREE/file"
