@@ -79,6 +79,8 @@ bool walker_take(struct walker *walker, bool room, struct hint *ret);
 /* After HINT_PASS: the next pass may begin. */
 void walker_resume(struct walker *walker);
 
+/* The pass that runs (result, unreadable and missing are of no use yet). false: none. */
+bool walker_running(struct walker *walker, struct pass *ret);
 /* Of the pass that runs. */
 void walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes);
 /* Whether the pass that runs has made no progress for STUCK_AFTER_MS. To be asked every few seconds. */
