@@ -114,11 +114,11 @@ activity_json(const struct instance *instance)
         if (!instance->activity)
                 return json_null_new();
         instance->activity(instance->activity_userdata, &a);
-        struct json *pass = a.pass ? json_make("{s:s, s:o, s:I, s:I, s:I}", "name", a.pass, "since",
-                                             clock_json(a.pass_since_ms), "files", (json_int)a.files,
-                                             "files_expected", (json_int)a.files_expected, "bytes",
-                                             (json_int)a.bytes)
-                                   : json_null_new();
+        struct json *pass =
+                a.pass ? json_make("{s:s, s:o, s:I, s:I, s:I}", "name", a.pass, "since",
+                                 clock_json(a.pass_since_ms), "files", (json_int)a.files, "files_expected",
+                                 (json_int)a.files_expected, "bytes", (json_int)a.bytes)
+                       : json_null_new();
         return json_make("{s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:o}", "events", (json_int)a.events, "folders",
                 (json_int)a.folders, "waiting", (json_int)a.waiting, "pass", pass, "circle", "files",
                 (json_int)a.circle_files, "files_expected", (json_int)a.circle_expected, "next_quick",
