@@ -407,6 +407,11 @@ const struct command commands[] = {
                 NULL, NULL},
         {"window record", "-o FILE", "write all that drifts now as an expected change set",
                 command_window_record, 0, 0, 0, output_options, NULL},
+        {"doctor", "", "what is missing or weak in the set-up, and the line that mends it", command_doctor, 0,
+                0, 0, NULL,
+                "What it could not look at is unknown: as root it sees more. Exit code: 0 it looked, "
+                "whatever it "
+                "found;\n4 it could not."},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

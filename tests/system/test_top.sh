@@ -56,7 +56,7 @@ close_terminal() {
 }
 
 leaves_no_trace() {
-    shows "^left with $1" && shows '^before the screen' && shows_not '^driftd on' && shows_not 'q quit'
+    shows "left with $1\$" && shows '^before the screen' && shows_not '^driftd on' && shows_not 'q quit'
 }
 
 # The cursor is shown, echo and line editing are on, and what is typed is a shell's.
@@ -157,7 +157,7 @@ test_top_follows_the_size_of_the_terminal() {
     terminal resize-window -x 40 -y 12
     wait_until "$LIVE" shows '^open       40 high'
     terminal send-keys q
-    wait_until "$LIVE" shows 'left with 0'
+    wait_until "$LIVE" shows 'left with 0$'
     close_terminal
 }
 
