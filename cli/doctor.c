@@ -248,8 +248,8 @@ look_daemon(const struct doctor *doctor, struct doctor_answer *ret)
         int r = closed || !doctor->have_config
                         ? doctor_no_status(doctor, ret)
                         : doctor_say(ret, DOCTOR_MISSING, "not running: nothing is watched");
-        if (closed)
-                return r ? r : doctor_mend(ret, "sudo driftctl doctor");
+        if (closed || !doctor->have_config)
+                return r || !closed ? r : doctor_mend(ret, "sudo driftctl doctor");
         return r ? r : doctor_mend(ret, "sudo systemctl enable --now driftd");
 }
 
@@ -424,11 +424,11 @@ look_bodies(const struct doctor *doctor, struct doctor_answer *ret)
 {
         if (!doctor->have_config)
                 return doctor_say(ret, DOCTOR_UNKNOWN, "there is no configuration");
-        if (doctor->cli->config->keep_bodies)
+        if (doctor->cli->config->keep_bodies > 1)
                 return doctor_say(ret, DOCTOR_OK, "the text of %u generations is kept",
                         doctor->cli->config->keep_bodies);
-        int r = doctor_say(
-                ret, DOCTOR_WEAK, "the text of old generations is not kept: what they said is lost");
+        int r = doctor_say(ret, DOCTOR_WEAK,
+                "the text of old generations is not kept: nothing can be compared with them");
         return r ? r : doctor_mend(ret, "in %s, below [store]: keep_bodies = 10", doctor->cli->config_file);
 }
 

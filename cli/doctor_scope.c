@@ -23,6 +23,7 @@ struct gaps {
         struct buf words, lines;  /* lines: of a configuration, as printf takes them */
         char name[NAME_MAX_SIZE]; /* of the first section */
         size_t n, closed;
+        bool cut;        /* not all are named */
         bool configured; /* all of them are in the configuration's scopes: only a bless is due */
         int r;
 };
@@ -70,6 +71,8 @@ add_gap(struct gaps *gaps, const char *section, const char *path)
 {
         if (gaps->n++ < NAMED_MAX)
                 gaps->r = buf_printf(&gaps->words, "%s%s", gaps->n > 1 ? ", " : "", path);
+        else
+                gaps->cut = true;
         if (gaps->r || (gaps->configured && is_configured(gaps->doctor, path)))
                 return;
         gaps->configured = false;
@@ -90,7 +93,9 @@ look_path(struct gaps *gaps, const char *section, const char *path)
 {
         _cleanup_free_ char *real = gaps->r ? NULL : resolve(gaps, path);
         const struct doctor *doctor = gaps->doctor;
-        if (real && !scope_for_path(doctor->scopes, doctor->n_scopes, real))
+        if (!real || (strcmp(section, "links") == 0 && strcmp(real, path) != 0))
+                return; /* a link into /usr adds nothing */
+        if (!scope_for_path(doctor->scopes, doctor->n_scopes, real))
                 add_gap(gaps, section, real);
 }
 
@@ -139,7 +144,7 @@ look_domain(struct gaps *gaps, enum scope_domain domain, const char *sign)
 static const struct {
         const char *section, *path;
 } places[] = {{"etc", "/etc"}, {"usr", "/usr/bin"}, {"usr", "/usr/sbin"}, {"usr", "/usr/lib"},
-        {"usr", "/usr/local"}, {"usr", "/bin"}, {"usr", "/sbin"}, {"usr", "/lib"}, {"boot", "/boot"},
+        {"usr", "/usr/local"}, {"links", "/bin"}, {"links", "/sbin"}, {"links", "/lib"}, {"boot", "/boot"},
         {"root", "/root/.ssh"}, {"cron", "/var/spool/cron"}, {"at", "/var/spool/at"}};
 
 static int
@@ -151,16 +156,16 @@ say_scope(const struct gaps *gaps, struct doctor_answer *ret)
         }
         if (!gaps->n)
                 return doctor_say(ret, DOCTOR_OK, "what commonly matters is in scope");
-        int r = doctor_say(ret, DOCTOR_WEAK, "not looked at: %s%s", gaps->words.data,
-                gaps->n > NAMED_MAX ? " and more" : "");
+        int r = doctor_say(
+                ret, DOCTOR_WEAK, "not looked at: %s%s", gaps->words.data, gaps->cut ? " and more" : "");
         if (r || gaps->configured)
                 return r ? r
                          : doctor_mend(ret, "the configuration has them: sudo driftctl bless --ticket CHG-1 "
                                             "--key alice.key");
         return doctor_mend(ret,
-                "printf '%s' | sudo tee %s/%s.conf, then sudo systemctl reload driftd and "
-                "sudo driftctl bless",
-                gaps->lines.data, gaps->doctor->config_folder, gaps->name);
+                "sudo mkdir -p %s && printf '%s' | sudo tee %s/%s.conf, then sudo systemctl reload "
+                "driftd and sudo driftctl bless",
+                gaps->doctor->config_folder, gaps->lines.data, gaps->doctor->config_folder, gaps->name);
 }
 
 static int
@@ -211,7 +216,7 @@ excluded_by(const struct doctor *doctor, const char *path)
 }
 
 static void
-look_excluded(struct gaps *gaps, const char *path, const char *what)
+look_excluded(struct gaps *gaps, const char *path)
 {
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
         if (!escaped) {
@@ -224,8 +229,7 @@ look_excluded(struct gaps *gaps, const char *path, const char *what)
         if (gaps->n++ == 0)
                 gaps->r = buf_text(&gaps->lines, by);
         if (gaps->r == 0 && gaps->n <= NAMED_MAX)
-                gaps->r = buf_printf(
-                        &gaps->words, "%s%s (%s, by %s)", gaps->n > 1 ? ", " : "", escaped, what, by);
+                gaps->r = buf_printf(&gaps->words, "%s%s (by %s)", gaps->n > 1 ? ", " : "", escaped, by);
 }
 
 static void
@@ -252,7 +256,7 @@ look_entries(struct gaps *gaps, const char *folder, bool set_id_only)
                 if (set_id_only && (fstatat(dirfd(entries), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                                            !S_ISREG(st.st_mode) || !(st.st_mode & (S_ISUID | S_ISGID))))
                         continue;
-                look_excluded(gaps, path, set_id_only ? "set-uid" : "it runs, or decides who may");
+                look_excluded(gaps, path);
         }
         closedir(entries);
 }
@@ -271,7 +275,7 @@ doctor_exclusions(const struct doctor *doctor, struct doctor_answer *ret)
         if (!doctor->n_scopes)
                 return no_scopes(doctor, ret);
         for (size_t i = 0; i < ARRAY_SIZE(files); i++)
-                look_excluded(&gaps, files[i], "it decides who may");
+                look_excluded(&gaps, files[i]);
         for (size_t i = 0; i < ARRAY_SIZE(folders); i++)
                 look_entries(&gaps, folders[i], false);
         for (size_t i = 0; i < ARRAY_SIZE(programs); i++)

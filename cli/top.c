@@ -241,10 +241,13 @@ line_watch(const struct top_view *view, struct frame *frame)
         frame_put(frame, COLOR_PLAIN, "%s folders · ",
                 count_text((uint64_t)json_number(activity, "folders"), folders));
         frame_put(frame, lost ? COLOR_YELLOW : COLOR_PLAIN, "%lld lost", lost);
+        frame_put(frame, COLOR_PLAIN, " · ");
         if (view->events_rate >= 0)
-                frame_put(frame, COLOR_PLAIN, " · %.1f events/s", view->events_rate);
-        frame_put(frame, COLOR_PLAIN, " · %s since the start",
-                count_text((uint64_t)json_number(activity, "events"), events));
+                frame_put(frame, COLOR_PLAIN, "%.1f events/s (%s)", view->events_rate,
+                        count_text((uint64_t)json_number(activity, "events"), events));
+        else
+                frame_put(frame, COLOR_PLAIN, "%s events",
+                        count_text((uint64_t)json_number(activity, "events"), events));
         if (json_number(activity, "waiting"))
                 frame_put(frame, COLOR_PLAIN, " · %s to look at",
                         count_text((uint64_t)json_number(activity, "waiting"), waiting));
@@ -403,6 +406,7 @@ write_help(struct frame *frame)
                 "Home, End       to its ends (also g, G)", "Ctrl-L          draw everything again",
                 "?               this; any key goes back", "", "H M L           severity: high, medium, low",
                 "content within  the oldest check of content that coverage rests on",
+                "events/s (N)    changes that the kernel tells of; N since the daemon's start",
                 "lost            folders without a watch: only passes look there", "",
                 "driftctl show ITEM tells all about one; driftctl log, what happened."};
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
