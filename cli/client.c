@@ -45,7 +45,9 @@ connect_failed(const char *path, int error, struct err *err)
         else
                 err_set(err, EXIT_FAILED, "cannot connect to %s: %s", path, strerrordesc_np(error));
         if (error == EACCES || error == EPERM)
-                return err_hint(err, EXIT_FAILED, "be root or in the group of the socket (driftd)");
+                return err_hint(err, EXIT_FAILED,
+                        "run it as root (sudo), or join the group of the socket: sudo adduser YOU driftd, "
+                        "and log in again");
         return err_hint(err, EXIT_FAILED, "%s", start_hint);
 }
 

@@ -408,8 +408,10 @@ look_view(const struct doctor *doctor, struct doctor_answer *ret)
                 return doctor_say(ret, DOCTOR_OK, "the daemon sees the host as it is");
         const char *where = json_text(hidden ? hidden : other, "where");
         const char *option = view_option(where ? where : "");
-        int r = doctor_say(
-                ret, hidden ? DOCTOR_MISSING : DOCTOR_WEAK, "%s: not the host's own", where ? where : "?");
+        if (!hidden && where &&
+                where[0] == '/') /* mounts where no scope looks, as the unit itself makes them */
+                return doctor_say(ret, DOCTOR_OK, "no scope looks at what is hidden (%s)", where);
+        int r = doctor_say(ret, hidden ? DOCTOR_MISSING : DOCTOR_WEAK, "%s", where ? where : "?");
         return r        ? r
                : option ? doctor_mend(ret,
                                   "sudo systemctl edit driftd, and there: [Service] %s; then sudo systemctl "
