@@ -92,7 +92,8 @@ add_severity(struct top_rows *rows, const struct json *drifts, const struct fold
                 if (severity_letter(folds->list[i].severity) == letter)
                         r = add_fold(rows, &folds->list[i]);
         json_each (drifts, i, drift)
-                if (r == 0 && !folds->of[i] && severity_letter(json_text(drift, "severity")) == letter)
+                if (r == 0 && !(folds->of && folds->of[i]) &&
+                        severity_letter(json_text(drift, "severity")) == letter)
                         r = add_drift(rows, drift);
         return r;
 }
