@@ -212,7 +212,8 @@ add_scope(const char *line)
 }
 
 #define RULES                                                                                                \
-        " attributes=type,mode mode=static severity=high mounts=local keep_content=auto content_within=43200"
+        " attributes=type,mode mode=static severity=high mounts=local keep_content=auto "                    \
+        "content_within=43200"
 
 START_TEST(what_matters_and_is_there_and_in_no_scope_is_named_with_its_section)
 {
