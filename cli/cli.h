@@ -92,6 +92,8 @@ int command_scan(struct cli *cli, struct err *err);
 int command_show(struct cli *cli, struct err *err);
 int command_log(struct cli *cli, struct err *err);
 int command_watch(struct cli *cli, struct err *err);
+int command_top(struct cli *cli, struct err *err);
+int command_doctor(struct cli *cli, struct err *err);
 int command_propose(struct cli *cli, struct err *err);
 int command_waive(struct cli *cli, struct err *err);
 int command_review(struct cli *cli, struct err *err);

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <pwd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,7 +45,9 @@ connect_failed(const char *path, int error, struct err *err)
         else
                 err_set(err, EXIT_FAILED, "cannot connect to %s: %s", path, strerrordesc_np(error));
         if (error == EACCES || error == EPERM)
-                return err_hint(err, EXIT_FAILED, "be root or in the group of the socket (driftd)");
+                return err_hint(err, EXIT_FAILED,
+                        "run it as root (sudo), or join the group of the socket: sudo adduser YOU driftd, "
+                        "and log in again");
         return err_hint(err, EXIT_FAILED, "%s", start_hint);
 }
 
@@ -179,9 +182,11 @@ send_frame(struct client *client, const struct buf *frame, struct err *err)
         return 0;
 }
 
-/* Reads until a NUL is there; its place in *ret_end. */
+#define NO_FRAME SIZE_MAX
+
+/* Reads until a NUL is there; its place in *ret_end. flags MSG_DONTWAIT: or NO_FRAME. */
 static int
-receive_frame(struct client *client, size_t *ret_end, struct err *err)
+receive_frame(struct client *client, int flags, size_t *ret_end, struct err *err)
 {
         struct buf *input = &client->input;
         for (;;) {
@@ -197,22 +202,27 @@ receive_frame(struct client *client, size_t *ret_end, struct err *err)
                                 client, "the daemon's reply is larger than a frame may be", err);
                 if (buf_reserve(input, READ_SIZE) < 0)
                         return failed_oom(err);
-                ssize_t n = recv(client->fd, input->data + input->size, READ_SIZE, 0);
+                ssize_t n = recv(client->fd, input->data + input->size, READ_SIZE, flags);
                 if (n < 0 && errno == EINTR)
                         continue;
+                if (n < 0 && errno == EAGAIN) {
+                        *ret_end = NO_FRAME;
+                        return 0;
+                }
                 if (n <= 0)
                         return connection_lost(client, "the daemon closed the connection", err);
                 input->size += (size_t)n;
         }
 }
 
+/* *ret stays NULL where flags are MSG_DONTWAIT and no whole frame is there. */
 static int
-receive_json(struct client *client, struct json **ret, struct err *err)
+receive_json(struct client *client, int flags, struct json **ret, struct err *err)
 {
         size_t end = 0;
         struct err why = {0};
-        int r = receive_frame(client, &end, err);
-        if (r)
+        int r = receive_frame(client, flags, &end, err);
+        if (r || end == NO_FRAME)
                 return r;
         struct buf *input = &client->input;
         r = json_parse(input->data, end, ret, &why);
@@ -277,7 +287,7 @@ call_daemon(struct client *client, const char *method, const struct json *parame
         r = r ? r : send_frame(client, &frame, err);
         for (bool continues = true; continues && r == 0;) {
                 _cleanup_json_ struct json *reply = NULL;
-                r = receive_json(client, &reply, err);
+                r = receive_json(client, 0, &reply, err);
                 if (r)
                         return r;
                 if (json_text(reply, "error"))
@@ -288,6 +298,53 @@ call_daemon(struct client *client, const char *method, const struct json *parame
                         (void)connection_lost(client, "", NULL);
         }
         return r;
+}
+
+/* ---- without waiting ---- */
+
+int
+client_fd(const struct client *client)
+{
+        return client->fd;
+}
+
+pid_t
+client_pid(const struct client *client)
+{
+        struct ucred peer = {0};
+        socklen_t size = sizeof peer;
+        if (client->fd < 0 || getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+                return 0;
+        return peer.pid;
+}
+
+int
+client_ask(struct client *client, const char *method, struct json *parameters, bool more, struct err *err)
+{
+        _cleanup_json_ struct json *owned = parameters;
+        _cleanup_buf_ struct buf frame = {0};
+        if (!owned)
+                return failed_oom(err);
+        if (client->fd < 0)
+                return err_set(err, EXIT_FAILED, "the connection to the daemon is closed");
+        int r = write_request(method, owned, more, &frame, err);
+        return r ? r : send_frame(client, &frame, err);
+}
+
+int
+client_answer(struct client *client, struct json **ret, bool *ret_continues, struct err *err)
+{
+        _cleanup_json_ struct json *reply = NULL;
+        if (client->fd < 0)
+                return err_set(err, EXIT_FAILED, "the connection to the daemon is closed");
+        int r = receive_json(client, MSG_DONTWAIT, &reply, err);
+        if (r || !reply)
+                return r;
+        if (json_text(reply, "error"))
+                return error_reply(reply, err);
+        *ret_continues = json_flag(reply, "continues");
+        *ret = json_make("O", json_member(reply, "parameters"));
+        return *ret ? 0 : err_set(err, EXIT_FAILED, "the daemon's reply is empty");
 }
 
 struct bridge {

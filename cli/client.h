@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "core/config.h"
 #include "core/json.h"
 #include "core/service.h"
@@ -33,3 +35,16 @@ int client_call(struct client *client, const char *method, struct json *paramete
 /* For calls with one reply: keeps it. */
 int client_call_one(struct client *client, const char *method, struct json *parameters, struct json **ret,
         struct err *err);
+
+/*
+ * The same without waiting for the daemon, for a screen that must go on: of a daemon only, and one call at a
+ * time on a connection. What client_ask asked is answered by as many replies as client_answer gives before
+ * one of which *ret_continues is false. *ret is left alone where no whole reply is there yet: poll client_fd
+ * for reading, then ask again until nothing comes.
+ */
+int client_fd(const struct client *client); /* -1: closed after a failure */
+int client_ask(
+        struct client *client, const char *method, struct json *parameters, bool more, struct err *err);
+int client_answer(struct client *client, struct json **ret, bool *ret_continues, struct err *err);
+/* The process that listens on the socket; 0: none, or not known. */
+pid_t client_pid(const struct client *client);

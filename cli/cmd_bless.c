@@ -120,8 +120,12 @@ static int
 blessing_prepare(struct blessing *b, struct err *err)
 {
         struct cli *cli = b->cli;
-        if (!args_given(&cli->args, "ticket"))
-                return cli_usage(cli, err, "--ticket is missing: which change is this?");
+        if (!args_given(&cli->args, "ticket")) {
+                err_set(err, EXIT_FAILED, "--ticket is missing: which change is this?");
+                return err_hint(err, EXIT_FAILED,
+                        "the same with --ticket CHG-1, or whatever names it with you; driftctl help bless "
+                        "tells all");
+        }
         if (!args_given(&cli->args, "yes") && !terminal_is_there()) {
                 err_set(err, EXIT_FAILED, "there is no terminal to choose on");
                 return err_hint(err, EXIT_FAILED,

@@ -56,14 +56,22 @@ read_pub(const char *file, struct approver *ret, struct err *err)
 {
         _cleanup_buf_ struct buf text = {0};
         const char *comment = NULL;
+        size_t size = strlen(file);
         struct err why = {0};
-        if (file_read(file, FILE_FOLLOW, PUB_FILE_MAX, &text, err) < 0)
+        int r = file_read(file, FILE_FOLLOW, PUB_FILE_MAX, &text, err);
+        if (r == -ENOENT)
+                return err_hint(err, EXIT_FAILED,
+                        "driftctl key generate --name YOU -o YOU.key makes YOU.key.pub, which is the one to "
+                        "name");
+        if (r < 0)
                 return EXIT_FAILED;
         char *line = text.data ? text.data : (char[]){""};
         line[strcspn(line, "\r\n")] = '\0';
         if (ssh_key_parse(line, &ret->key, &comment, &why) < 0) {
                 err_set(err, EXIT_FAILED, "%s: %.700s", quote(file), why.text);
-                return err_hint(err, EXIT_FAILED, "--trust takes the .pub file of an ed25519 key");
+                return err_hint(err, EXIT_FAILED,
+                        "--trust takes the .pub file of an ed25519 key: driftctl init --trust %s.pub",
+                        size > 4 && strcmp(file + size - 4, ".pub") == 0 ? "YOU.key" : quote(file));
         }
         if (name_from_text(comment, strcspn(comment, "@ "), ret->name))
                 return 0;
@@ -184,6 +192,22 @@ write_missing(struct init *init, const char *path, const char *text, size_t size
         return note_path(r == 0 ? init->written : init->kept, path, err);
 }
 
+/* Whoever names a key wants it trusted: that a file which is there does not list it must not go unsaid. */
+static void
+warn_not_listed(struct cli *cli, const struct init *init, const char *path)
+{
+        _cleanup_(trust_freep) struct trust *trust = NULL;
+        struct err why = {0};
+        if (!init->n_approvers || trust_read(path, &trust, &why))
+                return;
+        for (size_t i = 0; i < init->n_approvers; i++)
+                if (!trust_approver_of(trust, &init->approvers[i].key))
+                        cli_warn(cli,
+                                "the key of %s is not trusted: %s was there already. A next generation of it "
+                                "lists the key, and is signed by driftctl sign trust.conf: driftd-trust(5)",
+                                init->approvers[i].name, path);
+}
+
 static int
 write_trust(struct cli *cli, struct init *init, struct err *err)
 {
@@ -191,8 +215,10 @@ write_trust(struct cli *cli, struct init *init, struct err *err)
         _cleanup_(trust_freep) struct trust *trust = NULL;
         const char *path = cli->config->trust;
         struct stat st;
-        if (lstat(path, &st) == 0)
+        if (lstat(path, &st) == 0) {
+                warn_not_listed(cli, init, path);
                 return note_path(init->kept, path, err);
+        }
         if (!init->n_approvers)
                 return 0;
         if (trust_text(init, &text) < 0)

@@ -72,6 +72,10 @@ read_target(const char *file, struct target *ret, struct err *err)
         _cleanup_buf_ struct buf text = {0};
         ret->file = file;
         int r = file_read(file, FILE_FOLLOW, TRUST_FILE_MAX, &text, err);
+        if (r == -ENOENT)
+                return err_hint(err, EXIT_FAILED,
+                        "driftctl propose -o FILE writes a baseline to sign, driftctl window open -o FILE a "
+                        "window");
         if (r < 0 && r != -EFBIG)
                 return EXIT_FAILED;
         if (r == 0 && text.size && window_is_one(text.data, text.size)) {

@@ -140,6 +140,12 @@ static const struct option coverage_options[] = {
         END,
 };
 
+static const struct option top_options[] = {
+        {"interval", 0, "TIME", "how often it asks (2s; 1s to 1h); what is recorded shows at once", NULL,
+                false},
+        END,
+};
+
 static const struct option propose_options[] = {
         OUTPUT_OPTION,
         CHANGE_OPTIONS,
@@ -303,6 +309,9 @@ const struct command commands[] = {
                 WORDS_ANY, log_options, NULL},
         {"watch", "[ITEM]...", "follow the history live, until Ctrl-C", command_watch, COMMAND_ITEMS, 0,
                 WORDS_ANY, NULL, NULL},
+        {"top", "[--interval TIME]", "a live screen: verdict, coverage, passes, events, open drift",
+                command_top, 0, 0, 0, top_options,
+                "q quits, ? tells the keys. For a terminal of 80 columns and 24 lines, or what there is."},
         {"scan", "[--full]", "diff without the listing; waits for the answer", command_scan, 0, 0, 0,
                 scan_options, NULL},
         {"propose", "[ITEM]... [--policy PACK] [-o FILE] [--ticket T] [--class C] [--expires T]",
@@ -398,6 +407,11 @@ const struct command commands[] = {
                 NULL, NULL},
         {"window record", "-o FILE", "write all that drifts now as an expected change set",
                 command_window_record, 0, 0, 0, output_options, NULL},
+        {"doctor", "", "what is missing or weak in the set-up, and the line that mends it", command_doctor, 0,
+                0, 0, NULL,
+                "What it could not look at is unknown: as root it sees more. Exit code: 0 it looked, "
+                "whatever it "
+                "found;\n4 it could not."},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

@@ -168,6 +168,13 @@ kind_find(const char *kind)
         return i;
 }
 
+enum color
+record_color(const char *kind)
+{
+        size_t row = kind_find(kind);
+        return row < ARRAY_SIZE(kinds) ? kinds[row].color : COLOR_PLAIN;
+}
+
 int
 log_detail(const struct json *record, struct buf *ret)
 {
@@ -187,7 +194,6 @@ log_table(struct cli *cli, const struct json *records, size_t item_width)
         json_each (records, i, record) {
                 _cleanup_buf_ struct buf detail = {0};
                 const char *kind = json_text(record, "kind"), *item = json_text(record, "item");
-                size_t row = kind_find(kind);
                 char when[WORDS_MAX] = "?";
                 int64_t time_ms;
                 if (json_time(record, "time", &time_ms) == 0)
@@ -195,8 +201,7 @@ log_table(struct cli *cli, const struct json *records, size_t item_width)
                 log_detail(record, &detail);
                 table_cell(&table, COLOR_DIM, "%6lld", json_number(record, "seq"));
                 table_cell(&table, COLOR_PLAIN, "%s", when);
-                table_cell(&table, row < ARRAY_SIZE(kinds) ? kinds[row].color : COLOR_PLAIN, "%s",
-                        kind ? kind : "?");
+                table_cell(&table, record_color(kind), "%s", kind ? kind : "?");
                 table_cell(&table, COLOR_PLAIN, "%s", item_width && item ? item : "");
                 table_cell(&table, COLOR_PLAIN, "%s", detail.data ? detail.data : "");
         }

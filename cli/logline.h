@@ -7,6 +7,7 @@
 
 extern const char *const record_kinds[]; /* all there are, up to NULL */
 
+enum color record_color(const char *kind);
 /* The members of a record's detail that a person wants, as words; appended. 0 or -ENOMEM. */
 int log_detail(const struct json *record, struct buf *ret);
 #define LOG_ITEM_WIDTH ((size_t)40) /* characters: lines that come one by one are aligned too */

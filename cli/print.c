@@ -26,6 +26,12 @@ static const char *const color_codes[COLOR_COUNT] = {
         [COLOR_DIM] = "\033[2m",
 };
 
+const char *
+color_code(enum color color)
+{
+        return color_codes[color];
+}
+
 struct printer
 printer_make(FILE *file, enum color_when when)
 {

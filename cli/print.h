@@ -39,6 +39,8 @@ void print_colored(const struct printer *printer, enum color color, const char *
 int print_filter(struct buf *buf, const char *text, size_t size);
 
 enum color severity_color(const char *severity);
+/* What turns a colour on (ECMA-48); "" for the plain one. */
+const char *color_code(enum color color);
 
 /* ---- a table: rows are collected, then printed with each column as wide as its widest cell ---- */
 

@@ -35,7 +35,12 @@ read_key(const char *file, struct signing *ret, struct err *err)
 {
         ret->file = file;
         ret->from_file = true;
-        return failed(file_read(file, FILE_FOLLOW, KEY_FILE_MAX, &ret->text, err));
+        int r = file_read(file, FILE_FOLLOW, KEY_FILE_MAX, &ret->text, err);
+        if (r == -ENOENT)
+                return err_hint(err, EXIT_FAILED,
+                        "name the file that driftctl key generate --name YOU -o YOU.key wrote: --key "
+                        "YOU.key");
+        return failed(r);
 }
 
 static int
@@ -146,8 +151,11 @@ which_key(struct cli *cli, const struct trust *trust, struct signing *ret, struc
         const char *key = args_value(args, "key"), *ssh_key = args_value(args, "ssh-key");
         const char *as = args_value(args, "as");
         bool agent = args_given(args, "ssh-agent");
-        if ((key != NULL) + (ssh_key != NULL) + agent != 1)
-                return cli_usage(cli, err, "one of --key FILE, --ssh-key FILE and --ssh-agent is needed");
+        if ((key != NULL) + (ssh_key != NULL) + agent != 1) {
+                err_set(err, EXIT_FAILED, "one of --key FILE, --ssh-key FILE and --ssh-agent is needed");
+                return err_hint(err, EXIT_FAILED,
+                        "the same with --key YOU.key; driftctl key generate --name YOU -o YOU.key makes one");
+        }
         if (key && as)
                 return cli_usage(cli, err, "--as is for SSH keys: a key of driftctl has its own name");
         if (key)

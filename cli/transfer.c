@@ -40,7 +40,11 @@ baseline_read(const char *file, struct baseline **ret, struct err *err)
 {
         _cleanup_buf_ struct buf text = {0};
         struct err why = {0};
-        if (file_read(file, FILE_FOLLOW, BASELINE_SIZE_MAX, &text, err) < 0)
+        int r = file_read(file, FILE_FOLLOW, BASELINE_SIZE_MAX, &text, err);
+        if (r == -ENOENT)
+                return err_hint(
+                        err, EXIT_FAILED, "driftctl propose -o FILE writes one on the host that it is for");
+        if (r < 0)
                 return EXIT_FAILED;
         size_t size = text.size;
         char *bytes = buf_steal(&text);

@@ -106,6 +106,25 @@ checkpoint_json(const struct checkpoint_last *last)
                 digest_json(&last->head.root), "time", clock_json(last->time_ms));
 }
 
+/* null where no daemon runs: then nobody watches. */
+static struct json *
+activity_json(const struct instance *instance)
+{
+        struct instance_activity a = {0};
+        if (!instance->activity)
+                return json_null_new();
+        instance->activity(instance->activity_userdata, &a);
+        struct json *pass =
+                a.pass ? json_make("{s:s, s:o, s:I, s:I, s:I}", "name", a.pass, "since",
+                                 clock_json(a.pass_since_ms), "files", (json_int)a.files, "files_expected",
+                                 (json_int)a.files_expected, "bytes", (json_int)a.bytes)
+                       : json_null_new();
+        return json_make("{s:I, s:I, s:I, s:o, s:{s:I, s:I}, s:o}", "events", (json_int)a.events, "folders",
+                (json_int)a.folders, "waiting", (json_int)a.waiting, "pass", pass, "circle", "files",
+                (json_int)a.circle_files, "files_expected", (json_int)a.circle_expected, "next_quick",
+                clock_json(a.next_quick_ms));
+}
+
 struct json *
 document_status(struct instance *instance)
 {
@@ -116,7 +135,7 @@ document_status(struct instance *instance)
         instance_count(instance, &counts);
         instance_checkpoint_last(instance, &last, NULL);
         store_head(instance->store, &head, NULL);
-        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "schema",
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "schema",
                 "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
                         "since", instance->offline ? json_null_new() : clock_json(instance->started_ms)),
@@ -128,7 +147,8 @@ document_status(struct instance *instance)
                 "problems", problems_json(instance), "windows", instance_windows_json(instance, true),
                 "history",
                 json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)),
-                "checkpoint", checkpoint_json(&last), "host", instance->host);
+                "checkpoint", checkpoint_json(&last), "host", instance->host, "activity",
+                activity_json(instance));
 }
 
 /* ---- diff ---- */

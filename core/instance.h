@@ -69,6 +69,18 @@ struct announcement { /* of one durable record */
         const struct json *trust_id; /* string */
 };
 
+/* What the daemon is busy with: it alone knows. */
+struct instance_activity {
+        uint64_t events;       /* changes that the kernel told of, since the start */
+        uint64_t folders;      /* watched */
+        uint64_t waiting;      /* paths that are still to be looked at */
+        const char *pass;      /* the pass that runs, by name; NULL: none, and the next four say nothing */
+        int64_t pass_since_ms; /* wall clock */
+        uint64_t files, files_expected, bytes;  /* of that pass */
+        uint64_t circle_files, circle_expected; /* read by the slow circle, and by all of it */
+        int64_t next_quick_ms;                  /* wall clock */
+};
+
 struct pending;
 struct flaps;
 
@@ -119,7 +131,9 @@ struct instance {
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
         /* What the history cannot hold, because it is the store that fails. May be NULL. */
         void (*trouble)(void *userdata, const char *text);
-        void *announce_userdata; /* of both */
+        void *announce_userdata;                                         /* of both */
+        void (*activity)(void *userdata, struct instance_activity *ret); /* of the daemon; else NULL */
+        void *activity_userdata;
 };
 
 enum instance_flags {

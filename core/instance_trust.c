@@ -272,7 +272,9 @@ instance_judge_approvals(const struct instance *instance, const struct baseline 
         const struct baseline_header *header = baseline_header(b);
         if (!instance->trust) {
                 err_set(err, TRUST_NO_RULE, "there is no trust file yet");
-                return err_hint(err, TRUST_NO_RULE, "driftctl init --trust KEY.pub writes one");
+                return err_hint(err, TRUST_NO_RULE,
+                        "driftctl init --trust KEY.pub writes one; driftctl key generate --name YOU makes a "
+                        "key");
         }
         return trust_judge_baseline(instance->trust, baseline_id(b), header->name, header->host,
                 header->generation, header->author, header->class == CLASS_URGENT,

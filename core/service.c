@@ -743,7 +743,9 @@ get_trust(struct call *call)
         int r = store_trust_get(instance->store, &generation, &id, &text, &first_use, call->err);
         if (r == STORE_NONE) {
                 err_set(call->err, EXIT_FAILED, "there is no trust file in force");
-                err_hint(call->err, EXIT_FAILED, "driftctl init --trust KEY.pub writes one");
+                err_hint(call->err, EXIT_FAILED,
+                        "driftctl init --trust KEY.pub writes one; driftctl key generate --name YOU makes a "
+                        "key");
                 return EXIT_FAILED;
         }
         if (r)

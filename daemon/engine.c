@@ -76,6 +76,7 @@ struct engine {
         void *ready_userdata;
         bool ready_told;
         int64_t last_quick_ms;
+        uint64_t events; /* that the kernel told of */
 };
 
 static void pump(struct engine *engine);
@@ -518,6 +519,7 @@ on_changed(void *userdata, const char *path)
 {
         struct engine *engine = userdata;
         struct snapshot_wish wish = {0};
+        engine->events++;
         if (judge_wish(engine->instance->judge, path, &wish) == JUDGE_NOT_OURS)
                 return;
         if (!dirty_mark(engine->dirty, path, false, backoff(engine, path)))
@@ -634,6 +636,27 @@ on_defer(sd_event_source *source, void *userdata)
         return 0;
 }
 
+/* ---- what it is busy with ---- */
+
+static void
+tell_activity(void *userdata, struct instance_activity *ret)
+{
+        struct engine *engine = userdata;
+        struct pass pass = {0};
+        int64_t since_quick_ms = clock_monotonic_ms() - engine->last_quick_ms;
+        if (walker_running(engine->walker, &pass)) {
+                ret->pass = pass_names[pass.kind];
+                ret->pass_since_ms = pass.started_ms;
+                engine_progress(engine, &ret->files, &ret->files_expected, &ret->bytes);
+        }
+        ret->events = engine->events;
+        ret->folders = watch_count(engine->watch);
+        ret->waiting = dirty_count(engine->dirty);
+        ret->circle_files = walker_circle(engine->walker);
+        ret->circle_expected = judge_regular_files(engine->instance->judge);
+        ret->next_quick_ms = clock_now_ms() + engine->quick_interval_s * 1000 - since_quick_ms;
+}
+
 /* ---- life ---- */
 
 static unsigned
@@ -718,6 +741,8 @@ engine_new(sd_event *event, struct instance *instance, const struct config *conf
         if (r)
                 return r;
         engine_reconfigure(engine, config);
+        instance->activity_userdata = engine;
+        instance->activity = tell_activity;
         *ret = steal_pointer(&engine);
         return 0;
 }
@@ -768,6 +793,7 @@ engine_free(struct engine *engine)
 {
         if (!engine)
                 return NULL;
+        engine->instance->activity = NULL;
         stop_threads(engine);
         for (struct settle *settle = engine->settles, *next; settle; settle = next) {
                 next = settle->next;

@@ -639,6 +639,27 @@ walker_mounts_changed(struct walker *walker)
 
 /* ---- progress ---- */
 
+uint64_t
+walker_circle(const struct walker *walker)
+{
+        return walker->circle_files;
+}
+
+bool
+walker_running(struct walker *walker, struct pass *ret)
+{
+        pthread_mutex_lock(&walker->lock);
+        bool runs = walker->walking && !walker->over;
+        if (runs) {
+                ret->kind = walker->pass.kind;
+                ret->started_ms = walker->pass.started_ms;
+        }
+        pthread_mutex_unlock(&walker->lock);
+        if (runs)
+                walker_progress(walker, &ret->files, &ret->bytes);
+        return runs;
+}
+
 void
 walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes)
 {

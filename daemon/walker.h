@@ -92,8 +92,12 @@ bool walker_take(struct walker *walker, bool room, struct hint *ret);
 /* After HINT_PASS: the next pass may begin. */
 void walker_resume(struct walker *walker);
 
+/* The pass that runs (result, unreadable and missing are of no use yet). false: none. */
+bool walker_running(struct walker *walker, struct pass *ret);
 /* Of the pass that runs. */
 void walker_progress(const struct walker *walker, uint64_t *ret_files, uint64_t *ret_bytes);
+/* Files that the circle has read since it began anew. */
+uint64_t walker_circle(const struct walker *walker);
 /* Whether the pass that runs, or the circle, has made no progress for STUCK_AFTER_MS. To be asked every few
  * seconds. */
 bool walker_is_stuck(struct walker *walker, int64_t now_ms);
