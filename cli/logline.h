@@ -4,8 +4,7 @@
 #pragma once
 
 #include "cli/cli.h"
-
-extern const char *const record_kinds[]; /* all there are, up to NULL */
+#include "core/record.h"
 
 /* The members of a record's detail that a person wants, as words; appended. 0 or -ENOMEM. */
 int log_detail(const struct json *record, struct buf *ret);
