@@ -194,6 +194,11 @@ static const struct option trust_options[] = {
 static const struct option retire_options[] = {OUTPUT_OPTION, CHANGE_OPTIONS, AUTHOR_OPTION, END};
 static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, false}, END};
 
+static const struct option output_list_options[] = {
+        {"any", 0, NULL, "print nothing: exit 0 if there is an output, else 4", NULL, false},
+        END,
+};
+
 static const struct option policy_check_options[] = {
         {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
         END,
@@ -398,6 +403,13 @@ const struct command commands[] = {
                 NULL, NULL},
         {"window record", "-o FILE", "write all that drifts now as an expected change set",
                 command_window_record, 0, 0, 0, output_options, NULL},
+        {"output run", "", "the relay: deliver the history to every [output NAME]; systemd runs it",
+                command_output_run, 0, 0, 0, NULL,
+                "Stays in the foreground. SIGHUP reads the configuration again, SIGTERM ends it."},
+        {"output list", "[--any]", "each output: how far it is, how far behind, and its last error",
+                command_output_list, 0, 0, 0, output_list_options, NULL},
+        {"output test", "NAME", "send one record that says that it is a test, and tell what came of it",
+                command_output_test, 0, 1, 1, NULL, NULL},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

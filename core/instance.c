@@ -236,12 +236,14 @@ drift_detail(const struct instance *instance, const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
-                return json_make("{s:s, s:I, s:s, s:s, s:o}", "baseline", drift->baseline, "generation",
+                return json_make("{s:s, s:I, s:s, s:s, s:o, s:s}", "baseline", drift->baseline, "generation",
                         (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
                         "change", change_names[drift->change], "by_generation",
                         event->as_approved && event->by_generation
                                 ? json_make("I", (json_int)event->by_generation)
-                                : json_null_new());
+                                : json_null_new(),
+                        "severity", severity_names[drift->severity]); /* also in a window: who was told of
+                                                                         the drift before is told of its end */
         struct json *attributes = NULL;
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
