@@ -24,7 +24,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 
-#define PAGE_LEAST_MS 1000  /* between two files of metrics */
+#define PAGE_LEAST_MS 2000 /* between two files of metrics */
 
 void
 relay_log(const char *output, const char *format, ...)
