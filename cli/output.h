@@ -51,7 +51,7 @@ int output_side(const struct output_event *event, const char *side, struct buf *
 int output_ecs(const struct output_host *host, const struct output_event *event, struct buf *ret);
 
 #define SYSLOG_MESSAGE_MAX 8000u /* bytes: rsyslog's own limit is 8 KiB; RFC 5424 asks for 2048 at least */
-#define SYSLOG_VALUE_MAX 1500u   /* bytes of the message, and of one value of the structured data */
+#define SYSLOG_VALUE_MAX 1200u   /* bytes of the text, and of one value of the structured data */
 #define SYSLOG_VALUE_LEAST 100u  /* for a socket that takes less */
 /* A message of RFC 5424, without a frame. value_max: what is longer is cut, and the message says so. */
 int output_syslog(const struct config_output *output, const struct output_host *host,

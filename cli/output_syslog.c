@@ -15,7 +15,7 @@
 #include "core/clock.h"
 
 #define CUT "..."
-#define ITEM_MAX 2048u /* bytes of an item: more than PATH_MAX / 2, and the whole is in event.seq's record */
+#define ITEM_MAX 2048u /* bytes of an item: half of PATH_MAX; the whole stands in the record with this seq */
 
 /* The first `max` bytes at most, ending at a character, and what says that they are not all. */
 static int
@@ -32,16 +32,25 @@ append_cut(struct buf *ret, const char *text, size_t max, bool *cut)
         return r ? r : buf_text(ret, CUT);
 }
 
+/* ASCII in quotes: max bytes at most, never half of an escaped one. */
 static int
-append_quoted(struct buf *ret, const char *text)
+append_quoted(struct buf *ret, const char *text, size_t max, bool *cut)
 {
-        int r = 0;
+        _cleanup_buf_ struct buf quoted = {0};
+        size_t fits = 0;
+        int r = buf_text(&quoted, "");
         for (; *text && r == 0; text++) {
-                if (strchr("\"\\]", *text))
-                        r = buf_text(ret, "\\");
-                r = r ? r : buf_append(ret, text, 1);
+                if (quoted.size <= max - strlen(CUT))
+                        fits = quoted.size;
+                r = strchr("\"\\]", *text) ? buf_text(&quoted, "\\") : 0;
+                r = r ? r : buf_append(&quoted, text, 1);
+                if (quoted.size > max) {
+                        *cut = true;
+                        r = r ? r : buf_append(ret, quoted.data, fits);
+                        return r ? r : buf_text(ret, CUT);
+                }
         }
-        return r;
+        return r ? r : buf_append(ret, quoted.data, quoted.size);
 }
 
 struct data {
@@ -54,13 +63,12 @@ struct data {
 static void
 param(struct data *data, const char *name, const char *value, size_t max)
 {
-        _cleanup_buf_ struct buf ascii = {0}, short_enough = {0};
+        _cleanup_buf_ struct buf ascii = {0};
         if (data->r || !value || !*value)
                 return;
         data->r = output_ascii(value, strlen(value), &ascii);
-        data->r = data->r ? data->r : append_cut(&short_enough, ascii.data, max, &data->cut);
         data->r = data->r ? data->r : buf_printf(data->to, " %s=\"", name);
-        data->r = data->r ? data->r : append_quoted(data->to, short_enough.data);
+        data->r = data->r ? data->r : append_quoted(data->to, ascii.data, max, &data->cut);
         data->r = data->r ? data->r : buf_text(data->to, "\"");
 }
 
@@ -112,9 +120,9 @@ append_data(const struct config_output *output, const struct output_host *host,
                 param_number(&data, "count", event->count);
                 param_number(&data, "first_seq", event->first_seq);
         }
-        param(&data, "test", output_is_test(event) ? "yes" : NULL, 3);
+        param(&data, "test", output_is_test(event) ? "yes" : NULL, 8);
         param(&data, "host", host->id, HOST_ID_MAX);
-        param(&data, "cut", data.cut ? "yes" : NULL, 3);
+        param(&data, "cut", data.cut ? "yes" : NULL, 8);
         return data.r ? data.r : buf_text(ret, "]");
 }
 

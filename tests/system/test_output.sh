@@ -36,6 +36,9 @@ relay_said() {
     grep -Eq "$1" "$SCRATCH/relay.log"
 }
 
+# (shellcheck reads no lib.sh here)
+: "${DAEMON:=}"
+
 # Numbers of all records that an output with the usual kinds is told.
 told_numbers() {
     driftctl log --json | jq 'select(.kind != "heartbeat" and .kind != "scan") | .seq'
@@ -60,7 +63,7 @@ behind() {
 }
 
 is_told() {
-    [[ $(behind "$1") -eq 0 ]]
+    [[ $(behind "$1") == 0 ]]
 }
 
 # change_files FIRST LAST — a new file each: a record each
@@ -231,9 +234,9 @@ items = file:$SCRATCH/low/**"
     mkdir "$SCRATCH/low"
     start_clean
     start_relay
-    echo x >"$TREE/abc"
-    echo x >"$TREE/xyz"
-    echo x >"$SCRATCH/low/quiet"
+    put "$TREE/abc" x
+    put "$TREE/xyz" x
+    put "$SCRATCH/low/quiet" x
     wait_until "$LIVE" records_of_files 3
     rm "$SCRATCH/low/quiet" "$TREE/xyz"
     wait_until "$LIVE" has_record resolved "file:$SCRATCH/low/quiet"
@@ -319,13 +322,15 @@ rss_kb() {
     awk '/^VmRSS/{print $2}' "/proc/$1/status"
 }
 
-# How long from a change to its durable record, in ms: by the record's own time.
+# detection_ms NAME — from a change to its record, in ms by the record's own time: the median of five
 detection_ms() {
-    local before
-    before=$(date +%s%3N)
-    echo x >"$TREE/$1"
-    wait_until "$LIVE" has_record drift "file:$TREE/$1"
-    echo $(($(date -d "$(driftctl log --json --kind drift "file:$TREE/$1" | jq -r .time | head -n 1)" +%s%3N) - before))
+    local i before
+    for i in 1 2 3 4 5; do
+        before=$(date +%s%3N)
+        put "$TREE/$1-$i" x
+        wait_until "$LIVE" has_record drift "file:$TREE/$1-$i" >&2
+        echo $(($(date -d "$(driftctl log --json --kind drift "file:$TREE/$1-$i" | jq -r .time | head -n 1)" +%s%3N) - before))
+    done | sort -n | sed -n 3p
 }
 
 test_output_a_receiver_that_takes_nothing_delays_and_grows_nothing() {
@@ -338,20 +343,23 @@ $(ECS_OUTPUT '')"
     start_relay
     wait_until "$LIVE" is_told log
     wait_until "$LIVE" is_told siem
+    local free daemon relay ms
+    free=$(detection_ms free)
     kill -STOP "$RSYSLOG"
     change_files 1 1500
     wait_until 60 records_of_files 1500
     wait_until "$LIVE" is_told siem # the other output is not held up
     ((10#$(behind log) > 100)) || fail "the stopped receiver took all"
-    local daemon relay ms
     daemon=$(rss_kb "$DAEMON") relay=$(rss_kb "$RELAY")
     change_files 2001 5000
-    ms=$(detection_ms probe)
-    wait_until 60 records_of_files 4501
+    wait_until 60 records_of_files 4500
     wait_until "$LIVE" is_told siem
-    echo "note: with a receiver that is stopped: detected within $ms ms during a storm; $(behind log) records behind; RSS of driftd $daemon → $(rss_kb "$DAEMON") kB, of the relay $relay → $(rss_kb "$RELAY") kB"
-    ((ms < 5000)) || fail "detected after $ms ms"
+    ms=$(detection_ms blocked)
+    echo "note: with a receiver that is stopped: a change is recorded after $ms ms (before: $free); $(behind log) records behind; RSS of driftd $daemon → $(rss_kb "$DAEMON") kB, of the relay $relay → $(rss_kb "$RELAY") kB"
+    ((ms < 3 * free + 200)) || fail "recorded after $ms ms, and after $free without it"
     if ! is_sanitized; then
+        # (4500 open drifts more are the daemon's own to keep: 1 kB each, and not what the receiver did not take)
+        (($(rss_kb "$DAEMON") - daemon < 8192)) || fail "driftd grew from $daemon to $(rss_kb "$DAEMON") kB"
         (($(rss_kb "$RELAY") - relay < 8192)) || fail "the relay grew from $relay to $(rss_kb "$RELAY") kB"
     fi
     kill -CONT "$RSYSLOG"
@@ -386,6 +394,7 @@ test_output_metrics_are_what_promtool_and_node_exporter_take() {
     command -v promtool >/dev/null || skip "needs prometheus"
     output_config "$(METRICS)"
     mkdir "$SCRATCH/prom"
+    echo one >"$TREE/a"
     start_clean
     start_relay
     wait_until "$LIVE" has_metric driftd_up 1
