@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * driftctl output run, list and test. run is what the service runs: it waits for signals and, each second, tells
- * how it goes; the work is the relay's (cli/relay.h).
+ * driftctl output run, list and test. run is what the service runs: it waits for signals and, each second,
+ * tells how it goes; the work is the relay's (cli/relay.h).
  */
 #include <errno.h>
 #include <signal.h>
@@ -237,7 +237,8 @@ command_output_list(struct cli *cli, struct err *err)
                 json_free(listed.status);
         }
         if (cli->json)
-                return cli_document(cli, json_make("{s:s, s:o}", "schema", "driftd.outputs/1", "outputs", list), err);
+                return cli_document(
+                        cli, json_make("{s:s, s:o}", "schema", "driftd.outputs/1", "outputs", list), err);
         json_free(list);
         table_print(&table, &cli->out);
         if (!config->n_outputs)

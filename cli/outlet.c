@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One output, in its thread: reads some records after its place, tells those that it wants, and moves its cursor
- * when the receiver has them. What always holds:
+ * One output, in its thread: reads some records after its place, tells those that it wants, and moves its
+ * cursor when the receiver has them. What always holds:
  *
  *   1. The cursor on disk never passes a record that is wanted and was not delivered: at least once.
  *   2. Records are told in the order of their numbers. What fails is tried again before anything after it.
- *   3. A place is good for one history only: the record at it is compared whenever the daemon was reached anew.
- *      If it is another one, the history was replaced: that is said, and the new one is told from its start.
+ *   3. A place is good for one history only: the record at it is compared whenever the daemon was reached
+ * anew. If it is another one, the history was replaced: that is said, and the new one is told from its start.
  *
- * When a connection is lost, the place goes back to where it was some seconds before (RELAY_REWIND_MS): a receiver
- * that died may have lost what it had read and not yet kept.
+ * When a connection is lost, the place goes back to where it was some seconds before (RELAY_REWIND_MS): a
+ * receiver that died may have lost what it had read and not yet kept.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -177,7 +177,8 @@ load_cursor(struct outlet *outlet, bool *ret_new)
         if (r == 0 || *ret_new)
                 return;
         outlet->kept = (struct cursor){0};
-        relay_log(outlet->config->name, "%s: %s; beginning at the first record of the history, so that none is missed",
+        relay_log(outlet->config->name,
+                "%s: %s; beginning at the first record of the history, so that none is missed",
                 outlet->cursor_path, err.text);
 }
 
@@ -207,7 +208,8 @@ begin_new(struct outlet *outlet, struct err *err)
         if (r)
                 return r < 0 ? r : -EIO;
         relay_log(outlet->config->name, "there is no cursor yet: beginning %s",
-                outlet->config->from_now ? "with what comes (from = now)" : "at the first record (from = start)");
+                outlet->config->from_now ? "with what comes (from = now)"
+                                         : "at the first record (from = start)");
         outlet->kept = (struct cursor){.seq = UINT64_MAX}; /* so that it is written */
         if (keep(outlet, &cursor, err))
                 return -EIO;
@@ -229,7 +231,8 @@ compare_history(struct outlet *outlet, struct err *err)
         }
         struct cursor start = {0};
         relay_log(outlet->config->name,
-                "the history was replaced: record %" PRIu64 " %s; beginning at the first record of the new one",
+                "the history was replaced: record %" PRIu64
+                " %s; beginning at the first record of the new one",
                 outlet->kept.seq, r ? "is not there any more" : "is another one than was delivered");
         outlet->n_marks = 0;
         if (keep(outlet, &start, err))
@@ -408,6 +411,7 @@ write_page(struct outlet *outlet, struct err *err)
         return file_write(outlet->config->path, 0644, page.data, page.size, err);
 }
 
+/* Nothing stays that would say for ever that all is well: who scrapes sees that it is gone. */
 static void
 deliver_pages(struct outlet *outlet)
 {
@@ -423,6 +427,7 @@ deliver_pages(struct outlet *outlet)
                 if (spent_ms < PAGE_LEAST_MS)
                         relay_sleep(outlet->relay, (int)(PAGE_LEAST_MS - spent_ms));
         }
+        unlink(outlet->config->path);
 }
 
 /* ---- the whole ---- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Outputs: records of the history, told to other programs (driftd.conf(5), [output NAME]). What is here has no
- * threads and keeps nothing: an event, and its forms for each kind of receiver. cli/relay.h delivers them.
+ * Outputs: records of the history, told to other programs (driftd.conf(5), [output NAME]). What is here has
+ * no threads and keeps nothing: an event, and its forms for each kind of receiver. cli/relay.h delivers them.
  */
 #pragma once
 
@@ -70,8 +70,8 @@ struct output_counts {
         int64_t last_delivery_ms, last_error_ms;
         char last_error[512];
 };
-/* The Prometheus text format 0.0.4. status: driftd.status/1, or NULL: the daemon does not answer; answered_ms:
- * when it last did (0: never). */
+/* The Prometheus text format 0.0.4. status: driftd.status/1, or NULL: the daemon does not answer;
+ * answered_ms: when it last did (0: never). */
 int output_metrics(const struct json *status, int64_t answered_ms, const struct output_counts *outputs,
         size_t n_outputs, struct buf *ret);
 

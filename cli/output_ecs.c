@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A record in the Elastic Common Schema (elastic.co/guide/en/ecs, version ECS_VERSION): only fields that the
- * schema has, with its types and its allowed values, and one own object, `driftd`, whose members have the same
- * type in every record. The whole record stands in event.original, so that nothing is lost and no index is torn
- * by a detail that is a number in one kind and a list in another.
+ * schema has, with its types and its allowed values, and one own object, `driftd`, whose members have the
+ * same type in every record. The whole record stands in event.original, so that nothing is lost and no index
+ * is torn by a detail that is a number in one kind and a list in another.
  */
 #include <stdio.h>
 #include <string.h>
@@ -106,8 +106,13 @@ put_object(struct json **object, const char *key, struct json *value)
 static struct json *
 event_json(const struct output_host *host, const struct output_event *event)
 {
-        static const json_int severities[] = {[LOG_EMERG] = 4, [LOG_ALERT] = 4, [LOG_CRIT] = 4, [LOG_ERR] = 3,
-                [LOG_WARNING] = 2, [LOG_NOTICE] = 1, [LOG_INFO] = 0};
+        static const json_int severities[] = {[LOG_EMERG] = 4,
+                [LOG_ALERT] = 4,
+                [LOG_CRIT] = 4,
+                [LOG_ERR] = 3,
+                [LOG_WARNING] = 2,
+                [LOG_NOTICE] = 1,
+                [LOG_INFO] = 0};
         bool alert = strcmp(event->kind, "drift") == 0 || strcmp(event->kind, "tamper") == 0;
         const char *change = json_text(event->detail, "change"), *as = json_text(event->detail, "as");
         const char *more = strcmp(event->kind, "drift") == 0      ? change
@@ -292,9 +297,14 @@ host_json(const struct output_host *host)
 int
 output_ecs(const struct output_host *host, const struct output_event *event, struct buf *ret)
 {
-        static const char *const levels[] = {[LOG_EMERG] = "emergency", [LOG_ALERT] = "alert",
-                [LOG_CRIT] = "critical", [LOG_ERR] = "error", [LOG_WARNING] = "warning",
-                [LOG_NOTICE] = "notice", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"};
+        static const char *const levels[] = {[LOG_EMERG] = "emergency",
+                [LOG_ALERT] = "alert",
+                [LOG_CRIT] = "critical",
+                [LOG_ERR] = "error",
+                [LOG_WARNING] = "warning",
+                [LOG_NOTICE] = "notice",
+                [LOG_INFO] = "info",
+                [LOG_DEBUG] = "debug"};
         _cleanup_buf_ struct buf words = {0};
         if (output_words(event, &words) < 0)
                 return -ENOMEM;

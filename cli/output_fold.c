@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Folding. The first of several identical records is told at once; those that follow within the window are
- * counted, and told as one when it is over. What is identical: kind, item, baseline, severity, what changed and
- * how, and who did it (by program and user, not by process); of a record that is no drift, all of its detail.
+ * counted, and told as one when it is over. What is identical: kind, item, baseline, severity, what changed
+ * and how, and who did it (by program and user, not by process); of a record that is no drift, all of its
+ * detail.
  *
  * What always holds:
- *   1. Told events are in the order of their (last) numbers: before anything new is told, all that is held back
- *      is. So a receiver never sees an older state of an item after a newer one.
+ *   1. Told events are in the order of their (last) numbers: before anything new is told, all that is held
+ * back is. So a receiver never sees an older state of an item after a newer one.
  *   2. folding_first is the lowest number that was not told: the cursor stays below it.
  *   3. At most FOLD_KEYS_MAX keys and FOLD_BYTES_MAX bytes are kept. A full table tells all and begins anew.
  */
@@ -82,8 +83,8 @@ key_member(struct buf *text, const struct json *object, const char *name)
 static int
 key_of(const struct output_event *event, struct digest *ret)
 {
-        static const char *const members[] = {"baseline", "severity", "change", "as", "attributes",
-                "unobserved", "again", "error"};
+        static const char *const members[] = {
+                "baseline", "severity", "change", "as", "attributes", "unobserved", "again", "error"};
         const struct json *who = json_member(event->detail, "who");
         _cleanup_buf_ struct buf text = {0};
         int r = buf_printf(&text, "%s\n%s\n", event->kind, event->item ? event->item : "");
@@ -143,8 +144,8 @@ begin(struct folding *fold, struct known *known, const struct output_event *even
 }
 
 static int
-remember(struct folding *fold, struct known **slot, const struct digest *key, const struct output_event *event,
-        int64_t now_ms)
+remember(struct folding *fold, struct known **slot, const struct digest *key,
+        const struct output_event *event, int64_t now_ms)
 {
         struct known *known = calloc(1, sizeof *known);
         if (!known)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of the host as metrics: the Prometheus text format 0.0.4, which node_exporter's textfile collector
- * parses and promtool checks. (OpenMetrics proper asks for `# EOF`, which that collector does not take, and for
- * types in other words; timestamps it refuses.) A table of what can be read from the status by one rule, and a
- * function for each that cannot. A metric of which nothing is known is left out: no number stands for "unknown".
+ * The state of the host as metrics: the Prometheus text format 0.0.4, which node_exporter's textfile
+ * collector parses and promtool checks. (OpenMetrics proper asks for `# EOF`, which that collector does not
+ * take, and for types in other words; timestamps it refuses.) A table of what can be read from the status by
+ * one rule, and a function for each that cannot. A metric of which nothing is known is left out: no number
+ * stands for "unknown".
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -68,8 +69,9 @@ label(const char *text, char ret[static NAME_MAX_SIZE])
 {
         size_t n = 0;
         for (; text && text[n] && n < NAME_MAX_SIZE - 1; n++)
-                ret[n] = (char)(text[n] > 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\' ? text[n]
-                                                                                                        : '_');
+                ret[n] =
+                        (char)(text[n] > 0x20 && text[n] < 0x7f && text[n] != '"' && text[n] != '\\' ? text[n]
+                                                                                                     : '_');
         ret[n] = '\0';
         return ret;
 }
@@ -134,14 +136,15 @@ say_passes(struct page *page, const struct json *activity)
         json_each (passes, i, pass)
                 any |= json_time(pass, "ended", &ended_ms) == 0;
         for (int duration = 0; any && duration < 2; duration++) {
-                const char *name = duration ? "driftd_last_pass_duration_seconds"
-                                            : "driftd_last_pass_timestamp_seconds";
+                const char *name =
+                        duration ? "driftd_last_pass_duration_seconds" : "driftd_last_pass_timestamp_seconds";
                 head(page, name, "gauge",
                         duration ? "How long the last whole pass took." : "When the last whole pass ended.");
                 json_each (passes, i, pass) {
                         if (json_time(pass, "ended", &ended_ms) < 0)
                                 continue;
-                        snprintf(labels, sizeof labels, "{pass=\"%s\"}", label(json_text(pass, "pass"), text));
+                        snprintf(
+                                labels, sizeof labels, "{pass=\"%s\"}", label(json_text(pass, "pass"), text));
                         say_seconds(page, name, labels, duration ? json_number(pass, "ms") : ended_ms);
                 }
         }
@@ -160,7 +163,8 @@ say_trouble(struct page *page, const struct json *status, const struct json *act
         }
         one(page, "driftd_probe_errors",
                 "Expected settings of which nothing is known now, because their probe failed.", unknown);
-        head(page, "driftd_probe_failures_total", "counter", "Looks at settings that failed, since the start.");
+        head(page, "driftd_probe_failures_total", "counter",
+                "Looks at settings that failed, since the start.");
         json_each (json_member(activity, "probe_failures"), i, domain)
                 say(page, "driftd_probe_failures_total{domain=\"%s\"} %lld\n",
                         label(json_text(domain, "domain"), text), json_number(domain, "count"));
@@ -192,7 +196,8 @@ say_baselines(struct page *page, const struct json *status, const char *name, co
                 if (!began)
                         head(page, name, "gauge", help);
                 began = true;
-                snprintf(labels, sizeof labels, "{baseline=\"%s\"}", label(json_text(baseline, "name"), text));
+                snprintf(
+                        labels, sizeof labels, "{baseline=\"%s\"}", label(json_text(baseline, "name"), text));
                 if (is_time)
                         say_seconds(page, name, labels, time_ms);
                 else
@@ -211,13 +216,14 @@ say_status(struct page *page, const struct json *status)
         say_coverage(page, status);
         say_passes(page, activity);
         say_trouble(page, status, activity);
-        say_baselines(page, status, "driftd_baseline_generation", "Generation in force.", "generation", false);
+        say_baselines(
+                page, status, "driftd_baseline_generation", "Generation in force.", "generation", false);
         say_baselines(page, status, "driftd_baseline_created_timestamp_seconds",
                 "When the generation in force was made.", "created", true);
         say_baselines(page, status, "driftd_baseline_expires_timestamp_seconds",
                 "When it becomes stale; none: never.", "expires", true);
-        say_baselines(page, status, "driftd_baseline_trusted", "Whether it is trusted and not stale.", "state",
-                false);
+        say_baselines(page, status, "driftd_baseline_trusted", "Whether it is trusted and not stale.",
+                "state", false);
         one(page, "driftd_windows_open", "Change windows that are open.",
                 (json_int)json_length(json_member(status, "windows")));
         one(page, "driftd_history_records", "Records of the history.",
@@ -246,8 +252,7 @@ say_outputs(struct page *page, const struct output_counts *outputs, size_t n, en
         bool began = false;
         for (size_t i = 0; i < n; i++) {
                 const struct output_counts *o = &outputs[i];
-                if (about == LAST ? !o->last_delivery_ms
-                                  : o->type == OUTPUT_OPENMETRICS && about != FAILURES)
+                if (about == LAST ? !o->last_delivery_ms : o->type == OUTPUT_OPENMETRICS && about != FAILURES)
                         continue;
                 if (!began)
                         head(page, metrics[about].name, metrics[about].type, metrics[about].help);
@@ -272,7 +277,8 @@ output_metrics(const struct json *status, int64_t answered_ms, const struct outp
         struct page page = {ret, 0};
         one(&page, "driftd_up", "Whether the daemon answered at the last look.", status != NULL);
         if (answered_ms) {
-                head(&page, "driftd_last_answer_timestamp_seconds", "gauge", "When the daemon last answered.");
+                head(&page, "driftd_last_answer_timestamp_seconds", "gauge",
+                        "When the daemon last answered.");
                 say_seconds(&page, "driftd_last_answer_timestamp_seconds", "", answered_ms);
         }
         if (status)

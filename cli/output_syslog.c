@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A record as a syslog message (RFC 5424), without the frame of its transport. The message is words for people;
- * the structured data holds the same for programs, in printable ASCII, so that no value can end its quotes, its
- * element or the line.
+ * A record as a syslog message (RFC 5424), without the frame of its transport. The message is words for
+ * people; the structured data holds the same for programs, in printable ASCII, so that no value can end its
+ * quotes, its element or the line.
  *
  * The name of the structured data needs the private number of an organization (RFC 5424, 7.2.2). driftd has
- * none; 32473 is the one that RFC 5612 keeps for examples, which nobody else is ever given. A site may set its
- * own. The BOM stands before a message that is not ASCII alone (6.4), and only there: many receivers keep it.
+ * none; 32473 is the one that RFC 5612 keeps for examples, which nobody else is ever given. A site may set
+ * its own. The BOM stands before a message that is not ASCII alone (6.4), and only there: many receivers keep
+ * it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +16,8 @@
 #include "core/clock.h"
 
 #define CUT "..."
-#define ITEM_MAX 2048u /* bytes of an item: half of PATH_MAX; the whole stands in the record with this seq */
+#define ITEM_MAX 2048u /* bytes of an item: half of PATH_MAX; the whole stands in the record with this seq   \
+                        */
 
 /* The first `max` bytes at most, ending at a character, and what says that they are not all. */
 static int
@@ -146,8 +148,9 @@ output_syslog(const struct config_output *output, const struct output_host *host
         int r = output_words(event, &words);
         r = r ? r : append_cut(&message, words.data, value_max, &cut);
         r = r ? r
-              : buf_printf(ret, "<%u>1 %s %s driftd %d %.32s ", output->facility * 8 + (unsigned)event->priority,
-                        time, host->name, (int)getpid(), event->kind);
+              : buf_printf(ret, "<%u>1 %s %s driftd %d %.32s ",
+                        output->facility * 8 + (unsigned)event->priority, time, host->name, (int)getpid(),
+                        event->kind);
         r = r ? r : append_data(output, host, event, value_max, ret, &cut);
         r = r ? r : buf_text(ret, is_ascii(&message) ? " " : " \xef\xbb\xbf");
         return r ? r : buf_append(ret, message.data, message.size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The relay as a whole: one lock file, one thread that listens to the daemon, one for each output. It owns the
- * folder of the cursors; what is in it belongs to the relay that holds the lock.
+ * The relay as a whole: one lock file, one thread that listens to the daemon, one for each output. It owns
+ * the folder of the cursors; what is in it belongs to the relay that holds the lock.
  */
 #include "cli/relay.h"
 
@@ -44,7 +44,8 @@ take_lock(struct relay *relay, struct err *err)
         if (flock(relay->lock_fd, LOCK_EX | LOCK_NB) == 0)
                 return 0;
         err_set(err, EXIT_FAILED, "another relay is running: it holds %s", quote(path));
-        return err_hint(err, EXIT_FAILED, "systemctl status driftd-output; driftctl output list shows what it does");
+        return err_hint(
+                err, EXIT_FAILED, "systemctl status driftd-output; driftctl output list shows what it does");
 }
 
 int

@@ -37,7 +37,7 @@ struct outlet {
         pthread_mutex_t lock; /* of counts */
         struct output_counts counts;
         uint64_t place; /* kept.seq, for others */
-        bool changed; /* counts, since they were written */
+        bool changed;   /* counts, since they were written */
 };
 
 struct relay {
@@ -49,7 +49,7 @@ struct relay {
         struct output_host host; /* filled before epoch is 1, and not changed after that */
         pthread_t listener;
         bool listening;
-        pthread_mutex_t lock; /* of all below */
+        pthread_mutex_t lock;    /* of all below */
         struct client *client;   /* for questions; NULL: not connected */
         struct client *follower; /* the listener's; borrowed, to interrupt it */
         atomic_ullong end;       /* records of the history, as far as heard */
@@ -77,7 +77,8 @@ bool relay_stops(const struct relay *relay);
 /* ---- outlet.c: to one receiver ---- */
 
 void *outlet_main(void *outlet);
-int outlet_open(struct outlet *outlet, struct relay *relay, const struct config_output *config, struct err *err);
+int outlet_open(
+        struct outlet *outlet, struct relay *relay, const struct config_output *config, struct err *err);
 void outlet_done(struct outlet *outlet);
 void outlet_copy_counts(struct outlet *outlet, struct output_counts *ret);
 /* One line on standard error, which the journal takes. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * From the daemon: two connections for all outputs. One follows the history and keeps nothing of it: it tells
- * the others how far there is something to read. It is always read, so the daemon never holds much for it. The
- * other is asked for what an output wants next, by whoever has the lock.
+ * the others how far there is something to read. It is always read, so the daemon never holds much for it.
+ * The other is asked for what an output wants next, by whoever has the lock.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -160,8 +160,7 @@ reach(struct relay *relay, struct err *err)
         const char *id = json_text(status, "host");
         if (!atomic_load(&relay->epoch)) /* nobody reads it before */
                 output_host_fill(&relay->host, id && strlen(id) < HOST_ID_MAX ? id : "");
-        atomic_store(&relay->end,
-                (unsigned long long)json_number(json_member(status, "history"), "size"));
+        atomic_store(&relay->end, (unsigned long long)json_number(json_member(status, "history"), "size"));
         atomic_fetch_add(&relay->epoch, 1);
         atomic_store(&relay->up, true);
         relay_wake(relay);
@@ -175,7 +174,8 @@ follow(struct relay *relay, struct client *client, struct err *err)
         relay->follower = client;
         pthread_mutex_unlock(&relay->lock);
         if (!relay_stops(relay) && reach(relay, err) == 0)
-                client_call(client, "Log", log_parameters(atomic_load(&relay->end), 0, true), heard, relay, err);
+                client_call(
+                        client, "Log", log_parameters(atomic_load(&relay->end), 0, true), heard, relay, err);
         pthread_mutex_lock(&relay->lock);
         relay->follower = NULL;
         pthread_mutex_unlock(&relay->lock);

@@ -4,8 +4,8 @@
  * that the next attempt begins anew, and that every wait is a poll that also sees the stop.
  *
  * TCP tells nobody whether a program has read what it was sent. The kernel tells what the peer's kernel has
- * acknowledged (SIOCOUTQ), and sender_sync waits for that. What a receiver loses that dies with records in its
- * own buffers is sent again by the relay, which goes back by some seconds whenever a connection is lost.
+ * acknowledged (SIOCOUTQ), and sender_sync waits for that. What a receiver loses that dies with records in
+ * its own buffers is sent again by the relay, which goes back by some seconds whenever a connection is lost.
  */
 #include "cli/sender.h"
 
@@ -36,7 +36,7 @@ struct sender {
         const struct output_host *host;
         const struct sender_stop *stop;
         int fd;
-        bool sent; /* something was, since it was opened */
+        bool sent;      /* something was, since it was opened */
         struct stat st; /* of the file */
         struct buf text;
 };
@@ -214,13 +214,17 @@ peer_name(const struct sender *sender, char text[static 512])
 static int
 tcp_open(struct sender *sender, struct err *err)
 {
-        struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV},
+        struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                .ai_socktype = SOCK_STREAM,
+                                .ai_flags = AI_NUMERICSERV},
                         *list = NULL;
         char name[512];
-        int found = getaddrinfo(sender->config->host, sender->config->port, &hints, &list), r = -EADDRNOTAVAIL;
+        int found = getaddrinfo(sender->config->host, sender->config->port, &hints, &list),
+            r = -EADDRNOTAVAIL;
         if (found)
                 return give_up(sender, err, peer_name(sender, name), gai_strerror(found));
-        for (struct addrinfo *address = list; address && r != 0 && r != -ECANCELED; address = address->ai_next) {
+        for (struct addrinfo *address = list; address && r != 0 && r != -ECANCELED;
+                address = address->ai_next) {
                 disconnect(sender);
                 r = connect_one(sender, address);
         }

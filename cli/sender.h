@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One output's way to its receiver: a file, a socket, a program. It blocks only the thread that uses it, never
- * without a bound, and ends at once when it is told to stop.
+ * One output's way to its receiver: a file, a socket, a program. It blocks only the thread that uses it,
+ * never without a bound, and ends at once when it is told to stop.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ struct sender_stop {
 struct sender;
 
 /* Opens nothing yet. config, host and stop are borrowed. NULL: out of memory. */
-struct sender *sender_new(const struct config_output *config, const struct output_host *host,
-        const struct sender_stop *stop);
+struct sender *sender_new(
+        const struct config_output *config, const struct output_host *host, const struct sender_stop *stop);
 struct sender *sender_free(struct sender *sender);
 CLEANUP_DEFINE(struct sender *, sender_free)
 
@@ -31,7 +31,8 @@ enum sender_result {
         SENDER_LOST = 2,   /* the same, and what was sent on this connection before may be lost with it */
 };
 
-/* Hands an event over, opening what is closed. 0, SENDER_FAILED, SENDER_LOST, -ECANCELED (stopped), -ENOMEM. */
+/* Hands an event over, opening what is closed. 0, SENDER_FAILED, SENDER_LOST, -ECANCELED (stopped), -ENOMEM.
+ */
 int sender_send(struct sender *sender, const struct output_event *event, struct err *err);
 /* All that was sent is with the receiver: on disk (a file), or taken by its kernel (a socket). As above. */
 int sender_sync(struct sender *sender, struct err *err);

@@ -112,8 +112,8 @@ spawn_unrooted(struct running *run, int output_fd, int errors_fd)
 }
 
 /*
- * A file without a name, so that no pipe can fill up and nobody waits for who does not read. It is sealed: two
- * that have it open cannot change what the other reads.
+ * A file without a name, so that no pipe can fill up and nobody waits for who does not read. It is sealed:
+ * two that have it open cannot change what the other reads.
  */
 static int
 open_input(struct running *run)

@@ -40,8 +40,8 @@ struct reader {
         unsigned file;    /* its number, from 1 */
         unsigned fixed;   /* sections without a draft that it has named: bits by table index */
         const struct section *section;
-        void *target;  /* what the keys of the section set: the config or a draft */
-        unsigned keys; /* keys seen in the section: bits by table index */
+        void *target;    /* what the keys of the section set: the config or a draft */
+        unsigned keys;   /* keys seen in the section: bits by table index */
         unsigned *given; /* where the section keeps them over all files; NULL: nowhere */
 };
 

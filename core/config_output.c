@@ -219,7 +219,8 @@ take_argument(struct config_output *output, const char *word, struct err *err)
         if (r == -EINVAL) {
                 err_set(err, -EINVAL, "the word \"%s\" is not taken", quote(word));
                 return err_hint(err, r,
-                        "no shell sees it: words stand between blanks, quotes mean nothing; write \\xhh for a "
+                        "no shell sees it: words stand between blanks, quotes mean nothing; write \\xhh for "
+                        "a "
                         "blank (\\x20), a backslash (\\x5c) or a byte outside of ASCII");
         }
         if (r < 0)
@@ -238,7 +239,8 @@ set_command(const struct config_key *key, void *target, const char *value, struc
         int r = each_word(value, output, take_argument, err);
         if (r == 0 && output->command.items[0][0] != '/') {
                 err_set(err, -EINVAL, "\"%s\" is not an absolute path", quote(output->command.items[0]));
-                return err_hint(err, -EINVAL, "name the program whole: command = /usr/local/bin/notify --drift");
+                return err_hint(
+                        err, -EINVAL, "name the program whole: command = /usr/local/bin/notify --drift");
         }
         return r;
 }
@@ -356,7 +358,8 @@ check_keys(const struct config_output *output, struct err *err)
                         err_set(err, -EINVAL, "%s: [output %s]: %s means nothing with type = %s",
                                 output->where, output->name, output_keys[i].name,
                                 output_type_names[output->type]);
-                        return err_hint(err, -EINVAL, "take the line out; driftd.conf(5) has the keys of each type");
+                        return err_hint(
+                                err, -EINVAL, "take the line out; driftd.conf(5) has the keys of each type");
                 }
         }
         return 0;

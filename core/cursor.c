@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The cursor's file. What is read is written again and compared, so that there is no second form of anything.
- * It is written whole into a new file that takes the place of the old one: after a crash it is one of the two.
+ * It is written whole into a new file that takes the place of the old one: after a crash it is one of the
+ * two.
  */
 #include "core/cursor.h"
 

@@ -129,8 +129,8 @@ document_status(struct instance *instance)
                 "problems", problems_json(instance), "windows", instance_windows_json(instance, true),
                 "history",
                 json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)),
-                "checkpoint", checkpoint_json(&last), "activity",
-                instance_activity_json(instance, &counts), "host", instance->host);
+                "checkpoint", checkpoint_json(&last), "activity", instance_activity_json(instance, &counts),
+                "host", instance->host);
 }
 
 /* ---- diff ---- */

@@ -242,8 +242,9 @@ drift_detail(const struct instance *instance, const struct judge_event *event)
                         event->as_approved && event->by_generation
                                 ? json_make("I", (json_int)event->by_generation)
                                 : json_null_new(),
-                        "severity", severity_names[drift->severity]); /* also in a window: who was told of
-                                                                         the drift before is told of its end */
+                        "severity",
+                        severity_names[drift->severity]); /* also in a window: who was told of
+                                                             the drift before is told of its end */
         struct json *attributes = NULL;
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What happened since the start, in numbers: kept where records are queued, so that nobody else has to count. */
+/* What happened since the start, in numbers: kept where records are queued, so that nobody else has to count.
+ */
 #include "core/instance_internal.h"
 
 #include <string.h>

@@ -118,11 +118,10 @@ record_words(const char *kind, const char *item, const struct json *detail, stru
                 describe_window_record(detail, text);
                 return;
         }
-        buf_printf(text, "%s%s%s%s%s", kind, item ? " " : "", item ? item : "", as ? " as " : "",
-                as ? as : "");
+        buf_printf(
+                text, "%s%s%s%s%s", kind, item ? " " : "", item ? item : "", as ? " as " : "", as ? as : "");
         if (!item && json_length(detail)) {
                 buf_text(text, " ");
                 json_write(detail, text);
         }
 }
-

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Records of the history in words: for the journal and for outputs. driftctl(1) lists the kinds and details. */
+/* Records of the history in words: for the journal and for outputs. driftctl(1) lists the kinds and details.
+ */
 #pragma once
 
 #include "core/buf.h"

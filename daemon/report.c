@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal. A table gives each kind of record its MESSAGE_ID; priority and words are those of core/record.h. Called after the record is durable, never before. The fence of sd-journal.
+ * The journal. A table gives each kind of record its MESSAGE_ID; priority and words are those of
+ * core/record.h. Called after the record is durable, never before. The fence of sd-journal.
  */
 #include "daemon/report.h"
 

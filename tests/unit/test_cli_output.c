@@ -13,12 +13,14 @@
 static const struct output_host host = {"0b8f6c1e0b8f6c1e0b8f6c1e0b8f6c1e", "web1"};
 
 #define DRIFT                                                                                                \
-        "{\"seq\":12,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"file:/etc/a\\\\x20b\","    \
-        "\"detail\":{\"baseline\":\"host\",\"generation\":3,\"change\":\"changed\",\"severity\":\"high\","          \
-        "\"attributes\":[{\"name\":\"mode\",\"expected\":\"0644\",\"actual\":\"0666\"},"                            \
+        "{\"seq\":12,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"file:/etc/"         \
+        "a\\\\x20b\","                                                                                       \
+        "\"detail\":{\"baseline\":\"host\",\"generation\":3,\"change\":\"changed\",\"severity\":\"high\","   \
+        "\"attributes\":[{\"name\":\"mode\",\"expected\":\"0644\",\"actual\":\"0666\"},"                     \
         "{\"name\":\"uid\",\"expected\":\"0\",\"actual\":\"1000\"}],\"unobserved\":false"
 #define WHO                                                                                                  \
-        ",\"who\":{\"pid\":4242,\"exe\":\"/usr/bin/vim\",\"cmdline\":\"vim /etc/a\",\"uid\":0,\"login_uid\":1000,"  \
+        ",\"who\":{\"pid\":4242,\"exe\":\"/usr/bin/vim\",\"cmdline\":\"vim "                                 \
+        "/etc/a\",\"uid\":0,\"login_uid\":1000,"                                                             \
         "\"unit\":\"ssh.service\",\"confidence\":\"certain\"}"
 
 static struct json *
@@ -52,7 +54,8 @@ assert_syslog(const char *text, size_t value_max, const char *wanted)
         ck_assert_ptr_nonnull(at);
         memset(at + 1, '#', strlen(pid) - 2);
         while (strstr(line.data, "##"))
-                memmove(strstr(line.data, "##"), strstr(line.data, "##") + 1, strlen(strstr(line.data, "##")));
+                memmove(strstr(line.data, "##"), strstr(line.data, "##") + 1,
+                        strlen(strstr(line.data, "##")));
         ck_assert_str_eq(line.data, wanted);
 }
 
@@ -68,12 +71,15 @@ END_TEST
 
 START_TEST(a_message_that_is_not_ascii_begins_with_the_bom)
 {
-        assert_syslog("{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"sysctl:a/b\",\"detail\":"
-                      "{\"change\":\"changed\",\"severity\":\"low\",\"attributes\":[{\"name\":\"value\",\"expected\":\"0\","
+        assert_syslog("{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"sysctl:"
+                      "a/b\",\"detail\":"
+                      "{\"change\":\"changed\",\"severity\":\"low\",\"attributes\":[{\"name\":\"value\","
+                      "\"expected\":\"0\","
                       "\"actual\":\"1\"}]}}",
                 SYSLOG_VALUE_MAX,
                 "<133>1 2026-11-26T14:02:11.500Z web1 driftd # drift [driftd@32473 seq=\"1\" kind=\"drift\" "
-                "item=\"sysctl:a/b\" change=\"changed\" severity=\"low\" expected=\"value=0\" actual=\"value=1\" "
+                "item=\"sysctl:a/b\" change=\"changed\" severity=\"low\" expected=\"value=0\" "
+                "actual=\"value=1\" "
                 "host=\"0b8f6c1e0b8f6c1e0b8f6c1e0b8f6c1e\"] \xef\xbb\xbf"
                 "changed sysctl:a/b 0 → 1");
 }
@@ -81,8 +87,10 @@ END_TEST
 
 START_TEST(no_value_ends_its_quotes_its_element_or_the_line)
 {
-        assert_syslog("{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"sysctl:a/b\",\"detail\":"
-                      "{\"change\":\"changed\",\"severity\":\"low\",\"attributes\":[{\"name\":\"value\",\"expected\":null,"
+        assert_syslog("{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"sysctl:"
+                      "a/b\",\"detail\":"
+                      "{\"change\":\"changed\",\"severity\":\"low\",\"attributes\":[{\"name\":\"value\","
+                      "\"expected\":null,"
                       "\"actual\":\"\\\"]\\\\ \\n<0>1\\u00e4\"}]}}",
                 SYSLOG_VALUE_MAX,
                 "<133>1 2026-11-26T14:02:11.500Z web1 driftd # drift [driftd@32473 seq=\"1\" kind=\"drift\" "
@@ -106,10 +114,12 @@ END_TEST
 START_TEST(the_longest_message_is_one_that_receivers_take)
 {
         _cleanup_buf_ struct buf text = {0}, line = {0};
-        buf_text(&text, "{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"file:/");
+        buf_text(&text,
+                "{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"file:/");
         for (int i = 0; i < 4000; i++)
                 buf_text(&text, "\\\\x0a");
-        buf_text(&text, "\",\"detail\":{\"change\":\"changed\",\"attributes\":[{\"name\":\"target\",\"expected\":\"");
+        buf_text(&text,
+                "\",\"detail\":{\"change\":\"changed\",\"attributes\":[{\"name\":\"target\",\"expected\":\"");
         for (int i = 0; i < 9000; i++)
                 buf_text(&text, "]");
         buf_text(&text, "\",\"actual\":\"");
@@ -151,8 +161,8 @@ START_TEST(who_made_a_change_is_in_the_fields_of_process_and_user)
         ck_assert_str_eq(json_text(json_member(line, "driftd"), "login_uid"), "1000");
         ck_assert_str_eq(json_text(json_member(line, "driftd"), "unit"), "ssh.service");
         ck_assert_str_eq(json_text(json_member(line, "driftd"), "confidence"), "certain");
-        ck_assert_str_eq(file.data,
-                "{\"path\":\"/etc/a b\",\"name\":\"a b\",\"directory\":\"/etc\",\"mode\":\"0666\",\"uid\":\"1000\"}");
+        ck_assert_str_eq(file.data, "{\"path\":\"/etc/a b\",\"name\":\"a "
+                                    "b\",\"directory\":\"/etc\",\"mode\":\"0666\",\"uid\":\"1000\"}");
 }
 END_TEST
 
@@ -179,7 +189,8 @@ START_TEST(a_path_that_is_no_plain_text_stays_escaped)
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
                 char text[256];
                 snprintf(text, sizeof text,
-                        "{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"%s\",\"detail\":{}}",
+                        "{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"%s\","
+                        "\"detail\":{}}",
                         rows[i].item);
                 _cleanup_json_ struct json *line = ecs_of(text);
                 ck_assert_str_eq(json_text(json_member(line, "file"), "path"), rows[i].path);
@@ -189,16 +200,16 @@ END_TEST
 
 START_TEST(a_record_for_a_program_says_how_many_it_stands_for)
 {
-        _cleanup_json_ struct json *record =
-                parsed("{\"seq\":9,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"reload\",\"item\":null,\"detail\":{}}");
+        _cleanup_json_ struct json *record = parsed("{\"seq\":9,\"time\":\"2026-11-26T14:02:11.500Z\","
+                                                    "\"kind\":\"reload\",\"item\":null,\"detail\":{}}");
         struct output_event event = event_of(record);
         _cleanup_buf_ struct buf line = {0};
         event.count = 4;
         event.first_seq = 5;
         ck_assert_int_eq(output_record(&event, &line), 0);
-        ck_assert_str_eq(line.data,
-                "{\"seq\":9,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"reload\",\"item\":null,\"detail\":{},"
-                "\"folded\":{\"count\":4,\"first_seq\":5}}\n");
+        ck_assert_str_eq(line.data, "{\"seq\":9,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"reload\","
+                                    "\"item\":null,\"detail\":{},"
+                                    "\"folded\":{\"count\":4,\"first_seq\":5}}\n");
 }
 END_TEST
 
@@ -209,7 +220,8 @@ record_at(unsigned seq, unsigned second, const char *item)
 {
         char text[256];
         snprintf(text, sizeof text,
-                "{\"seq\":%u,\"time\":\"2026-11-26T14:%02u:%02u.000Z\",\"kind\":\"drift\",\"item\":\"%s\",\"detail\":"
+                "{\"seq\":%u,\"time\":\"2026-11-26T14:%02u:%02u.000Z\",\"kind\":\"drift\",\"item\":\"%s\","
+                "\"detail\":"
                 "{\"change\":\"changed\",\"attributes\":[]}}",
                 seq, second / 60, second % 60, item);
         return parsed(text);
@@ -337,7 +349,8 @@ START_TEST(no_name_can_end_a_label)
 {
         _cleanup_buf_ struct buf page = {0};
         _cleanup_json_ struct json *status =
-                parsed("{\"daemon\":{\"version\":\"1\\\"} 2\\n\"},\"baselines\":[{\"name\":\"a\\\\\",\"generation\":2}]}");
+                parsed("{\"daemon\":{\"version\":\"1\\\"} "
+                       "2\\n\"},\"baselines\":[{\"name\":\"a\\\\\",\"generation\":2}]}");
         ck_assert_int_eq(output_metrics(status, 0, NULL, 0, &page), 0);
         ck_assert_ptr_nonnull(strstr(page.data, "driftd_build_info{version=\"1_}_2_\"} 1\n"));
         ck_assert_ptr_nonnull(strstr(page.data, "driftd_baseline_generation{baseline=\"a_\"} 2\n"));
