@@ -369,8 +369,10 @@ check_keys(const struct config_output *output, struct err *err)
 static int
 check_path(const struct config_output *output, struct err *err)
 {
-        size_t size = output->path ? strlen(output->path) : 0;
-        if (output->type != OUTPUT_OPENMETRICS || (size > 5 && strcmp(output->path + size - 5, ".prom") == 0))
+        if (output->type != OUTPUT_OPENMETRICS || !output->path)
+                return 0;
+        size_t size = strlen(output->path);
+        if (size > 5 && strcmp(output->path + size - 5, ".prom") == 0)
                 return 0;
         err_set(err, -EINVAL, "%s: [output %s]: %s does not end in .prom", output->where, output->name,
                 quote(output->path));
