@@ -31,7 +31,7 @@ INSTALL        = install
 # What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
 # (systemd also gives a bare container the machine id that a host baseline is bound to.)
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev libmicrohttpd-dev
-DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps tmux
+DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps tmux rsyslog prometheus prometheus-node-exporter
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd chromium
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
@@ -286,6 +286,7 @@ install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU
 	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(packsdir)/$${f##*/} || exit 1; done
 	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd
 	sed 's|/usr/sbin/driftd|$(sbindir)/driftd|' systemd/driftd.service | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(systemdunitdir)/driftd.service
+	sed 's|/usr/bin/driftctl|$(bindir)/driftctl|' systemd/driftd-output.service | $(INSTALL) -D -m 0644 /dev/stdin $(D)$(systemdunitdir)/driftd-output.service
 	$(INSTALL) -D -m 0644 systemd/driftd.sysusers $(D)$(sysusersdir)/driftd.conf
 	$(INSTALL) -D -m 0644 systemd/driftd.tmpfiles $(D)$(tmpfilesdir)/driftd.conf
 	$(INSTALL) -D -m 0644 systemd/driftd.catalog $(D)$(catalogdir)/driftd.catalog
@@ -313,9 +314,9 @@ check-deb: deb ## the packages: twice the same bytes, lintian, contents; install
 	@tests/deb.sh $(BUILD)/deb
 
 uninstall: ## take away what install put there; configuration and the store stay
-	-[ -n "$(D)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now driftd
+	-[ -n "$(D)" ] || [ ! -d /run/systemd/system ] || systemctl disable --now driftd driftd-output
 	rm -f $(D)$(sbindir)/driftd $(D)$(bindir)/driftctl $(foreach m,$(MANUALS),$(D)$(mandir)/man$(subst .,,$(suffix $(m)))/$(notdir $(m)))
-	rm -f $(D)$(systemdunitdir)/driftd.service $(D)$(sysusersdir)/driftd.conf $(D)$(tmpfilesdir)/driftd.conf $(D)$(catalogdir)/driftd.catalog
+	rm -f $(D)$(systemdunitdir)/driftd.service $(D)$(systemdunitdir)/driftd-output.service $(D)$(sysusersdir)/driftd.conf $(D)$(tmpfilesdir)/driftd.conf $(D)$(catalogdir)/driftd.catalog
 	rm -f $(D)$(bashcompdir)/driftctl $(D)$(zshcompdir)/_driftctl $(D)$(fishcompdir)/driftctl.fish
 	rm -rf $(D)$(docdir) $(D)$(packsdir) $(D)$(libexecdir)/driftd
 	@echo 'Kept: $(D)$(sysconfdir)/driftd and $(D)$(localstatedir)/lib/driftd (approvals and history: yours to delete)'

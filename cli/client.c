@@ -150,6 +150,20 @@ client_free(struct client *client)
         return NULL;
 }
 
+void
+client_set_timeout(struct client *client, unsigned seconds)
+{
+        struct timeval time = {.tv_sec = (time_t)seconds};
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+        setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+}
+
+void
+client_interrupt(struct client *client)
+{
+        shutdown(client->fd, SHUT_RDWR);
+}
+
 bool
 client_is_daemon(const struct client *client)
 {

@@ -24,6 +24,11 @@ int client_open_daemon(const struct config *config, struct client **ret, struct 
 struct client *client_free(struct client *client);
 CLEANUP_DEFINE(struct client *, client_free)
 
+/* Of a daemon's client: an answer that does not go on for so long is a lost connection. */
+void client_set_timeout(struct client *client, unsigned seconds);
+/* Ends a call that waits in another thread, and the connection. */
+void client_interrupt(struct client *client);
+
 bool client_is_daemon(const struct client *client); /* false: in this process */
 
 /* Takes the reference of parameters. on_reply may be NULL; its value is borrowed; non-zero stops. 0 or an

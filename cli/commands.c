@@ -200,6 +200,11 @@ static const struct option trust_options[] = {
 static const struct option retire_options[] = {OUTPUT_OPTION, CHANGE_OPTIONS, AUTHOR_OPTION, END};
 static const struct option ack_options[] = {{"reason", 0, "TEXT", "why", NULL, false}, END};
 
+static const struct option output_list_options[] = {
+        {"any", 0, NULL, "print nothing: exit 0 if there is an output, else 4", NULL, false},
+        END,
+};
+
 static const struct option policy_check_options[] = {
         {"expand", 0, NULL, "list each item of a glob instead of one line for those that agree", NULL, false},
         END,
@@ -412,6 +417,13 @@ const struct command commands[] = {
                 "What it could not look at is unknown: as root it sees more. Exit code: 0 it looked, "
                 "whatever it "
                 "found;\n4 it could not."},
+        {"output run", "", "the relay: deliver the history to every [output NAME]; systemd runs it",
+                command_output_run, 0, 0, 0, NULL,
+                "Stays in the foreground. SIGHUP reads the configuration again, SIGTERM ends it."},
+        {"output list", "[--any]", "each output: how far it is, how far behind, and its last error",
+                command_output_list, 0, 0, 0, output_list_options, NULL},
+        {"output test", "NAME", "send one record that says that it is a test, and tell what came of it",
+                command_output_test, 0, 1, 1, NULL, NULL},
         {"config check", "", "check the configuration and the trust file", command_config_check, 0, 0, 0,
                 NULL, NULL},
         {"completion", "bash|zsh|fish", "a completion script for a shell", command_completion, 0, 1, 1, NULL,

@@ -11,11 +11,6 @@
 #include "cli/fold.h"
 #include "core/clock.h"
 
-const char *const record_kinds[] = {"start", "stop", "heartbeat", "gap", "scan", "drift", "resolved", "bless",
-        "reject", "ack", "waive", "window", "overflow", "watch_lost", "unstable", "unreadable", "mount",
-        "hidden", "clock_jump", "reload", "trust", "adopted", "storage", "tamper", "transaction",
-        "checkpoint", "review", "flapping", NULL};
-
 #define SHOWN_MAX 7
 #define PACKAGES_SHOWN_MAX 3u
 

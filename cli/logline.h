@@ -4,8 +4,7 @@
 #pragma once
 
 #include "cli/cli.h"
-
-extern const char *const record_kinds[]; /* all there are, up to NULL */
+#include "core/record.h"
 
 enum color record_color(const char *kind);
 /* The members of a record's detail that a person wants, as words; appended. 0 or -ENOMEM. */

@@ -13,6 +13,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 
@@ -26,6 +27,7 @@ enum { OUTPUT, ERRORS, ENDED, N_FDS };
 struct running {
         const struct child *child;
         pid_t pid;
+        int input_fd;             /* -1: none */
         struct pollfd fds[N_FDS]; /* -1: at its end */
         struct buf *to[2];
 };
@@ -56,7 +58,10 @@ spawn(struct running *run, int output_fd, int errors_fd)
                 posix_spawn_file_actions_destroy(&actions);
                 return -r;
         }
-        r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        if (run->input_fd >= 0)
+                r = posix_spawn_file_actions_adddup2(&actions, run->input_fd, STDIN_FILENO);
+        else
+                r = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         r = r ? r : posix_spawn_file_actions_adddup2(&actions, output_fd, STDOUT_FILENO);
         r = r ? r : posix_spawn_file_actions_adddup2(&actions, errors_fd, STDERR_FILENO);
         r = r ? r : posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
@@ -106,15 +111,41 @@ spawn_unrooted(struct running *run, int output_fd, int errors_fd)
         return spawning.result;
 }
 
+/*
+ * A file without a name, so that no pipe can fill up and nobody waits for who does not read. It is sealed:
+ * two that have it open cannot change what the other reads.
+ */
+static int
+open_input(struct running *run)
+{
+        const struct child *child = run->child;
+        run->input_fd = -1;
+        if (!child->input)
+                return 0;
+        _cleanup_fd_ int fd = memfd_create("input", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        for (size_t at = 0; fd >= 0 && at < child->input_size;) {
+                ssize_t n = write(fd, child->input + at, child->input_size - at);
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                at += n > 0 ? (size_t)n : 0;
+        }
+        if (fd < 0 || lseek(fd, 0, SEEK_SET) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) < 0)
+                return -errno;
+        run->input_fd = steal_fd(&fd);
+        return 0;
+}
+
 static int
 start(struct running *run, struct err *err)
 {
         int pipes[2][2] = {{-1, -1}, {-1, -1}};
         int r = pipe2(pipes[0], O_CLOEXEC) < 0 || pipe2(pipes[1], O_CLOEXEC) < 0 ? -errno : 0;
+        r = r ? r : open_input(run);
         if (r == 0)
                 r = (run->child->unrooted ? spawn_unrooted : spawn)(run, pipes[0][1], pipes[1][1]);
         fd_close(pipes[0][1]);
         fd_close(pipes[1][1]);
+        fd_close(run->input_fd);
         if (r < 0) {
                 fd_close(pipes[0][0]);
                 fd_close(pipes[1][0]);
@@ -187,7 +218,7 @@ listen_to(struct running *run, struct err *err)
 int
 child_run(const struct child *child, struct buf *output, struct buf *errors, int *ret_status, struct err *err)
 {
-        struct running run = {.child = child, .to = {output, errors}};
+        struct running run = {.child = child, .input_fd = -1, .to = {output, errors}};
         int status = 0, r = start(&run, err);
         if (r)
                 return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program run to its end: an absolute path, given arguments, an environment of PATH and LC_ALL=C alone, no
- * standard input, what it says taken in whole and bounded, and a deadline after which it and what it started
- * are killed. No shell is ever involved. Any thread.
+ * A program run to its end: an absolute path, given arguments, an environment of PATH and LC_ALL=C alone, its
+ * standard input given whole or empty, what it says taken in whole and bounded, and a deadline after which it
+ * and what it started are killed. No shell is ever involved. Any thread.
  */
 #pragma once
 
@@ -19,7 +19,9 @@ struct child {
         unsigned timeout_ms;
         size_t output_max;         /* bytes, of each of both */
         const atomic_bool *cancel; /* may be NULL */
-        bool unrooted;             /* it is not told that it is root (core/unroot.h) */
+        const char *input;         /* its standard input; NULL: none */
+        size_t input_size;
+        bool unrooted; /* it is not told that it is root (core/unroot.h) */
 };
 
 enum child_result {

@@ -40,8 +40,9 @@ struct reader {
         unsigned file;    /* its number, from 1 */
         unsigned fixed;   /* sections without a draft that it has named: bits by table index */
         const struct section *section;
-        void *target;  /* what the keys of the section set: the config or a draft */
-        unsigned keys; /* keys seen in the section: bits by table index */
+        void *target;    /* what the keys of the section set: the config or a draft */
+        unsigned keys;   /* keys seen in the section: bits by table index */
+        unsigned *given; /* where the section keeps them over all files; NULL: nowhere */
 };
 
 /* ---- the table ---- */
@@ -117,6 +118,7 @@ static const struct section {
         size_t n_keys;
         bool is_scope;
         bool has_name; /* [files NAME] */
+        bool is_output;
         enum scope_domain domain;
         const char *path, *command; /* of a new draft; NULL: none */
 } sections[] = {
@@ -131,6 +133,8 @@ static const struct section {
         {"sshd", "[sshd]", KEYS(sshd_keys), .is_scope = true, .domain = SCOPE_SSHD,
                 .path = "/etc/ssh/sshd_config", .command = "/usr/sbin/sshd"},
         {"openssl", "[openssl]", KEYS(openssl_keys), .is_scope = true, .domain = SCOPE_OPENSSL},
+        {"output", "[output NAME]", .keys = output_keys, .n_keys = OUTPUT_KEYS, .has_name = true,
+                .is_output = true},
 };
 
 /* ---- sections ---- */
@@ -149,8 +153,8 @@ unknown_section(const char *name, size_t word, struct err *err)
                 if (sections[i].name == near)
                         return err_hint(err, -EINVAL, "did you mean %s?", sections[i].example);
         return err_hint(err, -EINVAL,
-                "the sections are [daemon], [scan], [store], [packages], [files NAME], [sysctl], [sshd] and "
-                "[openssl]");
+                "the sections are [daemon], [scan], [store], [packages], [files NAME], [sysctl], [sshd], "
+                "[openssl] and [output NAME]");
 }
 
 static struct draft *
@@ -226,6 +230,21 @@ scope_section(struct reader *reader, const struct section *section, const char *
 }
 
 static int
+output_section(struct reader *reader, const char *head, const char *name, unsigned line, struct err *err)
+{
+        struct config_output *output;
+        int r = config_output_section(reader->config, name, reader->path, line, &output, err);
+        if (r < 0)
+                return r;
+        if (output->last_file == reader->file)
+                return twice(head, err);
+        output->last_file = reader->file;
+        reader->target = output;
+        reader->given = &output->given;
+        return 0;
+}
+
+static int
 scope_name(
         const struct section *section, const char *head, const char *rest, const char **ret, struct err *err)
 {
@@ -239,12 +258,15 @@ scope_name(
         }
         if (!*rest) {
                 err_set(err, -EINVAL, "the section [%s] has no name", section->name);
-                return err_hint(err, -EINVAL, "write %s: [files etc]", section->example);
+                return err_hint(err, -EINVAL, "write %s: %s", section->example,
+                        section->is_output ? "[output siem]" : "[files etc]");
         }
         if (!name_is_valid(rest + 1, strlen(rest + 1))) {
-                err_set(err, -EINVAL, "\"%s\" cannot be a scope's name", quote(rest + 1));
+                err_set(err, -EINVAL, "\"%s\" cannot be %s name", quote(rest + 1),
+                        section->is_output ? "an output's" : "a scope's");
                 return err_hint(err, -EINVAL,
-                        "use letters, digits and . _ - (not first . or -), after one blank: [files etc]");
+                        "use letters, digits and . _ - (not first . or -), after one blank: %s",
+                        section->is_output ? "[output siem]" : "[files etc]");
         }
         *ret = rest + 1;
         return 0;
@@ -263,12 +285,15 @@ start_section(struct reader *reader, unsigned line, const char *head, struct err
 
         const struct section *section = reader->section = &sections[index];
         reader->keys = 0;
+        reader->given = NULL;
         reader->target = reader->config;
         int r = scope_name(section, head, head + word, &name, err);
         if (r < 0)
                 return r;
         if (section->is_scope)
                 return scope_section(reader, section, head, name, line, err);
+        if (section->is_output)
+                return output_section(reader, head, name, line, err);
         if (reader->fixed & 1u << index)
                 return twice(head, err);
         reader->fixed |= 1u << index;
@@ -311,6 +336,8 @@ set_key(struct reader *reader, const char *name, const char *value, struct err *
                         return err_hint(err, -EINVAL, "keep the line that is meant");
                 }
                 reader->keys |= 1u << i;
+                if (reader->given)
+                        *reader->given |= 1u << i;
                 return key->set(key, reader->target, value, err);
         }
         return unknown_key(section, name, err);
@@ -384,6 +411,9 @@ config_free(struct config *config)
         free(config->packs);
         free(config->packages_root);
         scopes_free(config->scopes, config->n_scopes);
+        for (size_t i = 0; i < config->n_outputs; i++)
+                config_output_done(&config->outputs[i]);
+        free(config->outputs);
         free(config);
         return NULL;
 }
@@ -505,6 +535,7 @@ config_finish(struct reader *reader, struct config **ret, struct err *err)
                 draft->scope = (struct scope){0};
         }
         int r = scopes_check_paths(config->scopes, config->n_scopes, where, config->file, err);
+        r = r ? r : config_outputs_check(config, err);
         if (r < 0)
                 return r;
         *ret = steal_pointer(&reader->config);

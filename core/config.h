@@ -19,6 +19,38 @@
 #define CONFIG_CPU_MAX 6400     /* percent of one processor */
 #define CONFIG_BODIES_MAX 100000
 
+#define CONFIG_OUTPUTS_MAX 16u
+#define CONFIG_ITEMS_MAX 256u     /* globs of one output */
+#define CONFIG_ARGUMENTS_MAX 64u  /* words of one command */
+#define CONFIG_INTERVAL_MAX 86400 /* seconds, of an output */
+
+enum output_type { OUTPUT_ECS, OUTPUT_SYSLOG, OUTPUT_OPENMETRICS, OUTPUT_COMMAND, OUTPUT_TYPE_COUNT };
+extern const char *const output_type_names[OUTPUT_TYPE_COUNT];
+
+/* [output NAME]: where records of the history go (driftctl output run). */
+struct config_output {
+        char name[NAME_MAX_SIZE];
+        enum output_type type;
+        char *path;               /* ecs, openmetrics; raw bytes */
+        char *socket;             /* syslog over a local socket: its path, raw bytes; else NULL */
+        char *host, *port;        /* syslog over TCP; else NULL */
+        struct text_list command; /* command: the program and its arguments, raw bytes */
+        unsigned facility;        /* syslog: 0 to 23 */
+        uint64_t enterprise;      /* syslog: the number in the structured data's name */
+        int64_t interval_s;       /* openmetrics */
+        int64_t timeout_s;        /* command */
+        int64_t fold_s;           /* 0: nothing is folded */
+        unsigned severities;      /* bits by enum severity; all: what has none is told, too */
+        struct text_list items;   /* globs; none: all */
+        struct text_list kinds;   /* none: those of the default */
+        bool from_now;            /* without a cursor: from the present on, not from the first record */
+        unsigned given;           /* keys that were set: bits by their row */
+        char *where;              /* "file:line" of its section */
+        unsigned last_file;
+};
+/* Whether its kinds hold this one. */
+bool config_output_tells(const struct config_output *output, const char *kind);
+
 struct config {
         char *file;                                    /* as given */
         char *state_dir, *runtime_dir, *trust, *packs; /* absolute, raw bytes */
@@ -32,6 +64,8 @@ struct config {
         struct scope *scopes; /* content_within is set; files scopes by name, then the settings that are
                                  enabled; paths not yet resolved */
         size_t n_scopes;
+        struct config_output *outputs; /* in the order of the files */
+        size_t n_outputs;
 };
 
 /* -ENOENT, -EINVAL … with words. */
@@ -47,6 +81,7 @@ char *config_database(const struct config *config);   /* state_dir/driftd.db */
 char *config_high_water(const struct config *config); /* state_dir/high-water */
 char *config_shelf(const struct config *config);      /* state_dir/baselines */
 char *config_socket(const struct config *config);     /* runtime_dir/control.sock */
+char *config_output_dir(const struct config *config); /* state_dir/output */
 
 /*
  * The scopes as they would be proposed: links resolved where they exist (in paths wholly; in exclusions in

@@ -35,6 +35,17 @@ config_setter config_add_sysctl_glob;  /* struct text_list, adds */
 config_setter config_set_only_path;    /* struct text_list, replaces */
 config_setter config_set_path_or_none; /* the same; may be empty */
 
+/* ---- config_output.c ---- */
+
+#define OUTPUT_KEYS 13u
+extern const struct config_key output_keys[OUTPUT_KEYS];
+/* Finds the output of this name, or makes it. *ret is borrowed, until the next one is made. */
+int config_output_section(struct config *config, const char *name, const char *path, unsigned line,
+        struct config_output **ret, struct err *err);
+/* That each is whole, and has no key of another type. */
+int config_outputs_check(const struct config *config, struct err *err);
+void config_output_done(struct config_output *output);
+
 /* -EINVAL if one path is in two files scopes. where[i] ("file:line" of scopes[i]) starts the words; NULL:
  * file does. */
 int scopes_check_paths(const struct scope *scopes, size_t n_scopes, const char *const *where,

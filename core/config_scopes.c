@@ -51,6 +51,12 @@ config_socket(const struct config *config)
         return path_join(config->runtime_dir, "control.sock");
 }
 
+char *
+config_output_dir(const struct config *config)
+{
+        return path_join(config->state_dir, "output");
+}
+
 /* ---- one path in two scopes ---- */
 
 struct owned_path {

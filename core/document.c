@@ -59,10 +59,11 @@ baselines_json(const struct instance *instance)
                 const struct baseline *b = judge_baseline(instance->judge, i);
                 const struct baseline_header *header = baseline_header(b);
                 json_gather(&list,
-                        json_make("{s:s, s:I, s:o, s:o, s:s, s:o}", "name", header->name, "generation",
+                        json_make("{s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "name", header->name, "generation",
                                 (json_int)header->generation, "id", digest_json(baseline_id(b)), "signers",
                                 json_words(instance->signers[i].data), "state", baseline_state(instance, i),
-                                "expires", seconds_json(header->expires_ms)));
+                                "created", seconds_json(header->created_ms), "expires",
+                                seconds_json(header->expires_ms)));
         }
         return list;
 }
@@ -135,7 +136,7 @@ document_status(struct instance *instance)
         instance_count(instance, &counts);
         instance_checkpoint_last(instance, &last, NULL);
         store_head(instance->store, &head, NULL);
-        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "schema",
+        return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema",
                 "driftd.status/1", "daemon",
                 json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
                         "since", instance->offline ? json_null_new() : clock_json(instance->started_ms)),
@@ -148,7 +149,7 @@ document_status(struct instance *instance)
                 "history",
                 json_make("{s:I, s:o}", "size", (json_int)head.size, "root", digest_json(&head.root)),
                 "checkpoint", checkpoint_json(&last), "host", instance->host, "activity",
-                activity_json(instance));
+                activity_json(instance), "telemetry", instance_telemetry_json(instance, &counts));
 }
 
 /* ---- diff ---- */

@@ -94,7 +94,7 @@ struct pending {
         struct pending_entry *entries;
         size_t count, capacity;
         size_t body_bytes;
-        uint64_t dropped;
+        uint64_t dropped, dropped_ever;
         bool storage_told; /* to be noted in the history when it can be written again */
         bool trouble_told; /* to who cannot read the history */
         int64_t failed_ms; /* CLOCK_BOOTTIME: when it last failed */
@@ -162,6 +162,7 @@ pending_add(struct pending *pending, struct pending_entry entry)
         }
         if (pending->count == pending->capacity || !entry_is_whole(&entry)) {
                 pending->dropped++;
+                pending->dropped_ever++;
                 entry_done(&entry);
                 return -ENOMEM;
         }
@@ -170,9 +171,16 @@ pending_add(struct pending *pending, struct pending_entry entry)
         return 0;
 }
 
+uint64_t
+instance_dropped(const struct instance *instance)
+{
+        return instance->pending ? instance->pending->dropped_ever : 0;
+}
+
 int
 instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail)
 {
+        instance_telemetry_take(instance, kind, detail);
         struct pending_entry entry = {
                 .work = PENDING_RECORD,
                 .time_ms = clock_now_ms(),
@@ -193,6 +201,7 @@ instance_value(struct instance *instance, const char *key, const char *value)
         struct pending_entry entry = {.work = PENDING_VALUE, .item = strdup(key)};
         entry.body = value ? strdup(value) : NULL;
         if (value && strlen(value) > STORE_VALUE_MAX) {
+                instance->pending->dropped_ever++;
                 instance->pending->dropped++; /* what can never be written would keep all else from it */
                 entry_done(&entry);
         } else if (entry.item && (entry.body || !value))
@@ -227,12 +236,15 @@ drift_detail(const struct instance *instance, const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
-                return json_make("{s:s, s:I, s:s, s:s, s:o}", "baseline", drift->baseline, "generation",
+                return json_make("{s:s, s:I, s:s, s:s, s:o, s:s}", "baseline", drift->baseline, "generation",
                         (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
                         "change", change_names[drift->change], "by_generation",
                         event->as_approved && event->by_generation
                                 ? json_make("I", (json_int)event->by_generation)
-                                : json_null_new());
+                                : json_null_new(),
+                        "severity",
+                        severity_names[drift->severity]); /* also in a window: who was told of
+                                                             the drift before is told of its end */
         struct json *attributes = NULL;
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
@@ -859,8 +871,11 @@ count_drift(void *userdata, struct drift *drift)
                 counts->unknown++;
         else
                 counts->drift++;
-        if (!waived)
-                counts->by_severity[judge_severity(counts->instance->judge, drift, counts->now_ms)]++;
+        if (!waived) {
+                enum severity severity = judge_severity(counts->instance->judge, drift, counts->now_ms);
+                counts->by_severity[severity]++;
+                counts->by_domain[drift_domain(drift->item)][severity]++;
+        }
         return 0;
 }
 

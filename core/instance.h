@@ -61,6 +61,16 @@ struct problem {
         char hint[256];
 };
 
+/* What happened since the start, for whoever keeps an eye on it (driftd.status/1, telemetry). */
+struct instance_telemetry {
+        uint64_t overflows;
+        uint64_t probe_failures[SCOPE_DOMAIN_COUNT];
+        struct {
+                int64_t ended_ms; /* 0: none yet */
+                int64_t took_ms;
+        } passes[2]; /* quick, full */
+};
+
 struct announcement { /* of one durable record */
         uint64_t seq;
         int64_t time_ms;
@@ -119,6 +129,7 @@ struct instance {
         struct inode_id own[4];
         size_t n_own;
         struct pending *pending;
+        struct instance_telemetry telemetry;
         struct note_signer *checkpoint_signer; /* NULL: checkpoint_why */
         char checkpoint_why[512];
         struct flaps *flaps; /* NULL: nothing changed yet */
@@ -192,6 +203,9 @@ void instance_caused(struct instance *instance, const struct package_drift *list
 /* Compares this process's view with the host's, and sets PROBLEM_OWN_VIEW and PROBLEM_HIDDEN. -ENOMEM: both
  * stay as they were. Done whenever baselines are loaded; by the daemon also when mounts change. */
 int instance_look_at_view(struct instance *instance, struct err *err);
+
+/* A look at settings failed. */
+void instance_probe_failed(struct instance *instance, enum scope_domain domain);
 
 void instance_problem(struct instance *instance, enum problem_kind kind, uint64_t count, const char *where,
         const char *hint);

@@ -11,6 +11,7 @@ struct drift_counts {
         int64_t now_ms;
         uint64_t drift, unknown, waived;
         uint64_t by_severity[SEVERITY_COUNT]; /* not waived */
+        uint64_t by_domain[SCOPE_DOMAIN_COUNT][SEVERITY_COUNT];
 };
 void instance_count(struct instance *instance, struct drift_counts *ret);
 
@@ -42,6 +43,16 @@ void instance_walk_problem(void *userdata, const char *path, int error);
 
 /* The people who count, with blanks between. */
 int trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret);
+
+/* Records that were lost since the start: there was no room or no memory for them. */
+uint64_t instance_dropped(const struct instance *instance);
+
+/* ---- instance_telemetry.c ---- */
+
+enum scope_domain drift_domain(const char *item) _pure_;
+/* A record is queued. */
+void instance_telemetry_take(struct instance *instance, const char *kind, const struct json *detail);
+struct json *instance_telemetry_json(struct instance *instance, const struct drift_counts *counts);
 
 /* ---- instance_marks.c ---- */
 

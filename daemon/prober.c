@@ -435,6 +435,8 @@ judge_answer(struct prober *prober, struct target *target)
 {
         struct question *question = &prober->question;
         bool whole = question->result == 0;
+        if (question->result > 0)
+                instance_probe_failed(prober->instance, question->scope.domain);
         struct settings_look look = {
                 .scope = &question->scope,
                 .reading = whole ? &question->reading : NULL,

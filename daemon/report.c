@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal. A table gives each kind of record its MESSAGE_ID and priority; a row's own words are made
- * from its detail. Called after the record is durable, never before. The fence of sd-journal.
+ * The journal. A table gives each kind of record its MESSAGE_ID; priority and words are those of
+ * core/record.h. Called after the record is durable, never before. The fence of sd-journal.
  */
 #include "daemon/report.h"
 
@@ -9,8 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <syslog.h>
 #include <systemd/sd-journal.h>
+
+#include "core/record.h"
 
 #define FIELDS_MAX 16u
 
@@ -21,33 +22,6 @@ static const struct {
 #include "daemon/message_id.h"
 };
 
-static const struct {
-        const char *kind;
-        int priority;
-} priorities[] = {
-        {"drift", LOG_WARNING},
-        {"gap", LOG_WARNING},
-        {"reject", LOG_WARNING},
-        {"overflow", LOG_WARNING},
-        {"watch_lost", LOG_WARNING},
-        {"unstable", LOG_WARNING},
-        {"unreadable", LOG_WARNING},
-        {"hidden", LOG_WARNING},
-        {"clock_jump", LOG_WARNING},
-        {"adopted", LOG_WARNING},
-        {"storage", LOG_ERR},
-        {"tamper", LOG_CRIT},
-        {"checkpoint", LOG_NOTICE},
-        {"bless", LOG_NOTICE},
-        {"trust", LOG_NOTICE},
-        {"resolved", LOG_NOTICE},
-        {"mount", LOG_NOTICE},
-        {"transaction", LOG_NOTICE},
-        {"review", LOG_NOTICE},
-        {"flapping", LOG_WARNING},
-        {"window", LOG_NOTICE},
-};
-
 static const char *
 message_id(const char *kind)
 {
@@ -55,27 +29,6 @@ message_id(const char *kind)
                 if (strcmp(message_ids[i].kind, kind) == 0)
                         return message_ids[i].id;
         return NULL;
-}
-
-static int
-priority_of(const struct announcement *a)
-{
-        const char *severity = json_text(a->detail, "severity");
-        if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "high") == 0)
-                return LOG_ERR;
-        if (strcmp(a->kind, "drift") == 0 && severity && strcmp(severity, "low") == 0)
-                return LOG_NOTICE;
-        const struct json *report = json_member(a->detail, "report"); /* of a window that ended */
-        if (json_number(report, "unexpected") || json_number(report, "absent") ||
-                json_number(report, "unknown"))
-                return LOG_WARNING;
-        const char *state = json_text(a->detail, "state");
-        if (strcmp(a->kind, "review") == 0 && state && strcmp(state, "overdue") == 0)
-                return LOG_WARNING;
-        for (size_t i = 0; i < ARRAY_SIZE(priorities); i++)
-                if (strcmp(priorities[i].kind, a->kind) == 0)
-                        return priorities[i].priority;
-        return LOG_INFO;
 }
 
 struct fields {
@@ -118,70 +71,6 @@ add_side(struct fields *fields, const char *name, const struct announcement *a, 
         add_field(fields, name, text.data);
 }
 
-/* A file's attribute by its name; of a setting what was expected and what is there, in short. */
-static void
-describe_attribute(const struct json *attribute, struct buf *text)
-{
-        const char *name = json_text(attribute, "name"), *expected = json_text(attribute, "expected"),
-                   *actual = json_text(attribute, "actual");
-        if (name && strcmp(name, "value") == 0)
-                buf_printf(text, " %.60s → %.60s", expected ? expected : "(absent)",
-                        actual ? actual : "(absent)");
-        else
-                buf_printf(text, " %s", name ? name : "?");
-}
-
-static void
-describe_window(const struct json *window, struct buf *text)
-{
-        const char *ticket = json_text(window, "ticket"), *until = json_text(window, "until"),
-                   *severity = json_text(window, "severity");
-        if (ticket && until && severity)
-                buf_printf(text, " in window %s (until %s; otherwise %s)", ticket, until, severity);
-}
-
-static void
-describe_window_record(const struct json *detail, struct buf *text)
-{
-        const char *ticket = json_text(detail, "ticket"), *state = json_text(detail, "state"),
-                   *by = json_text(detail, "by"), *until = json_text(detail, "until"),
-                   *why = json_text(detail, "why");
-        const struct json *report = json_member(detail, "report");
-        buf_printf(text, "window %s %s: by %s, until %s", ticket ? ticket : "?", state ? state : "?",
-                by ? by : "?", until ? until : "?");
-        if (report)
-                buf_printf(text, "; %lld expected, %lld unexpected, %lld expected but absent, %lld unknown",
-                        json_number(report, "expected"), json_number(report, "unexpected"),
-                        json_number(report, "absent"), json_number(report, "unknown"));
-        if (why)
-                buf_printf(text, "; %s", why);
-}
-
-static void
-describe(const struct announcement *a, struct buf *text)
-{
-        const char *change = json_text(a->detail, "change"), *as = json_text(a->detail, "as");
-        if (strcmp(a->kind, "drift") == 0 && change) {
-                buf_printf(text, "%s %s", change, a->item);
-                json_each (json_member(a->detail, "attributes"), i, attribute)
-                        describe_attribute(attribute, text);
-                if (json_flag(a->detail, "unobserved"))
-                        buf_text(text, " (while unobserved)");
-                describe_window(json_member(a->detail, "window"), text);
-                return;
-        }
-        if (strcmp(a->kind, "window") == 0) {
-                describe_window_record(a->detail, text);
-                return;
-        }
-        buf_printf(text, "%s%s%s%s%s", a->kind, a->item ? " " : "", a->item ? a->item : "", as ? " as " : "",
-                as ? as : "");
-        if (!a->item && json_length(a->detail)) {
-                buf_text(text, " ");
-                json_write(a->detail, text);
-        }
-}
-
 /* The journal is told directly where we run under it; the variable names the stream's device and inode. */
 static bool
 under_journal(void)
@@ -194,8 +83,8 @@ report_announcement(const struct instance *instance, const struct announcement *
 {
         (void)instance;
         _cleanup_buf_ struct buf message = {0};
-        int priority = priority_of(a);
-        describe(a, &message);
+        int priority = record_priority(a->kind, a->detail);
+        record_words(a->kind, a->item, a->detail, &message);
         if (!message.data)
                 return;
         if (!under_journal()) {

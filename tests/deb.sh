@@ -71,7 +71,7 @@ expect_in() {
 }
 
 each_package_is_whole() {
-    expect_in driftd usr/sbin/driftd usr/libexec/driftd/driftd-openssl etc/driftd/driftd.conf lib/systemd/system/driftd.service usr/lib/sysusers.d/driftd.conf \
+    expect_in driftd usr/sbin/driftd usr/libexec/driftd/driftd-openssl etc/driftd/driftd.conf lib/systemd/system/driftd.service lib/systemd/system/driftd-output.service usr/lib/sysusers.d/driftd.conf \
         usr/lib/tmpfiles.d/driftd.conf usr/lib/systemd/catalog/driftd.catalog usr/share/man/man8/driftd.8.gz \
         usr/share/man/man5/driftd.conf.5.gz usr/share/doc/driftd/README.Debian usr/share/doc/driftd/copyright
     expect_in driftctl usr/bin/driftctl usr/share/man/man1/driftctl.1.gz usr/share/man/man5/driftd-baseline.5.gz \

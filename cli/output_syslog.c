@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A record as a syslog message (RFC 5424), without the frame of its transport. The message is words for
+ * people; the structured data holds the same for programs, in printable ASCII, so that no value can end its
+ * quotes, its element or the line.
+ *
+ * The name of the structured data needs the private number of an organization (RFC 5424, 7.2.2). driftd has
+ * none; 32473 is the one that RFC 5612 keeps for examples, which nobody else is ever given. A site may set
+ * its own. The BOM stands before a message that is not ASCII alone (6.4), and only there: many receivers keep
+ * it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/output.h"
+#include "core/clock.h"
+
+#define CUT "..."
+#define ITEM_MAX 2048u /* bytes of an item: half of PATH_MAX; the whole stands in the record with this seq   \
+                        */
+
+/* The first `max` bytes at most, ending at a character, and what says that they are not all. */
+static int
+append_cut(struct buf *ret, const char *text, size_t max, bool *cut)
+{
+        size_t size = strlen(text);
+        if (size <= max)
+                return buf_append(ret, text, size);
+        *cut = true;
+        size = max - strlen(CUT);
+        while (size && ((unsigned char)text[size] & 0xc0) == 0x80)
+                size--;
+        int r = buf_append(ret, text, size);
+        return r ? r : buf_text(ret, CUT);
+}
+
+/* ASCII in quotes: max bytes at most, never half of an escaped one. */
+static int
+append_quoted(struct buf *ret, const char *text, size_t max, bool *cut)
+{
+        _cleanup_buf_ struct buf quoted = {0};
+        size_t fits = 0;
+        int r = buf_text(&quoted, "");
+        for (; *text && r == 0; text++) {
+                if (quoted.size <= max - strlen(CUT))
+                        fits = quoted.size;
+                r = strchr("\"\\]", *text) ? buf_text(&quoted, "\\") : 0;
+                r = r ? r : buf_append(&quoted, text, 1);
+                if (quoted.size > max) {
+                        *cut = true;
+                        r = r ? r : buf_append(ret, quoted.data, fits);
+                        return r ? r : buf_text(ret, CUT);
+                }
+        }
+        return r ? r : buf_append(ret, quoted.data, quoted.size);
+}
+
+struct data {
+        struct buf *to;
+        size_t value_max;
+        bool cut;
+        int r;
+};
+
+static void
+param(struct data *data, const char *name, const char *value, size_t max)
+{
+        _cleanup_buf_ struct buf ascii = {0};
+        if (data->r || !value || !*value)
+                return;
+        data->r = output_ascii(value, strlen(value), &ascii);
+        data->r = data->r ? data->r : buf_printf(data->to, " %s=\"", name);
+        data->r = data->r ? data->r : append_quoted(data->to, ascii.data, max, &data->cut);
+        data->r = data->r ? data->r : buf_text(data->to, "\"");
+}
+
+static void
+param_number(struct data *data, const char *name, uint64_t value)
+{
+        char text[24];
+        snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+        param(data, name, text, sizeof text);
+}
+
+static void
+param_side(struct data *data, const char *side, const struct output_event *event)
+{
+        _cleanup_buf_ struct buf text = {0};
+        data->r = data->r ? data->r : output_side(event, side, &text);
+        param(data, side, text.data, data->value_max);
+}
+
+static void
+append_who(struct data *data, const struct json *who)
+{
+        if (json_number(who, "pid") > 0)
+                param_number(data, "pid", (uint64_t)json_number(who, "pid"));
+        param(data, "exe", json_text(who, "exe"), data->value_max);
+        if (json_member(who, "uid"))
+                param_number(data, "uid", (uint64_t)json_number(who, "uid"));
+}
+
+static int
+append_data(const struct config_output *output, const struct output_host *host,
+        const struct output_event *event, size_t value_max, struct buf *ret, bool *cut)
+{
+        static const char *const texts[] = {"change", "severity", "as", "state", "baseline"};
+        struct data data = {ret, value_max, *cut, 0};
+        data.r = buf_printf(ret, "[driftd@%llu", (unsigned long long)output->enterprise);
+        param_number(&data, "seq", event->seq);
+        param(&data, "kind", event->kind, 32);
+        param(&data, "item", event->item, value_max < ITEM_MAX ? value_max : ITEM_MAX);
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                param(&data, texts[i], json_text(event->detail, texts[i]), 64);
+        if (json_number(event->detail, "generation") > 0)
+                param_number(&data, "generation", (uint64_t)json_number(event->detail, "generation"));
+        param_side(&data, "expected", event);
+        param_side(&data, "actual", event);
+        param(&data, "window", json_text(json_member(event->detail, "window"), "ticket"), 128);
+        append_who(&data, json_member(event->detail, "who"));
+        if (event->count > 1) {
+                param_number(&data, "count", event->count);
+                param_number(&data, "first_seq", event->first_seq);
+        }
+        param(&data, "test", output_is_test(event) ? "yes" : NULL, 8);
+        param(&data, "host", host->id, HOST_ID_MAX);
+        param(&data, "cut", data.cut ? "yes" : NULL, 8);
+        return data.r ? data.r : buf_text(ret, "]");
+}
+
+static bool
+is_ascii(const struct buf *text)
+{
+        for (size_t i = 0; i < text->size; i++)
+                if ((unsigned char)text->data[i] >= 0x80)
+                        return false;
+        return true;
+}
+
+int
+output_syslog(const struct config_output *output, const struct output_host *host,
+        const struct output_event *event, size_t value_max, struct buf *ret)
+{
+        char time[CLOCK_TEXT_MAX];
+        _cleanup_buf_ struct buf words = {0}, message = {0};
+        bool cut = false;
+        clock_format(event->time_ms ? event->time_ms : clock_now_ms(), time);
+        int r = output_words(event, &words);
+        r = r ? r : append_cut(&message, words.data, value_max, &cut);
+        r = r ? r
+              : buf_printf(ret, "<%u>1 %s %s driftd %d %.32s ",
+                        output->facility * 8 + (unsigned)event->priority, time, host->name, (int)getpid(),
+                        event->kind);
+        r = r ? r : append_data(output, host, event, value_max, ret, &cut);
+        r = r ? r : buf_text(ret, is_ascii(&message) ? " " : " \xef\xbb\xbf");
+        return r ? r : buf_append(ret, message.data, message.size);
+}

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# The service of the outputs under systemd: skipped without one, told that it is ready, in a sandbox that lets it do what it is
+# for and no more.
+
+OUTPUT_EXPOSURE_MAX=2.0 # of systemd-analyze: 1.8
+
+output_is() {
+    [[ $(in_bed systemctl show -P "$1" driftd-output.service) == "$2" ]]
+}
+
+add_outputs() {
+    in_bed mkdir -p /etc/driftd/conf.d /var/lib/prometheus/node-exporter
+    put /etc/driftd/conf.d/outputs.conf '[output siem]
+type = ecs
+path = /var/log/driftd/siem.json
+[output prometheus]
+type = openmetrics
+path = /var/lib/prometheus/node-exporter/driftd.prom
+[output store]
+type = command
+command = /usr/bin/cp /var/lib/driftd/driftd.db /var/log/driftd/stolen
+kinds = start
+'
+}
+
+in_bed_has() {
+    in_bed grep -q "$1" "$2"
+}
+
+test_output_service_is_skipped_without_an_output_and_delivers_with_one() {
+    boot guarded
+    in_bed systemctl start driftd-output.service
+    output_is ActiveState inactive || fail "it runs without an output"
+    output_is Result exec-condition || fail "it is not skipped but: $(in_bed systemctl show -P Result driftd-output.service)"
+    add_outputs
+    expect_exit 0 in_bed systemctl restart driftd-output.service
+    output_is ActiveState active || fail "it does not run"
+    put /etc/motd 'changed\n'
+    wait_until "$LIVE" in_bed_has '"path":"/etc/motd"' /var/log/driftd/siem.json
+    wait_until "$LIVE" in_bed_has '^driftd_up 1' /var/lib/prometheus/node-exporter/driftd.prom
+    wait_until "$LIVE" in_bed_has '^driftd_open_drifts{domain="file",severity="high"} [1-9]' /var/lib/prometheus/node-exporter/driftd.prom
+    expect_equal "$(in_bed stat -c '%a %U' /var/log/driftd/siem.json)" '640 root'
+    expect_equal "$(in_bed stat -c '%a %U' /var/lib/driftd)" '700 root'
+    in_bed test -s /var/lib/driftd/output/siem.cursor
+    # The store is not there for it, though it is root.
+    driftctl output list --json >"$OUT"
+    expect_json 'any(.outputs[]; .name == "store" and (.last_error | test("exit status 1")))'
+    in_bed test ! -e /var/log/driftd/stolen
+    # Where the daemon is down, that is told.
+    in_bed systemctl stop driftd.service
+    wait_until "$LIVE" in_bed_has '^driftd_up 0' /var/lib/prometheus/node-exporter/driftd.prom
+    in_bed systemctl start driftd.service
+    wait_until "$LIVE" in_bed_has '^driftd_up 1' /var/lib/prometheus/node-exporter/driftd.prom
+    # A reload of the daemon is one of the relay.
+    in_bed rm /etc/driftd/conf.d/outputs.conf
+    put /etc/driftd/conf.d/outputs.conf '[output other]\ntype = ecs\npath = /var/log/driftd/other.json\n'
+    in_bed systemctl reload driftd.service
+    wait_until "$LIVE" in_bed_has '"path":"/etc/motd"' /var/log/driftd/other.json
+    expect_exit 0 in_bed systemctl stop driftd-output.service
+    output_is Result success || fail "it did not end well"
+}
+
+test_output_service_stays_in_its_sandbox() {
+    boot guarded
+    add_outputs
+    in_bed systemctl restart driftd-output.service
+    local pid level
+    pid=$(in_bed systemctl show -P MainPID driftd-output.service)
+    in_bed grep -E '^Cap(Eff|Prm|Bnd|Amb):' "/proc/$pid/status" >"$OUT"
+    expect_no_output ':.*[1-9a-f]'
+    level=$(in_bed systemd-analyze security --no-pager driftd-output.service | sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p')
+    echo "note: the exposure of driftd-output.service is $level"
+    [[ $(printf '%s\n%s\n' "$level" "$OUTPUT_EXPOSURE_MAX" | sort -g | tail -n 1) == "$OUTPUT_EXPOSURE_MAX" ]] || fail "the exposure is $level"
+}
