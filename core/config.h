@@ -18,9 +18,14 @@
 #define CONFIG_RATE_MAX 1048576 /* MiB/s */
 #define CONFIG_BODIES_MAX 100000
 
+/* By which way of the kernel folders are watched. */
+enum watch_by { WATCH_AUTO, WATCH_INOTIFY, WATCH_FANOTIFY, WATCH_BY_COUNT };
+extern const char *const watch_by_names[WATCH_BY_COUNT];
+
 struct config {
         char *file;                                    /* as given */
         char *state_dir, *runtime_dir, *trust, *packs; /* absolute, raw bytes */
+        enum watch_by watch;                           /* wished; auto: fanotify where it can be had */
         int64_t full_interval_s, quick_interval_s;
         unsigned workers;  /* 0: auto */
         uint64_t max_rate; /* MiB/s; 0: no limit */

@@ -180,7 +180,8 @@ expect_equal() {
 
 # ---- an instance ----
 
-# write_config [SECTIONS] — the scopes, by default one named tree. SCAN_KEYS adds lines to [scan].
+# write_config [SECTIONS] — the scopes, by default one named tree. SCAN_KEYS adds lines to [scan]; WATCH chooses by which way
+# of the kernel the folders are watched.
 write_config() {
     local sections=${1:-"[files tree]
 path = $TREE"}
@@ -190,6 +191,7 @@ state_dir = $STATE
 runtime_dir = $RUN
 trust = $TRUST
 packs = $SCRATCH/packs
+${WATCH:+watch = $WATCH}
 
 [scan]
 workers = 2
