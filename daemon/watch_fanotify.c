@@ -9,6 +9,11 @@
  * queue; while that is full nothing is read, and then it is the kernel's bounded queue that overflows, which
  * is told as such. (FAN_UNLIMITED_QUEUE would let anybody who can write files fill the kernel's memory.)
  *
+ * Even that would come too late for many, so the kernel also tells when a program is executed: the process is
+ * read then, some hundred microseconds before it can do anything. It still shows the program before for a
+ * moment; it is believed once it shows a file of the name that was executed. (A script's interpreter and the
+ * loader are executed with it, hence several names.)
+ *
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
  * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
  *
@@ -24,17 +29,25 @@
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/statfs.h>
 
 #include "core/clock.h"
+#include "core/escape.h"
 #include "daemon/watch_internal.h"
 
 #define EVENT_BUFFER_SIZE ((size_t)16 << 10) /* bytes read at once: at most some 370 events */
-#define TOLD_MAX 16384u                      /* events between the thread and the loop */
-#define TOLD_AT_ONCE 1024u                   /* of them, in one turn of the loop */
-#define CACHE_SIZE 64u                       /* processes */
-#define FRESH_MS 1000                        /* what was read of a process is read again after so long */
-#define REUSE_MS 100 /* a number is not another process's so soon: 32768 others come before it */
+#define READER_NICE (-10)
+#define TOLD_MAX 16384u     /* events between the thread and the loop */
+#define TOLD_AT_ONCE 1024u  /* of them, in one turn of the loop */
+#define CACHE_SIZE 256u     /* processes */
+#define EXEC_NAMES 3u       /* a script, its interpreter, the loader */
+#define EXEC_NAME_MAX 64u   /* bytes that are compared, with the NUL */
+#define PENDING_MAX 32u     /* processes that are about to run another program */
+#define PENDING_MS 20       /* that long */
+#define PENDING_LOOK_US 150 /* between looks at them */
+#define FRESH_MS 1000       /* what was read of a process is read again after so long */
+#define REUSE_MS 100        /* a number is not another process's so soon: 32768 others come before it */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -52,7 +65,7 @@
                 FAN_REPORT_TARGET_FID | FAN_REPORT_PIDFD)
 
 #define CAN_CHANGE (FAN_MODIFY | FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
-#define MARK_MASK (CAN_CHANGE | FAN_CLOSE_WRITE | FAN_DELETE_SELF | FAN_MOVE_SELF | FAN_ONDIR)
+#define MARK_MASK (CAN_CHANGE | FAN_CLOSE_WRITE | FAN_DELETE_SELF | FAN_MOVE_SELF | FAN_ONDIR | FAN_OPEN_EXEC)
 
 struct told {
         struct told *next;
@@ -69,6 +82,10 @@ struct cached {
         uint64_t batch;    /* when it was last compared with /proc */
         int64_t read_ms;   /* when all of it was read */
         int64_t proven_ms; /* when it last certainly held its number */
+        bool pending;      /* it executes another program: `who` is of the one before */
+        int64_t exec_ms;
+        char names[EXEC_NAMES][EXEC_NAME_MAX]; /* executed last: escaped, cut */
+        unsigned n_names;
 };
 
 struct watch_fanotify {
@@ -81,6 +98,8 @@ struct watch_fanotify {
         pthread_mutex_t reading; /* of the cache and of who reads */
         struct cached cache[CACHE_SIZE];
         uint64_t batch;
+        struct cached *pending[PENDING_MAX];
+        size_t n_pending;
 
         pthread_mutex_t lock; /* of all below */
         pthread_cond_t room;
@@ -210,8 +229,14 @@ cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
         who_drop(cached->who);
         if (cached->pidfd != pidfd)
                 fd_close(cached->pidfd);
-        *cached = (struct cached){
-                .who = who, .pid = pid, .pidfd = pidfd, .read_ms = now_ms, .proven_ms = now_ms};
+        if (cached->pid != pid) {
+                cached->pending = false;
+                cached->n_names = 0;
+        }
+        cached->who = who;
+        cached->pid = pid;
+        cached->pidfd = pidfd;
+        cached->read_ms = cached->proven_ms = now_ms;
 }
 
 /* The process may run another program by now: the link is compared once for each buffer of events. */
@@ -220,19 +245,94 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
 {
         int64_t now_ms = clock_monotonic_ms();
         cached->proven_ms = now_ms;
-        if (cached->batch == fanotify->batch)
+        bool executed = cached->pending;
+        cached->pending = false; /* it acts, so whatever it executed runs by now */
+        if (!executed && cached->batch == fanotify->batch)
                 return;
         cached->batch = fanotify->batch;
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
-        if (!exe || (same && now_ms - cached->read_ms < FRESH_MS)) /* it ends: what was known stays */
+        if (!exe || (!executed && same &&
+                            now_ms - cached->read_ms < FRESH_MS)) /* it ends: what was known stays */
                 return;
         struct who *who = who_read(cached->pid, cached->pidfd);
         if (who && who_runs_program(who))
                 cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
         cached->batch = fanotify->batch;
         who_drop(who);
+}
+
+/* Whether the process shows a program that it executed by one of the names. */
+static bool
+shows_executed(const struct cached *cached)
+{
+        _cleanup_free_ char *exe = who_exe_now(cached->pid);
+        const char *slash = exe ? strrchr(exe, '/') : NULL;
+        for (unsigned i = 0; slash && i < min_size(cached->n_names, EXEC_NAMES); i++)
+                if (strncmp(slash + 1, cached->names[i], EXEC_NAME_MAX - 1) == 0)
+                        return true;
+        return false;
+}
+
+/* true: it waits no longer. */
+static bool
+settle_exec(struct cached *cached)
+{
+        if (!cached->pending)
+                return true;
+        if (shows_executed(cached)) {
+                struct who *who = who_read(cached->pid, cached->pidfd);
+                if (who && who_runs_program(who)) {
+                        cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
+                        cached->pending = false;
+                }
+                who_drop(who);
+        }
+        /* Not within its time: it failed, or the program has another name by now. It is read when it acts. */
+        return !cached->pending || clock_monotonic_ms() - cached->exec_ms > PENDING_MS;
+}
+
+static void
+settle_pending(struct watch_fanotify *fanotify)
+{
+        size_t left = 0;
+        for (size_t i = 0; i < fanotify->n_pending; i++)
+                if (!settle_exec(fanotify->pending[i]))
+                        fanotify->pending[left++] = fanotify->pending[i];
+        fanotify->n_pending = left;
+}
+
+/* A process is about to run this program. Takes the descriptor of the event over. */
+static void
+handle_exec(struct watch_fanotify *fanotify, pid_t pid, int pidfd, const char *name)
+{
+        struct cached *cached = &fanotify->cache[(unsigned)pid % CACHE_SIZE];
+        bool known = cached->who && cached->pid == pid && who_lives(cached->pidfd);
+        if (pidfd < 0 || !pid || !name) {
+                fd_close(pidfd);
+                return;
+        }
+        if (!known) {
+                struct who *who = who_gone(pid);
+                if (!who) {
+                        fd_close(pidfd);
+                        return;
+                }
+                cached->pid = 0; /* of another process: nothing of it stays */
+                cache_put(cached, pid, steal_fd(&pidfd), who);
+        }
+        fd_close(pidfd);
+        _cleanup_free_ char *escaped = escape_new(name, strlen(name));
+        if (!cached->pending)
+                cached->n_names = 0;
+        if (escaped)
+                snprintf(cached->names[cached->n_names++ % EXEC_NAMES], EXEC_NAME_MAX, "%s", escaped);
+        bool waits = cached->pending;
+        cached->pending = true;
+        cached->exec_ms = cached->proven_ms = clock_monotonic_ms();
+        if (!settle_exec(cached) && !waits && fanotify->n_pending < PENDING_MAX)
+                fanotify->pending[fanotify->n_pending++] = cached;
 }
 
 /* Takes the descriptor of the event over. The reference in ret is the caller's. */
@@ -243,7 +343,7 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
         bool known = cached->who && cached->pid == pid;
         if (!pid) /* of a PID namespace that we cannot see */
                 return;
-        if (pidfd < 0 && known) {
+        if (pidfd < 0 && known && !cached->pending) {
                 ret->who = who_keep(cached->who);
                 ret->doubt = clock_monotonic_ms() - cached->proven_ms > REUSE_MS;
                 return;
@@ -305,6 +405,13 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         }
         if (event->folder.size && !watch_paths(fanotify->watch, &event->folder, event->name, paths, &n_paths))
                 queue_told(fanotify, "no room for the paths of an event", SENSE_CHANGED, NULL);
+        if (event->mask & FAN_OPEN_EXEC)
+                handle_exec(fanotify, event->pid, steal_fd(&event->pidfd), event->name);
+        if (!(event->mask & ~(uint64_t)(FAN_OPEN_EXEC | FAN_ONDIR))) {
+                for (size_t i = 0; i < n_paths; i++)
+                        free(paths[i]);
+                return false;
+        }
         struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE)};
         if (n_paths)
                 take_who(fanotify, event->pid, steal_fd(&event->pidfd), &touch);
@@ -335,6 +442,7 @@ take_events(struct watch_fanotify *fanotify)
                 queue_told(fanotify, "events of an unknown form", SENSE_CHANGED, NULL);
                 any = true;
         }
+        settle_pending(fanotify);
         pthread_mutex_unlock(&fanotify->reading);
         if (any)
                 wake(fanotify);
@@ -373,14 +481,28 @@ wait_for_room(struct watch_fanotify *fanotify)
         return goes_on;
 }
 
+static bool
+fanotify_waits(struct watch_fanotify *fanotify)
+{
+        pthread_mutex_lock(&fanotify->reading);
+        bool waits = fanotify->n_pending > 0;
+        pthread_mutex_unlock(&fanotify->reading);
+        return waits;
+}
+
 static void *
 reader_main(void *argument)
 {
         struct watch_fanotify *fanotify = argument;
+        /* It does little, and soon: what it comes too late for is never known. Where it may not, it is as the
+         * rest. */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE);
         struct pollfd fds[] = {
                 {.fd = fanotify->fd, .events = POLLIN}, {.fd = fanotify->stop_fd, .events = POLLIN}};
         while (wait_for_room(fanotify)) {
-                if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+                struct timespec soon = {.tv_nsec = PENDING_LOOK_US * 1000};
+                if (ppoll(fds, ARRAY_SIZE(fds), fanotify_waits(fanotify) ? &soon : NULL, NULL) < 0 &&
+                        errno != EINTR)
                         break;
                 take_events(fanotify);
         }
