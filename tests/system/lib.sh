@@ -198,7 +198,6 @@ runtime_dir = $RUN
 trust = $TRUST
 packs = $SCRATCH/packs
 watch = ${WATCH:-inotify}
-
 [scan]
 workers = 2
 ${SCAN_KEYS:-}

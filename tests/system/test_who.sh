@@ -11,7 +11,7 @@ who_is() {
 }
 
 watch_by_fanotify() {
-    WATCH=fanotify
+    export WATCH=fanotify
     need_fanotify
     write_config
 }
