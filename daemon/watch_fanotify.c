@@ -17,6 +17,10 @@
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
  * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
  *
+ * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
+ * thread up, and no other: the loop waits for it a bounded time, and then says that events may be missing, as
+ * of an overflow, so that passes look.
+ *
  * Owns the group, the thread, the queue and the cache of processes. Who reads holds `reading`; it is never
  * taken by one who holds the table's lock.
  */
@@ -24,6 +28,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,12 +36,16 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
+#include <time.h>
 
 #include "core/clock.h"
 #include "core/escape.h"
 #include "daemon/watch_internal.h"
 
 #define EVENT_BUFFER_SIZE ((size_t)16 << 10) /* bytes read at once: at most some 370 events */
+#define READING_WAIT_MS 1000                 /* that the loop waits for the reader at most */
+#define JOIN_TIMEOUT_S 5
+#define DRAIN_LOOK_US 100 /* between looks whether the reader is done */
 #define READER_NICE (-10)
 #define TOLD_MAX 16384u     /* events between the thread and the loop */
 #define TOLD_AT_ONCE 1024u  /* of them, in one turn of the loop */
@@ -98,6 +107,8 @@ struct watch_fanotify {
         pthread_mutex_t reading; /* of the cache and of who reads */
         struct cached cache[CACHE_SIZE];
         uint64_t batch;
+        atomic_ullong taken; /* events, since the start */
+        bool held_up;        /* the loop waited for the reader in vain; of the loop alone */
         struct cached *pending[PENDING_MAX];
         size_t n_pending;
 
@@ -209,15 +220,6 @@ hand_on(struct watch_fanotify *fanotify, size_t most)
         if (lost)
                 watch->calls.overflow(watch->userdata, "no room or no memory for events");
         return more;
-}
-
-static bool
-has_room(struct watch_fanotify *fanotify)
-{
-        pthread_mutex_lock(&fanotify->lock);
-        bool room = fanotify->n_told < TOLD_MAX;
-        pthread_mutex_unlock(&fanotify->lock);
-        return room;
 }
 
 /* ---- who (under `reading`) ---- */
@@ -424,8 +426,8 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         return n_paths > 0;
 }
 
-/* One buffer of events. Returns how many there were; 0: nothing is queued. */
-static size_t
+/* One buffer of events. */
+static void
 take_events(struct watch_fanotify *fanotify)
 {
         char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(8)));
@@ -442,29 +444,56 @@ take_events(struct watch_fanotify *fanotify)
                 queue_told(fanotify, "events of an unknown form", SENSE_CHANGED, NULL);
                 any = true;
         }
+        fanotify->taken += count;
         settle_pending(fanotify);
         pthread_mutex_unlock(&fanotify->reading);
         if (any)
                 wake(fanotify);
-        return count;
 }
 
-/* What is queued by now. The reader may hold some of it: `reading` waits for it. */
+static bool
+is_past(const struct timespec *until)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
+}
+
+/*
+ * Waits until the reader has taken all that is queued now, and hands it on meanwhile. The loop never reads
+ * events itself, for it must not wait for whoever makes them. false: not within the time.
+ */
+static bool
+wait_for_reader(struct watch_fanotify *fanotify, const struct timespec *until)
+{
+        int queued = 0;
+        if (pthread_mutex_clocklock(&fanotify->reading, CLOCK_MONOTONIC, until) != 0)
+                return false;
+        uint64_t wanted = fanotify->taken;
+        if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
+                wanted += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
+        pthread_mutex_unlock(&fanotify->reading);
+        while (fanotify->taken < wanted) {
+                if (is_past(until))
+                        return false;
+                hand_on(fanotify, 2 * TOLD_MAX);
+                nanosleep(&(struct timespec){.tv_nsec = DRAIN_LOOK_US * 1000}, NULL);
+        }
+        return true;
+}
+
 void
 watch_fanotify_drain(struct watch_fanotify *fanotify)
 {
-        int queued = 0;
-        pthread_mutex_lock(&fanotify->reading);
-        int r = ioctl(fanotify->fd, FIONREAD, &queued);
-        pthread_mutex_unlock(&fanotify->reading);
-        size_t left = r < 0 ? 0 : (size_t)queued / FAN_EVENT_METADATA_LEN;
-        for (size_t taken; left > 0; left -= min_size(left, taken)) {
-                if (!has_room(fanotify))
-                        hand_on(fanotify, TOLD_MAX);
-                if ((taken = take_events(fanotify)) == 0)
-                        break;
-        }
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        if (!fanotify->held_up) /* it is waited for once */
+                until.tv_sec += READING_WAIT_MS / 1000;
+        fanotify->held_up = !wait_for_reader(fanotify, &until);
         hand_on(fanotify, 2 * TOLD_MAX);
+        if (fanotify->held_up)
+                fanotify->watch->calls.overflow(fanotify->watch->userdata,
+                        "the reader of events waits for a process that does not answer");
 }
 
 /* ---- the thread ---- */
@@ -593,7 +622,11 @@ stop_reader(struct watch_fanotify *fanotify)
         pthread_mutex_unlock(&fanotify->lock);
         ssize_t written = write(fanotify->stop_fd, &one, sizeof one);
         (void)written;
-        pthread_join(fanotify->thread, NULL);
+        struct timespec deadline;
+        clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_sec += JOIN_TIMEOUT_S;
+        if (pthread_timedjoin_np(fanotify->thread, NULL, &deadline) != 0)
+                _exit(0); /* it hangs, and nothing that it uses can be freed: the process ends here */
 }
 
 struct watch_fanotify *
