@@ -50,8 +50,11 @@ int
 who_parse_uid(const char *status, int64_t *ret)
 {
         const char *line = strstr(status, "\nUid:\t");
-        unsigned long real, effective;
-        if (!line || sscanf(line + 6, "%lu\t%lu", &real, &effective) != 2 || effective > UINT32_MAX)
+        const char *tab = line ? strchr(line + 6, '\t') : NULL; /* the real one comes first */
+        char *end;
+        errno = 0;
+        unsigned long long effective = tab ? strtoull(tab + 1, &end, 10) : 0;
+        if (!tab || errno || end == tab + 1 || *end != '\t' || effective > UINT32_MAX)
                 return -EBADMSG;
         *ret = (int64_t)effective;
         return 0;
@@ -128,10 +131,11 @@ who_parse_unit(const char *cgroup)
                 size_t size = strcspn(line, "\n");
                 const char *colon = memchr(line, ':', size);
                 size_t left = colon ? size - (size_t)(colon - line) : 0;
-                size_t head = strncmp(line, "0::", 3) == 0 ? 2
-                              : left > sizeof named - 1 && memcmp(colon, named, sizeof named - 1) == 0
-                                      ? sizeof named - 1
-                                      : 0;
+                size_t head =
+                        strncmp(line, "0::", 3) == 0 ? 2
+                        : colon && left > sizeof named - 1 && memcmp(colon, named, sizeof named - 1) == 0
+                                ? sizeof named - 1
+                                : 0;
                 if (head)
                         unit = unit_of_path(colon + head, left - head);
                 line += size + (line[size] == '\n');
