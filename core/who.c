@@ -136,7 +136,7 @@ who_parse_unit(const char *cgroup)
                         : colon && left > sizeof named - 1 && memcmp(colon, named, sizeof named - 1) == 0
                                 ? sizeof named - 1
                                 : 0;
-                if (head)
+                if (colon && head)
                         unit = unit_of_path(colon + head, left - head);
                 line += size + (line[size] == '\n');
         }
