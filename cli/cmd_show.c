@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/logline.h"
 #include "cli/report.h"
+#include "cli/who_words.h"
 #include "core/attribute.h"
 #include "core/clock.h"
 
@@ -105,6 +106,9 @@ print_verdict(struct cli *cli, const struct json *baseline)
                 report_drifts(cli, one, false, clock_now_ms());
                 if (report_cause(drift, clock_now_ms(), &cause) == 0 && cause.size)
                         print(&cli->out, "  %s\n", cause.data);
+                _cleanup_buf_ struct buf who = {0};
+                if (who_words_long(json_member(drift, "who"), &who) == 0 && who.size)
+                        print(&cli->out, "  who  %s\n", who.data);
         } else if (!json_is_null(json_member(baseline, "expected"))) {
                 print_colored(&cli->out, COLOR_GREEN, "as expected\n");
         }

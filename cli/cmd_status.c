@@ -23,7 +23,10 @@ status_daemon(struct cli *cli, const struct json *status, int64_t now_ms)
         if (json_time(daemon, "since", &since_ms) == 0)
                 print(&cli->out, " since %s (%s)", time_text(since_ms, now_ms, when),
                         age_text(since_ms, now_ms, age));
-        print(&cli->out, " · version %s\n", version ? version : "?");
+        print(&cli->out, " · version %s", version ? version : "?");
+        if (json_text(daemon, "watch"))
+                print(&cli->out, " · watches by %s", json_text(daemon, "watch"));
+        print(&cli->out, "\n");
 }
 
 static void

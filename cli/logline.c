@@ -9,9 +9,10 @@
 #include <string.h>
 
 #include "cli/fold.h"
+#include "cli/who_words.h"
 #include "core/clock.h"
 
-#define SHOWN_MAX 7
+#define SHOWN_MAX 8
 #define PACKAGES_SHOWN_MAX 3u
 
 static const struct {
@@ -20,14 +21,14 @@ static const struct {
                 members[SHOWN_MAX]; /* a name ending in '=' is shown with it, a bare one by its value alone */
         enum color color;
 } kinds[] = {
-        {"start", {"version=", "clean="}, COLOR_PLAIN},
+        {"start", {"version=", "clean=", "watch="}, COLOR_PLAIN},
         {"stop", {"reason"}, COLOR_PLAIN},
         {"heartbeat", {"open=", "expected="}, COLOR_DIM},
         {"gap", {"from=", "to=", "cause"}, COLOR_YELLOW},
         {"scan", {"pass", "files=", "bytes=", "drifts=", "ms=", "complete="}, COLOR_PLAIN},
-        {"drift", {"change", "attributes", "severity", "baseline", "window", "unobserved=", "again"},
+        {"drift", {"change", "attributes", "severity", "baseline", "window", "unobserved=", "who", "again"},
                 COLOR_RED},
-        {"resolved", {"as", "by_generation=", "change=", "baseline"}, COLOR_GREEN},
+        {"resolved", {"as", "by_generation=", "change=", "baseline", "who"}, COLOR_GREEN},
         {"bless", {"baseline", "generation=", "signers=", "ticket=", "class", "author=", "key_on_host="},
                 COLOR_CYAN},
         {"reject", {"what", "name", "generation=", "ticket=", "by=", "reason"}, COLOR_RED},
@@ -139,6 +140,7 @@ append_member(const struct json *detail, const char *shown, struct buf *ret)
         int r = strcmp(name, "packages") == 0 ? append_packages(value, &text)
                 : strcmp(name, "window") == 0 ? append_window(value, &text)
                 : strcmp(name, "report") == 0 ? append_report(value, &text)
+                : strcmp(name, "who") == 0    ? who_words(value, &text)
                                               : append_value(value, &text);
         if (r || !text.size || strcmp(text.data, "[]") == 0 || strcmp(text.data, "\"\"") == 0)
                 return r;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/fold.h"
+#include "cli/who_words.h"
 #include "core/clock.h"
 
 static const struct {
@@ -239,7 +240,10 @@ append_state(const struct json *drift, struct buf *ret)
         const char *end = json_text(json_member(drift, "window"), "until");
         if (r == 0 && ticket)
                 r = buf_printf(ret, "  in window %s (until %s)", ticket, end ? end : "?");
-        return r || !json_flag(drift, "unobserved") ? r : buf_text(ret, "  while unobserved");
+        r = r || !json_flag(drift, "unobserved") ? r : buf_text(ret, "  while unobserved");
+        _cleanup_buf_ struct buf who = {0};
+        r = r ? r : who_words(json_member(drift, "who"), &who);
+        return r || !who.size ? r : buf_printf(ret, "  %s", who.data);
 }
 
 /* When; how long ago that is, where it is not the same as in the line before; and what else is to be said. */

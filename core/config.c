@@ -49,6 +49,7 @@ struct reader {
 
 static const char *const no_yes[] = {"no", "yes"};
 static const char *const keep_words[] = {"never", "auto"};
+const char *const watch_by_names[WATCH_BY_COUNT] = {"auto", "inotify", "fanotify"};
 
 #define IN_CONFIG(member) .offset = offsetof(struct config, member)
 #define IN_DRAFT(member) .offset = offsetof(struct draft, member)
@@ -63,6 +64,7 @@ static const struct config_key daemon_keys[] = {
         {"runtime_dir", config_set_raw_path, IN_CONFIG(runtime_dir)},
         {"trust", config_set_raw_path, IN_CONFIG(trust)},
         {"packs", config_set_raw_path, IN_CONFIG(packs)},
+        {"watch", config_set_word, IN_CONFIG(watch), WORDS(watch_by_names, WATCH_BY_COUNT)},
 };
 
 static const struct config_key scan_keys[] = {

@@ -51,9 +51,14 @@ struct config_output {
 /* Whether its kinds hold this one. */
 bool config_output_tells(const struct config_output *output, const char *kind);
 
+/* By which way of the kernel folders are watched. */
+enum watch_by { WATCH_AUTO, WATCH_INOTIFY, WATCH_FANOTIFY, WATCH_BY_COUNT };
+extern const char *const watch_by_names[WATCH_BY_COUNT];
+
 struct config {
         char *file;                                    /* as given */
         char *state_dir, *runtime_dir, *trust, *packs; /* absolute, raw bytes */
+        enum watch_by watch;                           /* wished; auto: fanotify where it can be had */
         int64_t full_interval_s, quick_interval_s;
         unsigned workers;  /* 0: auto */
         uint64_t max_rate; /* MiB/s; 0: no limit */

@@ -126,6 +126,23 @@ activity_json(const struct instance *instance)
                 clock_json(a.next_quick_ms));
 }
 
+/* How folders are watched, and how many by which way: null where nobody watches. */
+static struct json *
+watch_json(const struct instance *instance)
+{
+        return instance->watched_by ? json_string_new(watch_by_names[instance->watched_by]) : json_null_new();
+}
+
+static struct json *
+folders_json(const struct instance *instance)
+{
+        if (!instance->watched_by)
+                return json_null_new();
+        return json_make("{s:I, s:I}", "fanotify",
+                (json_int)(instance->folders_watched - instance->folders_by_inotify), "inotify",
+                (json_int)instance->folders_by_inotify);
+}
+
 struct json *
 document_status(struct instance *instance)
 {
@@ -138,8 +155,10 @@ document_status(struct instance *instance)
         store_head(instance->store, &head, NULL);
         return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema",
                 "driftd.status/1", "daemon",
-                json_make("{s:b, s:s, s:o}", "running", !instance->offline, "version", DRIFTD_VERSION,
-                        "since", instance->offline ? json_null_new() : clock_json(instance->started_ms)),
+                json_make("{s:b, s:s, s:o, s:o, s:o}", "running", !instance->offline, "version",
+                        DRIFTD_VERSION, "since",
+                        instance->offline ? json_null_new() : clock_json(instance->started_ms), "watch",
+                        watch_json(instance), "folders", folders_json(instance)),
                 "verdict", verdict, "trust_id", trust_id_json(instance), "baselines",
                 baselines_json(instance), "coverage", coverage_json(instance), "open",
                 json_make("{s:I, s:I, s:I}", "high", (json_int)counts.by_severity[SEVERITY_HIGH], "medium",

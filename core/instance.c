@@ -46,6 +46,7 @@ static const struct {
         [PROBLEM_PATH_MISSING] = {"path_missing", false},
         [PROBLEM_FIRST_USE] = {"first_use", false},
         [PROBLEM_REVIEW_DUE] = {"review_due", false},
+        [PROBLEM_NO_FANOTIFY] = {"no_fanotify", false},
         [PROBLEM_OWN_VIEW] = {"own_view", false},
 };
 
@@ -231,26 +232,34 @@ drift_kind(const struct judge_event *event)
         return event->result == SNAPSHOT_UNSTABLE ? "unstable" : "unreadable";
 }
 
+/* Whose events were seen, as JSON; null: nobody's. */
+static struct json *
+who_json(const char *who)
+{
+        struct json *value = NULL;
+        return who && json_parse(who, strlen(who), &value, NULL) == 0 ? value : json_null_new();
+}
+
 static struct json *
 drift_detail(const struct instance *instance, const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
         if (event->kind == JUDGE_RESOLVED)
-                return json_make("{s:s, s:I, s:s, s:s, s:o, s:s}", "baseline", drift->baseline, "generation",
-                        (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
-                        "change", change_names[drift->change], "by_generation",
+                return json_make("{s:s, s:I, s:s, s:s, s:o, s:s, s:o}", "baseline", drift->baseline,
+                        "generation", (json_int)drift->generation, "as",
+                        event->as_approved ? "approved" : "reverted", "change", change_names[drift->change],
+                        "by_generation",
                         event->as_approved && event->by_generation
                                 ? json_make("I", (json_int)event->by_generation)
                                 : json_null_new(),
-                        "severity",
-                        severity_names[drift->severity]); /* also in a window: who was told of
-                                                             the drift before is told of its end */
+                        /* Also in a window: who was told of the drift before is told of its end. */
+                        "severity", severity_names[drift->severity], "who", who_json(event->who));
         struct json *attributes = NULL;
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
-        struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b}", "baseline", drift->baseline,
+        struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b, s:o}", "baseline", drift->baseline,
                 "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
-                "", "attributes", attributes, "unobserved", drift->unobserved);
+                "", "attributes", attributes, "unobserved", drift->unobserved, "who", who_json(drift->who));
         if (detail && judge_put_severity(instance->judge, drift, instance_expiry_now(instance), detail) < 0)
                 detail = json_free(detail);
         if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
@@ -393,6 +402,7 @@ write_row(void *userdata, struct drift *drift)
                 .ack_reason = drift->ack_reason,
                 .ack_ms = drift->ack_ms,
                 .cause = drift->cause,
+                .who = drift->who,
         };
         return ledger_put(writer->instance->store, &row, writer->err);
 }
@@ -630,10 +640,11 @@ restore_drift(void *userdata, const struct ledger_row *row)
         _cleanup_free_ char *by = row->ack_by ? strdup(row->ack_by) : NULL;
         _cleanup_free_ char *why = row->ack_reason ? strdup(row->ack_reason) : NULL;
         _cleanup_free_ char *cause = row->cause ? strdup(row->cause) : NULL;
+        _cleanup_free_ char *who = row->who ? strdup(row->who) : NULL;
         int change = name_index(change_names, CHANGE_COUNT, row->change, strlen(row->change));
         int severity = name_index(severity_names, SEVERITY_COUNT, row->severity, strlen(row->severity));
         if (!item || !attributes || (row->ack_by && !by) || (row->ack_reason && !why) ||
-                (row->cause && !cause))
+                (row->cause && !cause) || (row->who && !who))
                 return -ENOMEM;
         if (change < 0 || severity < 0)
                 return 0; /* a row that is not ours: the next look finds the drift again */
@@ -642,6 +653,7 @@ restore_drift(void *userdata, const struct ledger_row *row)
         drift.ack_by = by;
         drift.ack_reason = why;
         drift.cause = cause;
+        drift.who = who;
         drift.change = (enum change)change;
         drift.severity = (enum severity)severity;
         if (drift.change == CHANGE_UNKNOWN) {
@@ -802,9 +814,9 @@ instance_start(struct instance *instance, struct err *err)
                                 instance->stopped_cleanly ? "stopped" : "killed or crashed"));
         }
         instance_record(instance, "start", NULL,
-                json_make("{s:s, s:s, s:b, s:I}", "version", DRIFTD_VERSION, "host", instance->host, "clean",
-                        !instance->had_history || instance->stopped_cleanly, "gap_ms",
-                        (json_int)(now_ms - last_ms)));
+                json_make("{s:s, s:s, s:b, s:I, s:s}", "version", DRIFTD_VERSION, "host", instance->host,
+                        "clean", !instance->had_history || instance->stopped_cleanly, "gap_ms",
+                        (json_int)(now_ms - last_ms), "watch", watch_by_names[instance->watched_by]));
         flaps_tell_left(instance);
         review_judge_again(instance); /* the trust file may have been succeeded while nobody ran */
         instance_flush(instance, NULL);

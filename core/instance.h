@@ -48,6 +48,7 @@ enum problem_kind {
         PROBLEM_PATH_MISSING,  /* a path of a scope is not there: its expectations, if any, are missing */
         PROBLEM_FIRST_USE,     /* the trust file was taken on first use */
         PROBLEM_REVIEW_DUE,    /* an urgent change waits for its review */
+        PROBLEM_NO_FANOTIFY,   /* asked for, and not to be had: for all folders, or for some */
         PROBLEM_OWN_VIEW,      /* namespaces and mounts that are not the host's */
         PROBLEM_COUNT,
 };
@@ -121,6 +122,9 @@ struct instance {
         int64_t started_ms;
         bool had_history;     /* the store held records when it was opened */
         bool stopped_cleanly; /* no daemon was running when it was opened, or it stopped by itself */
+        enum watch_by
+                watched_by; /* daemon: in force, never WATCH_AUTO; before the start and offline: WATCH_AUTO */
+        uint64_t folders_watched, folders_by_inotify; /* of them */
         bool watching;    /* instance_start was called: what is written now proves that somebody watches */
         bool hidden_told; /* the history says that PROBLEM_HIDDEN began, and not yet that it ended */
         int64_t last_alive_ms; /* when somebody last certainly watched */

@@ -290,8 +290,8 @@ resolve_orphans(struct judge *judge)
                         if (lives)
                                 slot = &(*slot)->next;
                         else
-                                drift_resolve(
-                                        judge, slot, true, s ? baseline_header(s->baseline)->generation : 0);
+                                drift_resolve(judge, slot, true,
+                                        s ? baseline_header(s->baseline)->generation : 0, NULL);
                 }
 }
 
@@ -451,10 +451,11 @@ judge_restore(struct judge *judge, const struct drift *drift)
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);
         copy->cause = judge_copy(drift->cause);
+        copy->who = judge_copy(drift->who);
         copy->views = NULL; /* as of now; the next look tells */
         if (!copy->item || !copy->attributes || (drift->reason && !copy->reason) ||
                 (drift->ack_by && !copy->ack_by) || (drift->ack_reason && !copy->ack_reason) ||
-                (drift->cause && !copy->cause))
+                (drift->cause && !copy->cause) || (drift->who && !copy->who))
                 return -ENOMEM;
         pthread_mutex_lock(&judge->lock);
         int r = drift_add(judge, copy);
@@ -604,16 +605,18 @@ judge_drift_json(const struct judge *judge, const struct drift *drift, int64_t n
         char first_seen[CLOCK_TEXT_MAX], until[CLOCK_TEXT_MAX];
         const struct waiver *waiver = judge_waiver(judge, drift, now_ms);
         const char *state = waiver ? "waived" : drift->ack_by ? "acknowledged" : "open";
-        struct json *attributes = NULL, *cause = NULL;
+        struct json *attributes = NULL, *cause = NULL, *who = NULL;
         clock_format(drift->first_seen_ms, first_seen);
         if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
         if (!drift->cause || json_parse(drift->cause, strlen(drift->cause), &cause, NULL) < 0)
                 cause = json_null_new();
-        struct json *value = json_make("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o}", "item", drift->item,
-                "change", change_names[drift->change], "state", state, "severity", "", "baseline",
-                drift->baseline, "attributes", attributes, "first_seen", first_seen, "unobserved",
-                drift->unobserved, "cause", cause);
+        if (!drift->who || json_parse(drift->who, strlen(drift->who), &who, NULL) < 0)
+                who = json_null_new();
+        struct json *value = json_make("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:b, s:o, s:o}", "item",
+                drift->item, "change", change_names[drift->change], "state", state, "severity", "",
+                "baseline", drift->baseline, "attributes", attributes, "first_seen", first_seen, "unobserved",
+                drift->unobserved, "cause", cause, "who", who);
         if (value && judge_put_severity(judge, drift, now_ms, value) < 0)
                 value = json_free(value);
         if (value && drift->reason)

@@ -35,7 +35,8 @@ struct drift {
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
         char *ack_by, *ack_reason;      /* NULL: not acknowledged */
         int64_t ack_ms;
-        char *cause;  /* JSON object: what is known to have caused this form of it; NULL: nothing is */
+        char *who;   /* JSON object: whose events were seen of this form of it (core/who.h); NULL: nobody's */
+        char *cause; /* JSON object: what is known to have caused this form of it; NULL: nothing is */
         uint64_t seq; /* of its newest record: set by emit */
         stat_mark mark;
         bool moved;         /* not looked at since its expectation became another */
@@ -60,6 +61,7 @@ struct judge_event {
         struct drift *drift;
         bool as_approved;
         uint64_t by_generation; /* of the baseline that approved it; 0: none of that name is judged by now */
+        const char *who;        /* of JUDGE_RESOLVED: as drift->who, of what ended it */
         int result;             /* of the snapshot: tells unstable from unreadable */
         const struct digest *digest;
         const char *body;
@@ -124,6 +126,7 @@ struct observation {
         int result; /* 0 or enum snapshot_result */
         struct snapshot *snapshot;
         int64_t now_ms;
+        const char *who; /* JSON object: whose events were seen since the look before; NULL: nobody's */
         bool unobserved; /* if this opens a drift: did it happen while nobody looked? */
 };
 /* Judges one path (raw) by every baseline. 0 or -ENOMEM. */

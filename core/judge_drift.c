@@ -36,6 +36,7 @@ drift_free(struct drift *drift)
         free(drift->ack_by);
         free(drift->ack_reason);
         free(drift->cause);
+        free(drift->who);
         free(drift);
         return NULL;
 }
@@ -50,13 +51,18 @@ drift_slot(struct judge *judge, const char *baseline, const char *item)
 }
 
 void
-drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation)
+drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation, const char *who)
 {
         struct drift *drift = *slot;
         *slot = drift->next;
         judge->n_drifts--;
         struct judge_event event = {
-                .kind = JUDGE_RESOLVED, .drift = drift, .as_approved = approved, .by_generation = generation};
+                .kind = JUDGE_RESOLVED,
+                .drift = drift,
+                .as_approved = approved,
+                .by_generation = generation,
+                .who = who,
+        };
         judge->emit(judge->userdata, &event);
         drift_free(drift);
 }
@@ -212,6 +218,7 @@ drift_make(const struct drift_look *look)
         drift->generation = look->header->generation;
         drift->first_seen_ms = look->now_ms;
         drift->unobserved = look->unobserved;
+        drift->who = judge_copy(look->who); /* without memory: nobody is known */
         return drift->item && look->describe(look->userdata, drift) == 0 ? drift : drift_free(drift);
 }
 
@@ -249,6 +256,8 @@ drift_alter(struct judge *judge, struct drift *drift, const struct drift_look *l
                 return r;
         }
         free(cause);
+        free(drift->who);
+        drift->who = judge_copy(look->who);
         memcpy(drift->observed, look->observed, sizeof drift->observed);
         free(drift->ack_by);
         free(drift->ack_reason);
@@ -271,7 +280,7 @@ drift_update(struct judge *judge, const struct drift_look *look)
                         drift_resolve(judge, slot,
                                 (*slot)->moved ||
                                         (same_look && (*slot)->generation < look->header->generation),
-                                look->header->generation);
+                                look->header->generation, look->who);
                 return 0;
         }
         if (!*slot)
@@ -314,6 +323,7 @@ look_of_file(struct file_look *file, const char *item)
                 .change = file->finding->change,
                 .now_ms = file->seen->now_ms,
                 .unobserved = file->seen->unobserved,
+                .who = file->seen->who,
                 .result = file->seen->result,
                 .mark = file->seen->snapshot->mark,
                 /* A drift that the store remembered does not know why; the look does. */

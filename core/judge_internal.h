@@ -100,7 +100,8 @@ struct drift_look {
         char observed[DIGEST_HEX_SIZE]; /* the form that was seen: another one is another record */
         int64_t now_ms;
         bool unobserved;
-        int result; /* of the snapshot, for the event */
+        const char *who; /* of the observation */
+        int result;      /* of the snapshot, for the event */
         stat_mark mark;
         bool renew; /* the words of a drift that is as it was are made anew, without a record */
         int (*describe)(
@@ -115,8 +116,9 @@ int drift_update(struct judge *judge, const struct drift_look *look);
 /* As drift_update would open it. NULL: no memory. */
 struct drift *drift_make(const struct drift_look *look);
 struct drift **drift_slot(struct judge *judge, const char *baseline, const char *item);
-/* generation: of what is judged by; 0: no baseline of that name. */
-void drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation);
+/* who: whose events were seen, or NULL. generation: of what is judged by; 0: no baseline of that name. */
+void drift_resolve(
+        struct judge *judge, struct drift **slot, bool approved, uint64_t generation, const char *who);
 int drift_add(struct judge *judge, struct drift *drift);
 CLEANUP_DEFINE(struct drift *, drift_free)
 

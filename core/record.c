@@ -75,6 +75,16 @@ describe_attribute(const struct json *attribute, struct buf *text)
                 buf_printf(text, " %s", name ? name : "?");
 }
 
+/* In short: the program, where it is known. */
+static void
+describe_who(const struct json *who, struct buf *text)
+{
+        const char *exe = json_text(who, "exe"), *confidence = json_text(who, "confidence");
+        if (exe && confidence)
+                buf_printf(text, " %sby %s[%lld]", strcmp(confidence, "exact") == 0 ? "" : "likely ", exe,
+                        json_number(who, "pid"));
+}
+
 static void
 describe_window(const struct json *window, struct buf *text)
 {
@@ -111,6 +121,7 @@ record_words(const char *kind, const char *item, const struct json *detail, stru
                         describe_attribute(attribute, text);
                 if (json_flag(detail, "unobserved"))
                         buf_text(text, " (while unobserved)");
+                describe_who(json_member(detail, "who"), text);
                 describe_window(json_member(detail, "window"), text);
                 return;
         }

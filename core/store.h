@@ -28,7 +28,7 @@
 
 #define STORE_DAMAGED_HINT                                                                                   \
         "start driftd anew: it sets the store aside, and makes a new one from the signed files beside it"
-#define STORE_SCHEMA 2                              /* PRAGMA user_version */
+#define STORE_SCHEMA 3                              /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
 #define STORE_VALUE_MAX ((size_t)12 << 20)          /* bytes of a named value */
@@ -199,6 +199,7 @@ struct ledger_row {
         const char *ack_by, *ack_reason; /* NULL where not acknowledged */
         int64_t ack_ms;
         const char *cause; /* JSON object text: what is known to have caused it; NULL: nothing is */
+        const char *who;   /* JSON object text: whose events were seen; NULL: nobody's */
 };
 int ledger_put(struct store *store, const struct ledger_row *row, struct err *err);
 /* Harmless if it is not there. */

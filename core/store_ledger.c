@@ -8,17 +8,18 @@
 #define LEDGER_COLUMNS                                                                                       \
         "baseline, item, change, state, severity, generation, first_seen_ms, last_change_ms, seq, "          \
         "unobserved, "                                                                                       \
-        "attributes, observed, ack_by, ack_reason, ack_ms, cause"
-#define LEDGER_TYPES "sssssuiiufssnnin"
+        "attributes, observed, ack_by, ack_reason, ack_ms, cause, who"
+#define LEDGER_TYPES "sssssuiiufssnninn"
 
 int
 ledger_put(struct store *store, const struct ledger_row *row, struct err *err)
 {
         return db_write(store, err, NULL,
-                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 LEDGER_TYPES, row->baseline, row->item, row->change, row->state, row->severity,
                 row->generation, row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved,
-                row->attributes, row->observed, row->ack_by, row->ack_reason, row->ack_ms, row->cause);
+                row->attributes, row->observed, row->ack_by, row->ack_reason, row->ack_ms, row->cause,
+                row->who);
 }
 
 int
@@ -41,7 +42,7 @@ rows_visit(struct query *query, int (*visit)(void *userdata, const struct ledger
                 r = query_read(query, err, LEDGER_TYPES, &row.baseline, &row.item, &row.change, &row.state,
                         &row.severity, &row.generation, &row.first_seen_ms, &row.last_change_ms, &row.seq,
                         &row.unobserved, &row.attributes, &row.observed, &row.ack_by, &row.ack_reason,
-                        &row.ack_ms, &row.cause);
+                        &row.ack_ms, &row.cause, &row.who);
                 if (r == 0)
                         r = visit(userdata, &row);
                 if (r != 0)

@@ -58,7 +58,10 @@ static const char version_1[] =
 /* What a drift was caused by, as far as it is known. */
 static const char version_2[] = "ALTER TABLE ledger ADD COLUMN cause TEXT;";
 
-const char *const store_migrations[STORE_SCHEMA] = {version_1, version_2};
+/* Whose events were seen of a drift, where they tell. */
+static const char version_3[] = "ALTER TABLE ledger ADD COLUMN who TEXT;";
+
+const char *const store_migrations[STORE_SCHEMA] = {version_1, version_2, version_3};
 
 /* ---- which version ---- */
 

@@ -23,6 +23,7 @@ struct dirty_entry {
         bool again_from_pass;
         uint64_t again_number;
         int64_t again_not_before_ms;
+        struct who_trace *trace, *again_trace; /* NULL: nobody is known */
         char path[];
 };
 
@@ -84,6 +85,14 @@ dirty_new(void)
         return dirty;
 }
 
+static void
+entry_free(struct dirty_entry *entry)
+{
+        who_trace_free(entry->trace);
+        who_trace_free(entry->again_trace);
+        free(entry);
+}
+
 struct dirty *
 dirty_free(struct dirty *dirty)
 {
@@ -92,7 +101,7 @@ dirty_free(struct dirty *dirty)
         for (size_t i = 0; i < ARRAY_SIZE(dirty->places); i++)
                 for (struct dirty_entry *entry = dirty->places[i].first, *next; entry; entry = next) {
                         next = entry->next;
-                        free(entry);
+                        entry_free(entry);
                 }
         free(dirty);
         return NULL;
@@ -131,6 +140,27 @@ dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_be
         dirty->count++;
         list_insert(dirty, entry, not_before_ms ? PLACE_WAITING : PLACE_QUEUE);
         return true;
+}
+
+void
+dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch)
+{
+        struct dirty_entry *entry = *slot_of(dirty, path);
+        if (entry)
+                who_trace_add(entry->place == PLACE_OUT ? &entry->again_trace : &entry->trace, touch);
+}
+
+/* An event that came while the path was looked at may be of what the look saw, or of what it will see next:
+ * it counts for both. */
+char *
+dirty_who(const struct dirty_entry *entry)
+{
+        struct who_trace *all = NULL;
+        who_trace_copy(&all, entry->trace);
+        who_trace_copy(&all, entry->again_trace);
+        char *text = who_trace_write(all);
+        who_trace_free(all);
+        return text;
 }
 
 bool
@@ -193,6 +223,8 @@ dirty_done(struct dirty *dirty, struct dirty_entry *entry)
         list_remove(dirty, entry);
         if (entry->again) {
                 entry->again = false;
+                who_trace_free(entry->trace);
+                entry->trace = steal_pointer(&entry->again_trace);
                 entry->from_pass = entry->again_from_pass;
                 entry->number = entry->again_number;
                 entry->not_before_ms = entry->again_not_before_ms;
@@ -201,7 +233,7 @@ dirty_done(struct dirty *dirty, struct dirty_entry *entry)
         }
         *slot_of(dirty, entry->path) = entry->chain;
         dirty->count--;
-        free(entry);
+        entry_free(entry);
 }
 
 uint64_t

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "core/util.h"
+#include "core/who.h"
 
 #define DIRTY_PATHS_MAX 65536u /* paths; past it the caller rescans */
 
@@ -24,6 +25,8 @@ CLEANUP_DEFINE(struct dirty *, dirty_free)
  * there is no room (or no memory), and the path was not taken.
  */
 bool dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_before_ms);
+/* Who made the event that a path was just marked for; nothing if it is not marked. */
+void dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch);
 bool dirty_has_room(const struct dirty *dirty);
 size_t dirty_count(const struct dirty *dirty);
 
@@ -31,6 +34,8 @@ size_t dirty_count(const struct dirty *dirty);
 struct dirty_entry *dirty_take(struct dirty *dirty, int64_t now_ms);
 const char *dirty_path(const struct dirty_entry *entry);
 bool dirty_from_pass(const struct dirty_entry *entry);
+/* Whoever touched the path since the look before, until now: who_trace_write. */
+char *dirty_who(const struct dirty_entry *entry);
 /* The look is judged: the entry is gone, or queued again if it was marked meanwhile. */
 void dirty_done(struct dirty *dirty, struct dirty_entry *entry);
 

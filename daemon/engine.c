@@ -151,6 +151,7 @@ static void
 judge_answer(struct engine *engine, struct look *look)
 {
         bool from_pass = dirty_from_pass(look->entry);
+        _cleanup_free_ char *who = dirty_who(look->entry);
         int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
         if (look->result == -ECANCELED) { /* it ends */
                 dirty_done(engine->dirty, look->entry);
@@ -165,6 +166,7 @@ judge_answer(struct engine *engine, struct look *look)
                 .snapshot = &look->snapshot,
                 .now_ms = clock_now_ms(),
                 .unobserved = happened_unobserved(engine, look),
+                .who = who,
         };
         const struct attributes *a = &look->snapshot.attributes;
         if (!from_pass && look->result == 0 && a->type == FILE_REGULAR && a->nlink > 1)
@@ -182,6 +184,9 @@ judge_answers(struct engine *engine)
 {
         struct look *look = lookers_answers(engine->lookers);
         bool any = look != NULL;
+        /* What was done until a look ended may still wait to be read: it must be known who did it. */
+        if (any && engine->instance->watched_by == WATCH_FANOTIFY)
+                watch_drain(engine->watch);
         for (struct look *next; look; look = next) {
                 next = look->next;
                 judge_answer(engine, look);
@@ -221,12 +226,42 @@ record_scan(struct engine *engine, const struct pass *pass, bool complete)
                         (json_int)engine->instance->problems[PROBLEM_WATCH_LOST].count));
 }
 
+/* Where fanotify was asked for, folders that inotify has instead are a problem: who did it is not known
+ * there.
+ */
+static void
+report_fallback(struct engine *engine, const struct watch_counts *counts)
+{
+        int error = 0;
+        _cleanup_free_ char *where = watch_fallback(engine->watch, &error);
+        _cleanup_free_ char *escaped = where ? escape_new(where, strlen(where)) : NULL;
+        char hint[256];
+        snprintf(hint, sizeof hint,
+                "watched by inotify instead (%s): who changes something there is not told",
+                strerrordesc_np(error));
+        instance_problem(engine->instance, PROBLEM_NO_FANOTIFY, counts->by_inotify, escaped, hint);
+}
+
+static void
+count_watched(struct engine *engine)
+{
+        struct instance *instance = engine->instance;
+        struct watch_counts counts;
+        watch_count(engine->watch, &counts);
+        instance->folders_watched = counts.folders;
+        instance->folders_by_inotify = counts.by_inotify;
+        bool asked = instance->config->watch == WATCH_FANOTIFY && instance->watched_by == WATCH_FANOTIFY;
+        if (asked && counts.by_inotify != instance->problems[PROBLEM_NO_FANOTIFY].count)
+                report_fallback(engine, &counts);
+}
+
 /* Told as soon as it is known, not only by a pass: a new folder can be the one that is too many. */
 static void
 report_watches(struct engine *engine)
 {
         _cleanup_free_ char *where = NULL;
         int error;
+        count_watched(engine);
         size_t lost = watch_lost(engine->watch, &where, &error);
         uint64_t before = engine->instance->problems[PROBLEM_WATCH_LOST].count;
         if (lost == before)
@@ -335,6 +370,9 @@ take_hints(struct engine *engine)
                 case HINT_PATH:
                         if (!dirty_mark(engine->dirty, hint.path, hint.from_pass, passing(engine, hint.path)))
                                 mark_overflow(engine, "no memory for changed paths");
+                        if (hint.who) /* what was done to it since the move, nobody can tell from here */
+                                dirty_touch(engine->dirty, hint.path,
+                                        &(struct who_touch){.who = hint.who, .doubt = true});
                         break;
                 case HINT_BODY:
                         instance_keep_now(engine->instance, &hint.digest, hint.body, hint.body_size);
@@ -515,7 +553,7 @@ mark_overflow(struct engine *engine, const char *why)
 }
 
 static void
-on_changed(void *userdata, const char *path)
+on_changed(void *userdata, const char *path, const struct who_touch *touch)
 {
         struct engine *engine = userdata;
         struct snapshot_wish wish = {0};
@@ -524,16 +562,27 @@ on_changed(void *userdata, const char *path)
                 return;
         if (!dirty_mark(engine->dirty, path, false, backoff(engine, path)))
                 mark_overflow(engine, "more changed paths than are kept");
+        else if (touch)
+                dirty_touch(engine->dirty, path, touch);
         sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
 }
 
 static void
-on_subtree(void *userdata, const char *path)
+on_subtree(void *userdata, const char *path, const struct who_touch *touch, bool moved)
 {
         struct engine *engine = userdata;
-        on_changed(engine, path);
-        if (!walker_subtree(engine->walker, path))
+        on_changed(engine, path, touch);
+        if (!walker_subtree(engine->walker, path, moved && touch ? touch->who : NULL))
                 walker_ask(engine->walker, PASS_QUICK, false); /* walks it with everything else */
+}
+
+/* Any thread. */
+static bool
+on_covers(void *userdata, const char *path)
+{
+        const struct engine *engine = userdata;
+        struct snapshot_wish wish = {0};
+        return judge_wish(engine->instance->judge, path, &wish) != JUDGE_NOT_OURS;
 }
 
 static void
@@ -564,7 +613,7 @@ on_mount(void *userdata, const char *path, const char *change)
         instance_record(
                 engine->instance, "mount", NULL, json_make("{s:s, s:s}", "change", change, "where", escaped));
         watch_forget(engine->watch, path);
-        on_subtree(engine, path);
+        on_subtree(engine, path, NULL, false);
 }
 
 static void
@@ -650,7 +699,7 @@ tell_activity(void *userdata, struct instance_activity *ret)
                 engine_progress(engine, &ret->files, &ret->files_expected, &ret->bytes);
         }
         ret->events = engine->events;
-        ret->folders = watch_count(engine->watch);
+        ret->folders = engine->instance->folders_watched;
         ret->waiting = dirty_count(engine->dirty);
         ret->circle_files = walker_circle(engine->walker);
         ret->circle_expected = judge_regular_files(engine->instance->judge);
@@ -709,13 +758,14 @@ on_probed(void *userdata)
 static int
 add_parts(struct engine *engine, struct err *err)
 {
-        static const struct watch_calls watch_calls = {on_changed, on_subtree, on_overflow};
+        static const struct watch_calls watch_calls = {on_changed, on_subtree, on_overflow, on_covers};
+        bool by_fanotify = engine->instance->watched_by == WATCH_FANOTIFY;
         static const struct mounts_calls mounts_calls = {on_mount, on_mounts_lost};
         engine->dirty = dirty_new();
         engine->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (!engine->dirty || engine->wake_fd < 0)
                 return err_oom(err);
-        int r = watch_new(engine->event, &watch_calls, engine, &engine->watch, err);
+        int r = watch_new(engine->event, by_fanotify, &watch_calls, engine, &engine->watch, err);
         r = r ? r : mounts_new(engine->event, &mounts_calls, engine, &engine->mounts, err);
         r = r ? r : prober_new(engine->event, engine->instance, on_probed, engine, &engine->prober, err);
         if (r)
@@ -827,7 +877,8 @@ engine_progress(const struct engine *engine, uint64_t *ret_files, uint64_t *ret_
 void
 engine_describe(struct engine *engine, char *text, size_t size)
 {
+        count_watched(engine);
         snprintf(text, size, "%s · %zu folders watched · %" PRIu64 " open drifts · %zu paths to look at",
-                instance_verdict(engine->instance), watch_count(engine->watch), open_drifts(engine),
-                dirty_count(engine->dirty));
+                instance_verdict(engine->instance), (size_t)engine->instance->folders_watched,
+                open_drifts(engine), dirty_count(engine->dirty));
 }

@@ -27,6 +27,7 @@
 #include "daemon/engine.h"
 #include "daemon/package.h"
 #include "daemon/report.h"
+#include "daemon/watch.h"
 
 #define ALIVE_MS 60000     /* how exact the bounds of a gap are */
 #define RETRY_MS 5000      /* while the store cannot be written */
@@ -156,6 +157,8 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
         if (r == 0 && (strcmp(next->state_dir, d->config->state_dir) != 0 ||
                               strcmp(next->runtime_dir, d->config->runtime_dir) != 0))
                 r = err_set(&err, -EINVAL, "state_dir and runtime_dir change only at a restart");
+        if (r == 0 && next->watch != d->config->watch)
+                r = err_set(&err, -EINVAL, "watch changes only at a restart");
         if (r == 0) {
                 r = instance_reload(d->instance, next, &err);
                 engine_reconfigure(d->engine, next);
@@ -251,6 +254,24 @@ open_instance(struct daemon *d, struct err *err)
         return r;
 }
 
+/* For good until the end: a change of `watch` needs a restart. Asked for and not to be had is a problem, and
+ * no reason to watch nothing. */
+static void
+choose_watch(struct instance *instance)
+{
+        struct err why = {0};
+        enum watch_by wished = instance->config->watch;
+        instance->watched_by = WATCH_INOTIFY;
+        if (wished == WATCH_INOTIFY)
+                return;
+        if (watch_can_fanotify(&why))
+                instance->watched_by = WATCH_FANOTIFY;
+        else if (wished == WATCH_FANOTIFY)
+                instance_problem(instance, PROBLEM_NO_FANOTIFY, 1, why.text,
+                        "inotify watches instead, and does not tell who; driftd(8), \"Who did it\", names "
+                        "the drop-in");
+}
+
 static int
 start(struct daemon *d, struct err *err)
 {
@@ -270,6 +291,7 @@ start(struct daemon *d, struct err *err)
         d->instance->announce = on_announce;
         d->instance->trouble = on_trouble;
         d->instance->announce_userdata = d;
+        choose_watch(d->instance);
         r = instance_start(d->instance, err);
         r = r ? r : engine_new(d->event, d->instance, d->config, &d->engine, err);
         if (r)

@@ -13,7 +13,7 @@
 
 #include "core/record.h"
 
-#define FIELDS_MAX 16u
+#define FIELDS_MAX 24u
 
 static const struct {
         const char *kind, *id;
@@ -71,6 +71,29 @@ add_side(struct fields *fields, const char *name, const struct announcement *a, 
         add_field(fields, name, text.data);
 }
 
+static void
+add_number(struct fields *fields, const char *name, const struct json *object, const char *member)
+{
+        char text[24];
+        if (json_kind(json_member(object, member)) != JSON_KIND_INTEGER)
+                return;
+        snprintf(text, sizeof text, "%lld", json_number(object, member));
+        add_field(fields, name, text);
+}
+
+/* Whose events were seen; what is not known has no field. */
+static void
+add_who(struct fields *fields, const struct json *who)
+{
+        add_number(fields, "DRIFTD_WHO_PID", who, "pid");
+        add_field(fields, "DRIFTD_WHO_EXE", json_text(who, "exe"));
+        add_field(fields, "DRIFTD_WHO_CMDLINE", json_text(who, "cmdline"));
+        add_number(fields, "DRIFTD_WHO_UID", who, "uid");
+        add_number(fields, "DRIFTD_WHO_LOGIN_UID", who, "login_uid");
+        add_field(fields, "DRIFTD_WHO_UNIT", json_text(who, "unit"));
+        add_field(fields, "DRIFTD_WHO_CONFIDENCE", json_text(who, "confidence"));
+}
+
 /* The journal is told directly where we run under it; the variable names the stream's device and inode. */
 static bool
 under_journal(void)
@@ -109,6 +132,7 @@ report_announcement(const struct instance *instance, const struct announcement *
         add_field(&fields, "DRIFTD_SEVERITY", json_text(a->detail, "severity"));
         add_field(&fields, "DRIFTD_WINDOW", json_text(json_member(a->detail, "window"), "ticket"));
         add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
+        add_who(&fields, json_member(a->detail, "who"));
         add_json(&fields, "DRIFTD_DETAIL", a->detail);
         sd_journal_sendv(fields.list, (int)fields.count);
         for (size_t i = 0; i < fields.count; i++)

@@ -41,6 +41,7 @@ struct hint_entry {
 
 struct subtree {
         struct subtree *next;
+        struct who *who;
         char path[];
 };
 
@@ -67,7 +68,8 @@ struct walker {
         size_t n_hints, hint_bytes;
         struct subtree *subtrees, **subtrees_end;
         size_t n_subtrees;
-        bool pruning; /* a subtree is walked */
+        bool pruning;            /* a subtree is walked */
+        struct who *pruning_who; /* of that one; only the thread that walks it looks here */
         pthread_t passes, prunes, turns;
         bool passes_runs, prunes_runs, turns_runs, stopping;
 
@@ -98,6 +100,7 @@ void
 hint_done(struct hint *hint)
 {
         free(hint->path);
+        who_drop(hint->who);
         free(hint->body);
         *hint = (struct hint){0};
 }
@@ -141,7 +144,9 @@ hint_from_pass(void *userdata, const char *path)
 static void
 hint_from_event(void *userdata, const char *path)
 {
-        queue_hint(userdata, (struct hint){.kind = HINT_PATH, .path = strdup(path)});
+        struct walker *walker = userdata;
+        queue_hint(walker,
+                (struct hint){.kind = HINT_PATH, .path = strdup(path), .who = who_keep(walker->pruning_who)});
 }
 
 /* Content is a comfort: without memory for it there is no line diff. */
@@ -444,6 +449,7 @@ prunes_main(void *argument)
                 struct subtree *subtree = take_subtree(walker);
                 walker->pruning = true;
                 pthread_mutex_unlock(&walker->lock);
+                walker->pruning_who = subtree->who;
                 struct judge_scan scan = {
                         .below = subtree->path,
                         .workers = 1,
@@ -456,6 +462,7 @@ prunes_main(void *argument)
                         .userdata = walker,
                 };
                 int r = judge_scan(walker->instance->judge, &scan, NULL);
+                who_drop(subtree->who);
                 free(subtree);
                 if (r < 0 && r != -ECANCELED)
                         walker_ask(walker, PASS_QUICK, false);
@@ -467,13 +474,14 @@ prunes_main(void *argument)
 }
 
 bool
-walker_subtree(struct walker *walker, const char *path)
+walker_subtree(struct walker *walker, const char *path, struct who *who)
 {
         size_t size = strlen(path) + 1;
         struct subtree *subtree = calloc(1, sizeof *subtree + size);
         if (!subtree)
                 return false;
         memcpy(subtree->path, path, size);
+        subtree->who = who_keep(who);
         pthread_mutex_lock(&walker->lock);
         bool room = walker->n_subtrees < SUBTREES_MAX;
         if (room) {
@@ -483,9 +491,11 @@ walker_subtree(struct walker *walker, const char *path)
                 pthread_cond_broadcast(&walker->work);
         }
         pthread_mutex_unlock(&walker->lock);
-        if (!room)
-                free(subtree);
-        return room;
+        if (room)
+                return true;
+        who_drop(subtree->who);
+        free(subtree);
+        return false;
 }
 
 /* ---- the circle ---- */
@@ -779,6 +789,7 @@ walker_free(struct walker *walker)
         }
         for (struct subtree *subtree = walker->subtrees, *next; subtree; subtree = next) {
                 next = subtree->next;
+                who_drop(subtree->who);
                 free(subtree);
         }
         pthread_cond_destroy(&walker->work);

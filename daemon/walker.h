@@ -45,8 +45,9 @@ enum hint_kind {
 
 struct hint {
         enum hint_kind kind;
-        char *path;     /* raw */
-        bool from_pass; /* only a pass's word, no event */
+        char *path;      /* raw */
+        bool from_pass;  /* only a pass's word, no event */
+        struct who *who; /* who moved the subtree that it is in; NULL: nobody is known */
         struct digest digest;
         char *body;
         size_t body_size;
@@ -81,8 +82,9 @@ void walker_mounts_changed(struct walker *walker);
 
 /* Returns the number that the pass which answers this will at least have. urgent: somebody waits for it. */
 uint64_t walker_ask(struct walker *walker, enum pass_kind kind, bool urgent);
-/* Walks what is, or was, at and below a path. false: no room (or memory); ask for a pass. */
-bool walker_subtree(struct walker *walker, const char *path);
+/* Walks what is, or was, at and below a path; who: of whoever moved all of it, or NULL (borrowed). false: no
+ * room (or memory); ask for a pass. */
+bool walker_subtree(struct walker *walker, const char *path, struct who *who);
 
 /* Whether no subtree is walked or waits, and no hint. */
 bool walker_is_quiet(struct walker *walker);

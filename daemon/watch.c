@@ -1,87 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inotify backend. Owns one inotify descriptor and the table of what each watch descriptor stands for:
- * path and inode. Must not own any opinion of what a change means: every event becomes "look at this path"
- * or "look at this subtree".
+ * The front of the watch: the table of what each key of a backend stands for, path and inode. Must not own
+ * any opinion of what a change means: every event becomes "look at this path" or "look at this subtree".
  *
- * Invariants: a path has at most one node. The kernel gives one watch descriptor for each inode, and several
- * nodes may stand for it: a folder that is mounted twice has two paths, and one that has just moved may be
- * met under its new path before the event of its move is read. An event is told for each of them; whichever
- * is stale costs a look. A folder that moved away loses the nodes of its whole subtree at once, so that
- * nothing is blamed on an old path; where it arrives it is new, and is watched and scanned as such. Watch
- * descriptors are not reused by the kernel before 2^31 others, and an event for one that is not in the table
- * is dropped.
+ * Invariants: a path has at most one node. A backend gives one key for each folder, and several nodes may
+ * stand for it: a folder that is mounted twice has two paths, and one that has just moved may be met under
+ * its new path before the event of its move is read. An event is told for each of them; whichever is stale
+ * costs a look. A folder that moved away loses the nodes of its whole subtree at once, so that nothing is
+ * blamed on an old path; where it arrives it is new, and is watched and scanned as such.
  */
 #include "daemon/watch.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/inotify.h>
-#include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
-#define EVENT_BUFFER_SIZE ((size_t)64 << 10) /* bytes read at once */
+#include "daemon/watch_internal.h"
+
 #define TABLE_SIZE_MIN 1024u
-#define PATHS_PER_WATCH_MAX 64u /* of one inode that is mounted in many places; past it, `overflow` */
-
-static const uint32_t watch_mask = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_CREATE | IN_DELETE |
-                                   IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
-                                   IN_EXCL_UNLINK;
-
-struct node {
-        int wd;
-        dev_t dev;
-        ino_t ino;
-        struct node *next_wd, *next_path; /* in their buckets */
-        char path[];
-};
-
-struct watch {
-        int fd;
-        sd_event_source *source;
-        struct watch_calls calls;
-        void *userdata;
-        pthread_mutex_t lock; /* of all below */
-        struct node **by_wd, **by_path;
-        size_t n_buckets, count;
-        size_t lost, lost_before; /* since the newest pass began; before it, while it runs */
-        char *lost_where;
-        int lost_errno;
-};
 
 /* ---- the table ---- */
 
 static size_t
-path_hash(const char *path)
+hash_of(const void *data, size_t size)
 {
         uint64_t hash = 14695981039346656037u; /* FNV-1a */
-        for (; *path; path++)
-                hash = (hash ^ (unsigned char)*path) * 1099511628211u;
+        for (const unsigned char *p = data; size; size--, p++)
+                hash = (hash ^ *p) * 1099511628211u;
         return (size_t)(hash ^ hash >> 29);
 }
 
-/* The first node of this watch descriptor from here on; those of one stand in one bucket. */
-static struct node *
-node_of_wd(struct node *node, int wd)
+static const char *
+node_key(const struct node *node)
 {
-        while (node && node->wd != wd)
-                node = node->next_wd;
-        return node;
+        return node->path + strlen(node->path) + 1;
 }
 
-static struct node *
-first_of_wd(const struct watch *watch, int wd)
+static struct node **
+bucket_of_key(const struct watch *watch, const void *key, size_t size)
 {
-        return node_of_wd(watch->by_wd[(size_t)wd % watch->n_buckets], wd);
+        return &watch->by_key[hash_of(key, size) % watch->n_buckets];
+}
+
+/* The first node of this key from here on; those of one stand in one bucket. */
+static struct node *
+node_of_key(struct node *node, const void *key, size_t size)
+{
+        while (node && (node->key_size != size || memcmp(node_key(node), key, size) != 0))
+                node = node->next_key;
+        return node;
 }
 
 static struct node **
 slot_by_path(const struct watch *watch, const char *path)
 {
-        struct node **slot = &watch->by_path[path_hash(path) % watch->n_buckets];
+        struct node **slot = &watch->by_path[hash_of(path, strlen(path)) % watch->n_buckets];
         while (*slot && strcmp((*slot)->path, path) != 0)
                 slot = &(*slot)->next_path;
         return slot;
@@ -90,27 +65,30 @@ slot_by_path(const struct watch *watch, const char *path)
 static void
 table_insert(struct watch *watch, struct node *node)
 {
-        struct node **wd = &watch->by_wd[(size_t)node->wd % watch->n_buckets];
-        struct node **path = &watch->by_path[path_hash(node->path) % watch->n_buckets];
-        node->next_wd = *wd;
-        *wd = node;
+        struct node **key = bucket_of_key(watch, node_key(node), node->key_size);
+        struct node **path = &watch->by_path[hash_of(node->path, strlen(node->path)) % watch->n_buckets];
+        node->next_key = *key;
+        *key = node;
         node->next_path = *path;
         *path = node;
         watch->count++;
+        watch->count_inotify += node->key_size == INOTIFY_KEY_SIZE;
 }
 
-/* Takes a node out of both and frees it; with the last node of a watch descriptor that goes too. */
+/* Takes a node out of both and frees it; with the last node of an inotify watch that goes too. */
 static void
 unwatch(struct watch *watch, struct node *node)
 {
-        struct node **slot = &watch->by_wd[(size_t)node->wd % watch->n_buckets];
+        const char *key = node_key(node);
+        struct node **bucket = bucket_of_key(watch, key, node->key_size), **slot = bucket;
         while (*slot != node)
-                slot = &(*slot)->next_wd;
-        *slot = node->next_wd;
+                slot = &(*slot)->next_key;
+        *slot = node->next_key;
         *slot_by_path(watch, node->path) = node->next_path;
         watch->count--;
-        if (!first_of_wd(watch, node->wd))
-                inotify_rm_watch(watch->fd, node->wd);
+        watch->count_inotify -= node->key_size == INOTIFY_KEY_SIZE;
+        if (node->key_size == INOTIFY_KEY_SIZE && !node_of_key(*bucket, key, node->key_size))
+                watch_inotify_remove(watch->inotify, key);
         free(node);
 }
 
@@ -120,24 +98,24 @@ table_grow(struct watch *watch)
         if (watch->n_buckets && watch->count < watch->n_buckets)
                 return 0;
         size_t old = watch->n_buckets, n = old ? 2 * old : TABLE_SIZE_MIN;
-        struct node **by_wd = calloc(n, sizeof *by_wd), **by_path = calloc(n, sizeof *by_path);
-        if (!by_wd || !by_path) {
-                free(by_wd);
+        struct node **by_key = calloc(n, sizeof *by_key), **by_path = calloc(n, sizeof *by_path);
+        if (!by_key || !by_path) {
+                free(by_key);
                 free(by_path);
                 return -ENOMEM;
         }
-        struct node **old_by_wd = watch->by_wd;
+        struct node **old_by_key = watch->by_key;
         free(watch->by_path);
-        watch->by_wd = by_wd;
+        watch->by_key = by_key;
         watch->by_path = by_path;
         watch->n_buckets = n;
-        watch->count = 0;
+        watch->count = watch->count_inotify = 0;
         for (size_t i = 0; i < old; i++)
-                for (struct node *node = old_by_wd[i], *next; node; node = next) {
-                        next = node->next_wd;
+                for (struct node *node = old_by_key[i], *next; node; node = next) {
+                        next = node->next_key;
                         table_insert(watch, node);
                 }
-        free(old_by_wd);
+        free(old_by_key);
         return 0;
 }
 
@@ -152,8 +130,8 @@ static void
 unwatch_subtree(struct watch *watch, const char *folder)
 {
         for (size_t i = 0; i < watch->n_buckets; i++)
-                for (struct node *node = watch->by_wd[i], *next; node; node = next) {
-                        next = node->next_wd;
+                for (struct node *node = watch->by_key[i], *next; node; node = next) {
+                        next = node->next_key;
                         if (is_below(node->path, folder))
                                 unwatch(watch, node);
                 }
@@ -172,29 +150,66 @@ note_lost(struct watch *watch, const char *path, int error)
         return -error;
 }
 
+static void
+note_fallback(struct watch *watch, const char *path, int error)
+{
+        if (!watch->fallback_where)
+                watch->fallback_where = strdup(path);
+        watch->fallback_errno = error;
+}
+
+static struct node *
+node_new(const char *path, const struct fan_key *key)
+{
+        size_t size = strlen(path) + 1;
+        struct node *node = malloc(sizeof *node + size + key->size);
+        if (!node)
+                return NULL;
+        *node = (struct node){.key_size = (uint8_t)key->size};
+        memcpy(node->path, path, size);
+        memcpy(node->path + size, key->bytes, key->size);
+        return node;
+}
+
+/* The key that a backend gives the folder: inotify's where fanotify's has none. */
+static int
+key_for(struct watch *watch, int folder_fd, const char *path, struct fan_key *ret)
+{
+        int r = watch->fanotify ? watch_fanotify_add(watch->fanotify, folder_fd, ret) : -ENOSYS;
+        if (r == 0)
+                return 0;
+        if (watch->fanotify)
+                note_fallback(watch, path, -r);
+        return watch_inotify_add(watch->inotify, folder_fd, ret);
+}
+
 static int
 add_locked(struct watch *watch, int folder_fd, const char *path, dev_t dev, ino_t ino)
 {
         struct node *known = *slot_by_path(watch, path);
+        struct fan_key key;
         if (known && known->dev == dev && known->ino == ino)
                 return 0;
+        if (watch->count == WATCHES_MAX && !known)
+                return note_lost(watch, path, ENOSPC);
+        int r = key_for(watch, folder_fd, path, &key);
+        if (known && r == 0 && !known->ino && known == node_of_key(known, key.bytes, key.size)) {
+                known->dev = dev;
+                known->ino = ino;
+                return 0;
+        }
         if (known) /* another folder stands there now */
                 unwatch(watch, known);
-        if (watch->count == WATCHES_MAX)
-                return note_lost(watch, path, ENOSPC);
-        char link[40];
-        snprintf(link, sizeof link, "/proc/self/fd/%d", folder_fd);
-        size_t size = strlen(path);
-        struct node *node = malloc(sizeof *node + size + 1);
-        if (!node)
-                return note_lost(watch, path, ENOMEM);
-        int wd = inotify_add_watch(watch->fd, link, watch_mask);
-        if (wd < 0) {
-                free(node);
-                return note_lost(watch, path, errno);
+        struct node *node = r == 0 ? node_new(path, &key) : NULL;
+        if (!node) {
+                bool alone = r == 0 && key.size == INOTIFY_KEY_SIZE &&
+                             !node_of_key(*bucket_of_key(watch, key.bytes, key.size), key.bytes, key.size);
+                if (alone)
+                        watch_inotify_remove(watch->inotify, key.bytes);
+                return note_lost(watch, path, r < 0 ? -r : ENOMEM);
         }
-        *node = (struct node){.wd = wd, .dev = dev, .ino = ino};
-        memcpy(node->path, path, size + 1);
+        node->dev = dev;
+        node->ino = ino;
         table_insert(watch, node);
         return 0;
 }
@@ -211,34 +226,28 @@ watch_folder(struct watch *watch, int folder_fd, const char *path, const struct 
         return r;
 }
 
-/* ---- events ---- */
-
-enum sense {
-        SENSE_CHANGED, /* look at this path */
-        SENSE_CAME,    /* and at all below it */
-        SENSE_GONE,    /* the same, and the folder that was there is no more */
-        SENSE_LEFT,    /* the same, and it may live on elsewhere, with all that was below it */
-};
-
-/* What an event says of its path. */
-static enum sense
-event_sense(const struct inotify_event *event)
+void
+watch_born(struct watch *watch, const char *path, const struct fan_key *key)
 {
-        bool itself = event->len == 0, folder = event->mask & IN_ISDIR;
-        if ((itself && event->mask & (IN_MOVE_SELF | IN_UNMOUNT)) || (folder && event->mask & IN_MOVED_FROM))
-                return SENSE_LEFT;
-        if ((itself && event->mask & (IN_IGNORED | IN_DELETE_SELF)) || (folder && event->mask & IN_DELETE))
-                return SENSE_GONE;
-        return folder && event->mask & (IN_MOVED_TO | IN_CREATE) ? SENSE_CAME : SENSE_CHANGED;
+        pthread_mutex_lock(&watch->lock);
+        bool there = *slot_by_path(watch, path) != NULL;
+        struct node *node = NULL;
+        if (!there && watch->count < WATCHES_MAX && table_grow(watch) == 0)
+                node = node_new(path, key);
+        if (node) /* else the walk that follows watches it, or counts it as lost */
+                table_insert(watch, node);
+        pthread_mutex_unlock(&watch->lock);
 }
+
+/* ---- events ---- */
 
 /* The folder's path, with the name where there is one. */
 static char *
-event_path(const struct node *node, const struct inotify_event *event)
+event_path(const struct node *node, const char *name)
 {
         char *path;
-        const char *folder = strcmp(node->path, "/") == 0 && event->len ? "" : node->path;
-        return asprintf(&path, event->len ? "%s/%s" : "%s", folder, event->name) < 0 ? NULL : path;
+        const char *folder = strcmp(node->path, "/") == 0 && name ? "" : node->path;
+        return asprintf(&path, name ? "%s/%s" : "%s", folder, name) < 0 ? NULL : path;
 }
 
 void
@@ -260,29 +269,36 @@ forget_one(struct watch *watch, const char *path)
         pthread_mutex_unlock(&watch->lock);
 }
 
-static void
-tell_event(struct watch *watch, const char *path, enum sense sense)
+void
+watch_note(struct watch *watch, const char *path, enum sense sense)
 {
         if (sense == SENSE_GONE)
                 forget_one(watch, path);
         if (sense == SENSE_LEFT)
                 watch_forget(watch, path);
-        if (sense == SENSE_CHANGED)
-                watch->calls.changed(watch->userdata, path);
-        else
-                watch->calls.subtree(watch->userdata, path);
 }
 
-/* The paths that an event speaks of, each to be freed. false: more than there is room or memory for. */
-static bool
-event_paths(struct watch *watch, const struct inotify_event *event, char **paths, size_t *ret_count)
+void
+watch_tell(struct watch *watch, const char *path, enum sense sense, const struct who_touch *touch)
+{
+        bool moved = sense == SENSE_LEFT || sense == SENSE_ARRIVED;
+        if (sense == SENSE_CHANGED)
+                watch->calls.changed(watch->userdata, path, touch);
+        else
+                watch->calls.subtree(watch->userdata, path, touch, moved);
+}
+
+bool
+watch_paths(struct watch *watch, const struct fan_key *key, const char *name, char *paths[PATHS_PER_KEY_MAX],
+        size_t *ret_count)
 {
         size_t count = 0;
         bool all = true;
         pthread_mutex_lock(&watch->lock);
-        for (const struct node *node = first_of_wd(watch, event->wd); node && all;
-                node = node_of_wd(node->next_wd, event->wd)) {
-                all = count < PATHS_PER_WATCH_MAX && (paths[count] = event_path(node, event));
+        for (const struct node *node =
+                        node_of_key(*bucket_of_key(watch, key->bytes, key->size), key->bytes, key->size);
+                node && all; node = node_of_key(node->next_key, key->bytes, key->size)) {
+                all = count < PATHS_PER_KEY_MAX && (paths[count] = event_path(node, name));
                 count += all;
         }
         pthread_mutex_unlock(&watch->lock);
@@ -290,85 +306,35 @@ event_paths(struct watch *watch, const struct inotify_event *event, char **paths
         return all;
 }
 
-static void
-handle_event(struct watch *watch, const struct inotify_event *event)
-{
-        char *paths[PATHS_PER_WATCH_MAX];
-        size_t n_paths;
-        if (event->mask & IN_Q_OVERFLOW) {
-                watch->calls.overflow(
-                        watch->userdata, "the kernel's event queue (fs.inotify.max_queued_events)");
-                return;
-        }
-        if (!event_paths(watch, event, paths, &n_paths))
-                watch->calls.overflow(watch->userdata, "no room for the paths of an event");
-        for (size_t i = 0; i < n_paths; i++) {
-                tell_event(watch, paths[i], event_sense(event));
-                free(paths[i]);
-        }
-}
-
-/* One buffer of events. Returns its bytes; <= 0: nothing is queued. */
-static ssize_t
-take_events(struct watch *watch)
-{
-        char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(__alignof__(struct inotify_event))));
-        ssize_t size = read(watch->fd, buffer, sizeof buffer);
-        for (ssize_t at = 0; at < size;) {
-                const struct inotify_event *event = (const void *)(buffer + at);
-                handle_event(watch, event);
-                at += (ssize_t)(sizeof *event + event->len);
-        }
-        return size;
-}
-
-/* What is queued now, and not what comes meanwhile: a storm would never let go of the loop. */
 void
 watch_drain(struct watch *watch)
 {
-        int queued = 0;
-        if (ioctl(watch->fd, FIONREAD, &queued) < 0)
-                return;
-        for (ssize_t left = queued, size; left > 0; left -= size)
-                if ((size = take_events(watch)) <= 0)
-                        return;
-}
-
-static int
-on_readable(sd_event_source *source, int fd, uint32_t revents, void *userdata)
-{
-        (void)source;
-        (void)fd;
-        (void)revents;
-        take_events(userdata); /* the rest at the next turn: others are served between */
-        return 0;
+        watch_inotify_drain(watch->inotify);
+        if (watch->fanotify)
+                watch_fanotify_drain(watch->fanotify);
 }
 
 /* ---- life ---- */
 
 int
-watch_new(
-        sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret, struct err *err)
+watch_new(sd_event *event, bool by_fanotify, const struct watch_calls *calls, void *userdata,
+        struct watch **ret, struct err *err)
 {
         _cleanup_(watch_freep) struct watch *watch = calloc(1, sizeof *watch);
         if (!watch)
                 return err_oom(err);
         pthread_mutex_init(&watch->lock, NULL);
+        watch->event = event;
         watch->calls = *calls;
         watch->userdata = userdata;
-        watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-        if (watch->fd < 0) {
-                int r = -errno;
-                err_set(err, r, "inotify: %s", strerrordesc_np(-r));
-                return err_hint(err, r, "raise fs.inotify.max_user_instances");
-        }
         if (table_grow(watch) < 0)
                 return err_oom(err);
-        int r = sd_event_add_io(event, &watch->source, watch->fd, EPOLLIN, on_readable, watch);
-        if (r < 0)
-                return err_set(err, r, "the event loop: %s", strerrordesc_np(-r));
-        *ret = steal_pointer(&watch);
-        return 0;
+        int r = watch_inotify_new(watch, &watch->inotify, err);
+        if (r == 0 && by_fanotify)
+                r = watch_fanotify_new(watch, &watch->fanotify, err);
+        if (r == 0)
+                *ret = steal_pointer(&watch);
+        return r;
 }
 
 struct watch *
@@ -376,28 +342,38 @@ watch_free(struct watch *watch)
 {
         if (!watch)
                 return NULL;
-        sd_event_source_disable_unref(watch->source);
+        watch->fanotify = watch_fanotify_free(watch->fanotify);
+        watch->inotify = watch_inotify_free(watch->inotify);
         for (size_t i = 0; i < watch->n_buckets; i++)
-                for (struct node *node = watch->by_wd[i], *next; node; node = next) {
-                        next = node->next_wd;
+                for (struct node *node = watch->by_key[i], *next; node; node = next) {
+                        next = node->next_key;
                         free(node);
                 }
-        free(watch->by_wd);
+        free(watch->by_key);
         free(watch->by_path);
         free(watch->lost_where);
-        fd_close(watch->fd);
+        free(watch->fallback_where);
         pthread_mutex_destroy(&watch->lock);
         free(watch);
         return NULL;
 }
 
-size_t
-watch_count(struct watch *watch)
+void
+watch_count(struct watch *watch, struct watch_counts *ret)
 {
         pthread_mutex_lock(&watch->lock);
-        size_t count = watch->count;
+        *ret = (struct watch_counts){.folders = watch->count, .by_inotify = watch->count_inotify};
         pthread_mutex_unlock(&watch->lock);
-        return count;
+}
+
+char *
+watch_fallback(struct watch *watch, int *ret_errno)
+{
+        pthread_mutex_lock(&watch->lock);
+        char *where = watch->fallback_where ? strdup(watch->fallback_where) : NULL;
+        *ret_errno = watch->fallback_errno;
+        pthread_mutex_unlock(&watch->lock);
+        return where;
 }
 
 size_t

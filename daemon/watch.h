@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Recursive inotify. Folders are watched when the scanner opens them, through its own descriptor, before it
- * reads them: watch, then scan. What comes out are hints about paths; the file is the truth.
+ * Recursive watching of folders, by one of two ways of the kernel. Folders are watched when the scanner opens
+ * them, through its own descriptor, before it reads them: watch, then scan. What comes out are hints about
+ * paths; the file is the truth.
+ *
+ *   inotify(7)   one watch in the kernel for each folder: bounded by fs.inotify.max_user_watches
+ *   fanotify(7)  one mark for each file system, and the events tell which process made them. Needs
+ *                CAP_SYS_ADMIN and Linux 5.17. A folder of a file system that takes no mark is watched by
+ *                inotify: none is ever left out because of it
  */
 #pragma once
 
@@ -10,20 +16,29 @@
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
 
-#include "core/err.h"
+#include "core/config.h"
+#include "core/who.h"
 
 #define WATCHES_MAX 4000000u /* folders */
 
 struct watch_calls {
-        void (*changed)(void *userdata, const char *path); /* this path is to be looked at */
-        void (*subtree)(void *userdata, const char *path); /* it, and all that is or was below */
+        /* This path is to be looked at; touch: who made the event, NULL where it does not say. Borrowed. */
+        void (*changed)(void *userdata, const char *path, const struct who_touch *touch);
+        /* It, and all that is or was below. moved: all of it came or went at once, by the event. */
+        void (*subtree)(void *userdata, const char *path, const struct who_touch *touch, bool moved);
         void (*overflow)(void *userdata, const char *why); /* events were lost: anything may have changed */
+        /* Whether anything is expected of this path. Any thread. */
+        bool (*covers)(void *userdata, const char *path);
 };
 
 struct watch;
 
-int watch_new(sd_event *event, const struct watch_calls *calls, void *userdata, struct watch **ret,
-        struct err *err);
+/* Whether this process may use fanotify here; else why not. */
+bool watch_can_fanotify(struct err *err);
+
+/* by_fanotify: only where watch_can_fanotify. */
+int watch_new(sd_event *event, bool by_fanotify, const struct watch_calls *calls, void *userdata,
+        struct watch **ret, struct err *err);
 struct watch *watch_free(struct watch *watch);
 CLEANUP_DEFINE(struct watch *, watch_free)
 
@@ -40,7 +55,14 @@ void watch_forget(struct watch *watch, const char *path);
 /* Reads all that the kernel has queued by now and hands it on. Main thread. */
 void watch_drain(struct watch *watch);
 
-size_t watch_count(struct watch *watch);
+struct watch_counts {
+        size_t folders;    /* that are watched */
+        size_t by_inotify; /* of them */
+};
+void watch_count(struct watch *watch, struct watch_counts *ret);
+/* With fanotify: a folder that is watched by inotify instead, and the errno for it; NULL: none, or no memory.
+ * To be freed. */
+char *watch_fallback(struct watch *watch, int *ret_errno);
 /*
  * Folders without a watch, as counted by the last pass and since; *ret_where: the first such path, to be
  * freed (NULL: none, or no memory); *ret_errno: why.

@@ -9,7 +9,7 @@ set -euo pipefail
 # From the ground up: a module is a file's name, or its beginning up to an underscore (store_open belongs to store).
 # A new module is a word in one of these rows.
 floors=(
-    "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name note varlink dpkg child unroot architecture pace page_cache record cursor"
+    "util err buf escape quote crypto digest file json ini_reader clock item line_diff merkle name note varlink dpkg child unroot architecture pace page_cache record cursor fan_event who"
     "attribute scope config folder mount own_view snapshot sshsig ssh probe setting"
     "baseline approval trust checkpoint secret host drift judge scan proposal revision package policy window expect"
     "store coverage witness evidence"

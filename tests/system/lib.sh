@@ -60,6 +60,12 @@ need_root() {
     [[ $(id -u) -eq 0 ]] || skip "needs root"
 }
 
+# All tests of a run with WATCH=fanotify, and those of who did it: where the kernel does not grant it, there is nothing to test.
+need_fanotify() {
+    "$BUILD/tests/tools/can_fanotify" "$SCRATCH" 2>"$ERR" || cannot_run_here "$(cat "$ERR")"
+}
+[[ ${WATCH:-} != fanotify ]] || need_fanotify
+
 # ---- waiting ----
 
 # A twentieth of a second without a process of its own: from a pipe that nobody writes to. (Each process substitution stays in
@@ -180,7 +186,8 @@ expect_equal() {
 
 # ---- an instance ----
 
-# write_config [SECTIONS] — the scopes, by default one named tree. SCAN_KEYS adds lines to [scan].
+# write_config [SECTIONS] — the scopes, by default one named tree. SCAN_KEYS adds lines to [scan]; WATCH is by which
+# way of the kernel the folders are watched.
 write_config() {
     local sections=${1:-"[files tree]
 path = $TREE"}
@@ -190,7 +197,7 @@ state_dir = $STATE
 runtime_dir = $RUN
 trust = $TRUST
 packs = $SCRATCH/packs
-
+watch = ${WATCH:-inotify}
 [scan]
 workers = 2
 ${SCAN_KEYS:-}

@@ -84,6 +84,6 @@ count() {
 passed=$(count ok) failed=$(count FAIL) skipped=$(count skip)
 ran=$((passed + failed + skipped))
 [[ $ran -eq $((${#tests[@]} / 2)) ]] || { echo "run.sh: $ran of $((${#tests[@]} / 2)) tests told how they went" >&2 && failed=$((failed + 1)); }
-echo "$passed $failed $skipped" >"$BUILD/$SUITE.total"
-echo "$SUITE tests: $passed passed, $failed failed, $skipped skipped"
+echo "$passed $failed $skipped" >"$BUILD/${TOTAL:-$SUITE}.total"
+echo "${TOTAL:-$SUITE} tests: $passed passed, $failed failed, $skipped skipped"
 [[ $failed -eq 0 ]]

@@ -26,7 +26,7 @@ thaw() {
     kill -CONT "$DAEMON"
 }
 
-# ---- the limits of inotify ----
+# ---- the limits of the watch ----
 
 test_an_overflow_is_told_and_then_mended() {
     mkdir "$TREE/many"
@@ -34,7 +34,7 @@ test_an_overflow_is_told_and_then_mended() {
     freeze
     # More events than the queue holds, each of another name, so that none is folded into the one before.
     local n
-    n=$(($(cat /proc/sys/fs/inotify/max_queued_events) + 1000))
+    n=$(($(cat "/proc/sys/fs/${WATCH:-inotify}/max_queued_events") + 1000))
     (cd "$TREE/many" && seq 1 "$n" | xargs -n 2000 touch && seq 1 "$n" | xargs -n 2000 rm)
     printf 'x\n' >"$TREE/after" # its event is among those that are dropped
     thaw
@@ -137,9 +137,13 @@ test_a_folder_moved_away_moved_in_and_made_anew_under_one_name() {
     done
 }
 
-# As the kernel counts them.
+# As the kernel counts them; with fanotify it counts file systems, and the daemon its folders.
 watched_folders() {
-    cat "/proc/$DAEMON"/fdinfo/* 2>/dev/null | grep -c '^inotify wd:'
+    if [[ ${WATCH:-} == fanotify ]]; then
+        status_json | jq .daemon.folders.fanotify
+    else
+        cat "/proc/$DAEMON"/fdinfo/* 2>/dev/null | grep -c '^inotify wd:'
+    fi
 }
 
 watches_are() {

@@ -103,7 +103,7 @@ START_TEST(the_connection_is_set_as_the_design_says)
                 {"PRAGMA cell_size_check", "1"},
                 {"PRAGMA mmap_size", "0"},
                 {"PRAGMA cache_size", "-2048"},
-                {"PRAGMA user_version", "2"},
+                {"PRAGMA user_version", "3"},
                 {"PRAGMA application_id", "1685218932"},
         };
         static const struct {
@@ -419,7 +419,7 @@ END_TEST
 START_TEST(nothing_is_written_outside_of_a_transaction)
 {
         struct ledger_row row = {
-                "b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0, NULL};
+                "b", "i", "changed", "open", "high", 1, 1, 1, 1, false, "[]", "", NULL, NULL, 0, NULL, NULL};
         struct digest digest;
         digest_bytes("x", 1, &digest);
         ck_assert_int_eq(store_record(store, 1, "start", NULL, NULL, NULL, &err), -EINVAL);
@@ -818,17 +818,17 @@ ledger_see(void *userdata, const struct ledger_row *row)
         struct buf *text = userdata;
         return buf_printf(text,
                 "%s %s %s %s %s %" PRIu64 " %" PRId64 " %" PRId64 " %" PRIu64 " %d %s [%s] %s %s %" PRId64
-                " %s\n",
+                " %s %s\n",
                 row->baseline, row->item, row->change, row->state, row->severity, row->generation,
                 row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved, row->attributes,
                 row->observed, row->ack_by ? row->ack_by : "-", row->ack_reason ? row->ack_reason : "-",
-                row->ack_ms, row->cause ? row->cause : "-");
+                row->ack_ms, row->cause ? row->cause : "-", row->who ? row->who : "-");
 }
 
 START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
 {
         struct ledger_row row = {"host", "file:/b", "changed", "open", "high", 3, 10, 20, 7, true, "[1]",
-                "abc", NULL, NULL, 0, "{}"};
+                "abc", NULL, NULL, 0, "{}", "{1}"};
         _cleanup_buf_ struct buf text = {0};
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_put(store, &row, &err));
@@ -838,23 +838,23 @@ START_TEST(the_ledger_keeps_one_row_for_each_baseline_and_item)
         row.baseline = "cis";
         assert_ok(ledger_put(store, &row, &err));
         row = (struct ledger_row){"host", "file:/b", "missing", "acknowledged", "low", 4, 10, 30, 9, false,
-                "[]", "", "bob", "known", 40, NULL};
+                "[]", "", "bob", "known", 40, NULL, NULL};
         assert_ok(ledger_put(store, &row, &err));
         assert_ok(ledger_remove(store, "cis", "file:/b", &err)); /* nothing there: harmless */
         assert_ok(store_commit(store, &err));
         store_reopen();
         assert_ok(ledger_each(store, ledger_see, &text, &err));
         ck_assert_str_eq(text.data,
-                "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n"
-                "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n"
-                "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40 -\n");
+                "cis file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {} {1}\n"
+                "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {} {1}\n"
+                "host file:/b missing acknowledged low 4 10 30 9 0 [] [] bob known 40 - -\n");
         assert_ok(store_begin(store, &err));
         assert_ok(ledger_remove(store, "host", "file:/b", &err));
         assert_ok(ledger_remove(store, "cis", "file:/a", &err));
         assert_ok(store_commit(store, &err));
         buf_clear(&text);
         assert_ok(ledger_each(store, ledger_see, &text, &err));
-        ck_assert_str_eq(text.data, "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {}\n");
+        ck_assert_str_eq(text.data, "host file:/a changed open high 3 10 20 7 1 [1] [] - - 0 {} {1}\n");
 }
 END_TEST
 

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process is one that holds a number from a start time on. What /proc says under the number is only
+ * believed if the descriptor of the process shows afterwards that it still holds the number: else somebody
+ * else may have been read. The name that a process gives itself (comm) is never read; the link to its program
+ * is the kernel's word, also where the file is deleted by now.
+ *
+ * A trace keeps the few processes whose events could have changed the path, in order of their last event, and
+ * apart from them the last whose event need not have. One process is one entry, however often it runs another
+ * program; what it ran last is told.
+ *
+ * Owns nothing but its own memory. Must not know what a path or an event is.
+ */
+#include "core/who.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "core/escape.h"
+
+#define NOBODY UINT32_MAX /* of /proc/PID/loginuid: no login yet */
+
+struct who {
+        atomic_uint references;
+        pid_t pid;
+        uint64_t started;           /* clock ticks since boot; 0: not known */
+        int64_t uid, login_uid;     /* -1: not known, or no login */
+        char *exe, *cmdline, *unit; /* escaped; NULL: not known */
+        bool cmdline_cut;
+};
+
+struct who_trace {
+        size_t n;
+        struct who *list[WHO_TRACE_MAX]; /* the last is the newest */
+        struct who *weak;                /* the newest of those that need not have changed anything */
+        bool more;                       /* than there is room for */
+        bool blind;                      /* some event did not say */
+        bool doubt;                      /* of any of them */
+};
+
+/* ---- texts ---- */
+
+int
+who_parse_uid(const char *status, int64_t *ret)
+{
+        const char *line = strstr(status, "\nUid:\t");
+        const char *tab = line ? strchr(line + 6, '\t') : NULL; /* the real one comes first */
+        char *end;
+        errno = 0;
+        unsigned long long effective = tab ? strtoull(tab + 1, &end, 10) : 0;
+        if (!tab || errno || end == tab + 1 || *end != '\t' || effective > UINT32_MAX)
+                return -EBADMSG;
+        *ret = (int64_t)effective;
+        return 0;
+}
+
+/* The name stands in parentheses and may hold some itself: the last one ends it. */
+int
+who_parse_start(const char *stat, char *ret_state, uint64_t *ret)
+{
+        const char *at = strrchr(stat, ')');
+        if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
+                return -EBADMSG;
+        *ret_state = at[2];
+        at += 3;
+        for (unsigned field = 4; field < 22; field++) /* the state is the third */
+                if (!(at = strchr(at + 1, ' ')))
+                        return -EBADMSG;
+        char *end;
+        errno = 0;
+        *ret = strtoull(at + 1, &end, 10);
+        return errno || end == at + 1 || *end != ' ' ? -EBADMSG : 0;
+}
+
+int
+who_parse_login_uid(const char *text, int64_t *ret)
+{
+        char *end;
+        errno = 0;
+        unsigned long long uid = strtoull(text, &end, 10);
+        if (errno || end == text || (*end && *end != '\n') || uid > UINT32_MAX)
+                return -EBADMSG;
+        *ret = uid == NOBODY ? -1 : (int64_t)uid;
+        return 0;
+}
+
+static bool
+ends_with(const char *text, size_t size, const char *end)
+{
+        size_t n = strlen(end);
+        return size > n && memcmp(text + size - n, end, n) == 0;
+}
+
+/* The first part of a path that is no slice: it is the unit of the system's manager, if it has a unit's name.
+ */
+static char *
+unit_of_path(const char *path, size_t size)
+{
+        static const char *const kinds[] = {".service", ".scope", ".mount", ".swap", ".socket"};
+        for (size_t at = 0, part; at < size; at += part + 1) {
+                const char *slash = memchr(path + at, '/', size - at);
+                part = slash ? (size_t)(slash - path) - at : size - at;
+                const char *name = path + at;
+                if (!part || ends_with(name, part, ".slice"))
+                        continue;
+                size_t escaped = name[0] == '_'; /* systemd's way for names that cgroupfs has itself */
+                for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+                        if (!ends_with(name + escaped, part - escaped, kinds[i]))
+                                continue;
+                        _cleanup_free_ char *raw = strndup(name + escaped, part - escaped);
+                        return raw ? escape_new(raw, strlen(raw)) : NULL;
+                }
+                return NULL;
+        }
+        return NULL;
+}
+
+/* Version 2 is "0::PATH"; version 1 has a hierarchy of systemd's own. */
+char *
+who_parse_unit(const char *cgroup)
+{
+        static const char named[] = ":name=systemd:";
+        char *unit = NULL;
+        for (const char *line = cgroup; *line && !unit;) {
+                size_t size = strcspn(line, "\n");
+                const char *colon = memchr(line, ':', size);
+                size_t left = colon ? size - (size_t)(colon - line) : 0;
+                size_t head =
+                        strncmp(line, "0::", 3) == 0 ? 2
+                        : colon && left > sizeof named - 1 && memcmp(colon, named, sizeof named - 1) == 0
+                                ? sizeof named - 1
+                                : 0;
+                if (colon && head)
+                        unit = unit_of_path(colon + head, left - head);
+                line += size + (line[size] == '\n');
+        }
+        return unit;
+}
+
+char *
+who_cmdline(const char *arguments, size_t size, bool *ret_cut)
+{
+        _cleanup_buf_ struct buf text = {0};
+        *ret_cut = size > WHO_CMDLINE_MAX;
+        size = min_size(size, WHO_CMDLINE_MAX);
+        for (size_t at = 0; at < size;) {
+                size_t one = strnlen(arguments + at, size - at);
+                if ((at && buf_text(&text, " ") < 0) || buf_escape(&text, arguments + at, one) < 0)
+                        return NULL;
+                at += one + 1;
+        }
+        return text.size ? buf_steal(&text) : NULL;
+}
+
+/* ---- a process ---- */
+
+/* Reads at most size - 1 bytes of a file of the process, and a NUL. < 0: -errno. */
+static ssize_t
+read_of(pid_t pid, const char *name, char *buffer, size_t size)
+{
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+        _cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        size_t have = 0;
+        for (ssize_t got; have < size - 1; have += (size_t)got) {
+                got = read(fd, buffer + have, size - 1 - have);
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        break;
+        }
+        buffer[have] = '\0';
+        return (ssize_t)have;
+}
+
+char *
+who_exe_now(pid_t pid)
+{
+        char path[64], target[WHO_EXE_MAX];
+        snprintf(path, sizeof path, "/proc/%d/exe", (int)pid);
+        ssize_t size = readlink(path, target, sizeof target);
+        return size > 0 ? escape_new(target, (size_t)size) : NULL;
+}
+
+bool
+who_lives(int pidfd)
+{
+        /* Signal 0 is none: it only asks. EPERM is a process that we may not signal, but that is there. */
+        return syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) == 0 || errno == EPERM;
+}
+
+struct who *
+who_gone(pid_t pid)
+{
+        struct who *who = calloc(1, sizeof *who);
+        if (!who)
+                return NULL;
+        who->references = 1;
+        who->pid = pid;
+        who->uid = who->login_uid = -1;
+        return who;
+}
+
+static void
+read_process(struct who *who)
+{
+        char text[4096], state;
+        ssize_t size;
+        if (read_of(who->pid, "stat", text, sizeof text) > 0 &&
+                who_parse_start(text, &state, &who->started) < 0)
+                who->started = 0;
+        who->exe = who_exe_now(who->pid);
+        if ((size = read_of(who->pid, "cmdline", text, WHO_CMDLINE_MAX + 2)) > 0)
+                who->cmdline = who_cmdline(text, (size_t)size, &who->cmdline_cut);
+        if (read_of(who->pid, "status", text, sizeof text) > 0)
+                who_parse_uid(text, &who->uid);
+        if (read_of(who->pid, "loginuid", text, sizeof text) > 0)
+                who_parse_login_uid(text, &who->login_uid);
+        if (read_of(who->pid, "cgroup", text, sizeof text) > 0)
+                who->unit = who_parse_unit(text);
+}
+
+struct who *
+who_read(pid_t pid, int pidfd)
+{
+        _cleanup_(who_dropp) struct who *who = who_gone(pid);
+        if (!who)
+                return NULL;
+        read_process(who);
+        return who_lives(pidfd) ? steal_pointer(&who) : who_gone(pid);
+}
+
+struct who *
+who_keep(struct who *who)
+{
+        if (who)
+                atomic_fetch_add(&who->references, 1);
+        return who;
+}
+
+struct who *
+who_drop(struct who *who)
+{
+        if (!who || atomic_fetch_sub(&who->references, 1) != 1)
+                return NULL;
+        free(who->exe);
+        free(who->cmdline);
+        free(who->unit);
+        free(who);
+        return NULL;
+}
+
+bool
+who_runs_program(const struct who *who)
+{
+        return who->exe != NULL;
+}
+
+const char *
+who_exe(const struct who *who)
+{
+        return who->exe;
+}
+
+/* ---- traces ---- */
+
+struct who_trace *
+who_trace_free(struct who_trace *trace)
+{
+        if (!trace)
+                return NULL;
+        for (size_t i = 0; i < trace->n; i++)
+                who_drop(trace->list[i]);
+        who_drop(trace->weak);
+        free(trace);
+        return NULL;
+}
+
+/* One that was gone when it was met again has no start time: its number was this one's a moment ago. */
+static bool
+same_process(const struct who *a, const struct who *b)
+{
+        return a->pid == b->pid && (a->started == b->started || !a->started || !b->started);
+}
+
+/* What tells more of the two; of equal ones the newer. */
+static struct who *
+better_of(struct who *known, struct who *newer)
+{
+        bool keep = known->exe && !newer->exe;
+        struct who *better = who_keep(keep ? known : newer);
+        who_drop(known);
+        return better;
+}
+
+static void
+put_process(struct who_trace *trace, struct who *who)
+{
+        size_t i = 0;
+        while (i < trace->n && !same_process(trace->list[i], who))
+                i++;
+        struct who *last;
+        if (i < trace->n) {
+                last = better_of(trace->list[i], who);
+        } else {
+                last = who_keep(who);
+                if (trace->n == WHO_TRACE_MAX) {
+                        trace->more = true;
+                        who_drop(trace->list[i = 0]);
+                } else {
+                        trace->n++;
+                }
+        }
+        memmove(&trace->list[i], &trace->list[i + 1], (trace->n - 1 - i) * sizeof *trace->list);
+        trace->list[trace->n - 1] = last;
+}
+
+void
+who_trace_add(struct who_trace **slot, const struct who_touch *touch)
+{
+        struct who *who = touch ? touch->who : NULL;
+        if (!*slot && !who)
+                return; /* nobody yet: and nobody is what an empty trace says */
+        struct who_trace *trace = *slot ? *slot : calloc(1, sizeof *trace);
+        if (!trace)
+                return;
+        *slot = trace;
+        if (!who) {
+                trace->blind = true;
+                return;
+        }
+        trace->doubt = trace->doubt || touch->doubt;
+        if (touch->weak) {
+                bool same = trace->weak && same_process(trace->weak, who);
+                struct who *weak = same ? better_of(trace->weak, who) : who_keep(who);
+                if (!same)
+                        who_drop(trace->weak);
+                trace->weak = weak;
+        } else {
+                put_process(trace, who);
+        }
+}
+
+void
+who_trace_copy(struct who_trace **into, const struct who_trace *from)
+{
+        for (size_t i = 0; from && i < from->n; i++)
+                who_trace_add(into, &(struct who_touch){.who = from->list[i], .doubt = from->doubt});
+        if (from && from->weak)
+                who_trace_add(
+                        into, &(struct who_touch){.who = from->weak, .weak = true, .doubt = from->doubt});
+        if (from && *into) {
+                (*into)->more = (*into)->more || from->more;
+                (*into)->blind = (*into)->blind || from->blind;
+        }
+}
+
+void
+who_trace_join(struct who_trace **into, struct who_trace **from)
+{
+        if (!*into) {
+                *into = steal_pointer(from);
+                return;
+        }
+        who_trace_copy(into, *from);
+        *from = who_trace_free(*from);
+}
+
+static struct json *
+number_json(int64_t number)
+{
+        return number < 0 ? json_null_new() : json_make("I", (json_int)number);
+}
+
+static const char *
+confidence(const struct who_trace *trace, const struct who *who)
+{
+        if (!who->exe)
+                return "unknown";
+        bool sure = trace->n == 1 && !trace->more && !trace->blind && !trace->doubt;
+        return sure ? "exact" : "likely";
+}
+
+char *
+who_trace_write(const struct who_trace *trace)
+{
+        _cleanup_buf_ struct buf text = {0};
+        const struct who *who = !trace ? NULL : trace->n ? trace->list[trace->n - 1] : trace->weak;
+        if (!who)
+                return NULL;
+        size_t others = trace->n > 1 ? trace->n - 1 : 0;
+        _cleanup_json_ struct json *value = json_make("{s:I, s:s?, s:s?, s:b, s:o, s:o, s:s?, s:s, s:I}",
+                "pid", (json_int)who->pid, "exe", who->exe, "cmdline", who->cmdline, "cmdline_cut",
+                who->cmdline_cut, "uid", number_json(who->uid), "login_uid", number_json(who->login_uid),
+                "unit", who->unit, "confidence", confidence(trace, who), "others", (json_int)others);
+        return value && json_write(value, &text) == 0 ? buf_steal(&text) : NULL;
+}

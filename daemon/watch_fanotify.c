@@ -1,0 +1,655 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fanotify backend: one mark for each file system on which a folder is watched, and in the table the
+ * folder's file handle as its key. The kernel then tells of everything on that file system, and what is of no
+ * watched folder is dropped at once; it holds no memory for a folder, and no folder can be one too many.
+ *
+ * A process that writes a line and ends is gone after a millisecond, so the events are read by a thread of
+ * its own: it looks up the path, takes who it was, and hands both on. Between it and the loop is a bounded
+ * queue; while that is full nothing is read, and then it is the kernel's bounded queue that overflows, which
+ * is told as such. (FAN_UNLIMITED_QUEUE would let anybody who can write files fill the kernel's memory.)
+ *
+ * Even that would come too late for many, so the kernel also tells when a program is executed: the process is
+ * read then, some hundred microseconds before it can do anything. It still shows the program before for a
+ * moment; it is believed once it shows a file of the name that was executed. (A script's interpreter and the
+ * loader are executed with it, hence several names.)
+ *
+ * The table is kept in the order of the events. A folder that is born is put into it by the event of its
+ * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
+ *
+ * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
+ * thread up, and no other: the loop waits for it a bounded time, and then says that events may be missing, as
+ * of an overflow, so that passes look.
+ *
+ * Owns the group, the thread, the queue and the cache of processes. Who reads holds `reading`; it is never
+ * taken by one who holds the table's lock.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/statfs.h>
+#include <time.h>
+
+#include "core/clock.h"
+#include "core/escape.h"
+#include "daemon/watch_internal.h"
+
+#define EVENT_BUFFER_SIZE ((size_t)16 << 10) /* bytes read at once: at most some 370 events */
+#define READING_WAIT_MS 1000                 /* that the loop waits for the reader at most */
+#define JOIN_TIMEOUT_S 5
+#define DRAIN_LOOK_US 100 /* between looks whether the reader is done */
+#define READER_NICE (-10)
+#define TOLD_MAX 16384u     /* events between the thread and the loop */
+#define TOLD_AT_ONCE 1024u  /* of them, in one turn of the loop */
+#define CACHE_SIZE 256u     /* processes */
+#define EXEC_NAMES 3u       /* a script, its interpreter, the loader */
+#define EXEC_NAME_MAX 64u   /* bytes that are compared, with the NUL */
+#define PENDING_MAX 32u     /* processes that are about to run another program */
+#define PENDING_MS 20       /* that long */
+#define PENDING_LOOK_US 150 /* between looks at them */
+#define FRESH_MS 1000       /* what was read of a process is read again after so long */
+#define REUSE_MS 100        /* a number is not another process's so soon: 32768 others come before it */
+
+/* Newer than the headers of some distributions. */
+#ifndef FAN_REPORT_TARGET_FID
+#define FAN_REPORT_TARGET_FID 0x00001000
+#endif
+#ifndef FAN_REPORT_PIDFD
+#define FAN_REPORT_PIDFD 0x00000080
+#endif
+#ifndef AT_HANDLE_FID
+#define AT_HANDLE_FID AT_REMOVEDIR
+#endif
+
+#define GROUP_FLAGS                                                                                          \
+        (FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DFID_NAME | FAN_REPORT_FID |              \
+                FAN_REPORT_TARGET_FID | FAN_REPORT_PIDFD)
+
+#define CAN_CHANGE (FAN_MODIFY | FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
+#define MARK_MASK (CAN_CHANGE | FAN_CLOSE_WRITE | FAN_DELETE_SELF | FAN_MOVE_SELF | FAN_ONDIR | FAN_OPEN_EXEC)
+
+struct told {
+        struct told *next;
+        enum sense sense;
+        bool lost; /* events were: `path` is what to say of it */
+        struct who_touch touch;
+        char path[];
+};
+
+struct cached {
+        struct who *who;
+        pid_t pid;
+        int pidfd;         /* ours */
+        uint64_t batch;    /* when it was last compared with /proc */
+        int64_t read_ms;   /* when all of it was read */
+        int64_t proven_ms; /* when it last certainly held its number */
+        bool pending;      /* it executes another program: `who` is of the one before */
+        int64_t exec_ms;
+        char names[EXEC_NAMES][EXEC_NAME_MAX]; /* executed last: escaped, cut */
+        unsigned n_names;
+};
+
+struct watch_fanotify {
+        struct watch *watch;
+        int fd, stop_fd, wake_fd;
+        sd_event_source *wake_source;
+        pthread_t thread;
+        bool runs;
+
+        pthread_mutex_t reading; /* of the cache and of who reads */
+        struct cached cache[CACHE_SIZE];
+        uint64_t batch;
+        atomic_ullong taken; /* events, since the start */
+        bool held_up;        /* the loop waited for the reader in vain; of the loop alone */
+        struct cached *pending[PENDING_MAX];
+        size_t n_pending;
+
+        pthread_mutex_t lock; /* of all below */
+        pthread_cond_t room;
+        struct told *told, **told_end;
+        size_t n_told;
+        bool stopping;
+        bool told_lost; /* memory ran out: to be told even without */
+};
+
+/* ---- folders ---- */
+
+int
+watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_key *ret)
+{
+        struct {
+                struct file_handle head;
+                unsigned char bytes[FAN_HANDLE_MAX];
+        } handle = {.head.handle_bytes = FAN_HANDLE_MAX};
+        struct statfs fs;
+        int mount_id;
+        if (fstatfs(folder_fd, &fs) < 0)
+                return -errno;
+        int r = name_to_handle_at(folder_fd, "", &handle.head, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID);
+        if (r < 0 && errno == EINVAL) { /* before Linux 6.5 */
+                handle.head.handle_bytes = FAN_HANDLE_MAX;
+                r = name_to_handle_at(folder_fd, "", &handle.head, &mount_id, AT_EMPTY_PATH);
+        }
+        if (r < 0)
+                return -errno;
+        /* Each time, and not once for each file system: a mark goes with its last mount, and nobody tells. */
+        if (fanotify_mark(fanotify->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MARK_MASK, folder_fd, NULL) < 0)
+                return -errno;
+        bool whole = fan_key_make(
+                ret, &fs.f_fsid, handle.head.handle_type, handle.head.f_handle, handle.head.handle_bytes);
+        return whole ? 0 : -EOVERFLOW;
+}
+
+/* ---- the queue to the loop ---- */
+
+static void
+wake(struct watch_fanotify *fanotify)
+{
+        uint64_t one = 1;
+        ssize_t written = write(fanotify->wake_fd, &one, sizeof one);
+        (void)written; /* full means that it is awake anyway */
+}
+
+static struct told *
+told_free(struct told *told)
+{
+        if (told)
+                who_drop(told->touch.who);
+        free(told);
+        return NULL;
+}
+
+/* Takes a reference of who. */
+static void
+queue_told(struct watch_fanotify *fanotify, const char *path, enum sense sense, const struct who_touch *touch)
+{
+        size_t size = strlen(path) + 1;
+        struct told *told = calloc(1, sizeof *told + size);
+        if (told) {
+                memcpy(told->path, path, size);
+                told->sense = sense;
+                told->lost = !touch;
+                told->touch = touch ? *touch : (struct who_touch){0};
+                who_keep(told->touch.who);
+        }
+        pthread_mutex_lock(&fanotify->lock);
+        if (told && fanotify->n_told < 2 * TOLD_MAX) { /* one event may be of many paths */
+                *fanotify->told_end = told;
+                fanotify->told_end = &told->next;
+                fanotify->n_told++;
+                told = NULL;
+        } else {
+                fanotify->told_lost = true;
+        }
+        pthread_mutex_unlock(&fanotify->lock);
+        told_free(told);
+}
+
+/* Hands on at most so many. Main thread. Returns whether more wait. */
+static bool
+hand_on(struct watch_fanotify *fanotify, size_t most)
+{
+        struct watch *watch = fanotify->watch;
+        pthread_mutex_lock(&fanotify->lock);
+        bool lost = fanotify->told_lost;
+        fanotify->told_lost = false;
+        for (struct told *told; most > 0 && (told = fanotify->told); most--) {
+                fanotify->told = told->next;
+                if (!fanotify->told)
+                        fanotify->told_end = &fanotify->told;
+                fanotify->n_told--;
+                pthread_mutex_unlock(&fanotify->lock);
+                if (told->lost)
+                        watch->calls.overflow(watch->userdata, told->path);
+                else
+                        watch_tell(watch, told->path, told->sense, &told->touch);
+                told_free(told);
+                pthread_mutex_lock(&fanotify->lock);
+        }
+        bool more = fanotify->told != NULL;
+        pthread_cond_signal(&fanotify->room);
+        pthread_mutex_unlock(&fanotify->lock);
+        if (lost)
+                watch->calls.overflow(watch->userdata, "no room or no memory for events");
+        return more;
+}
+
+/* ---- who (under `reading`) ---- */
+
+static void
+cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        who_drop(cached->who);
+        if (cached->pidfd != pidfd)
+                fd_close(cached->pidfd);
+        if (cached->pid != pid) {
+                cached->pending = false;
+                cached->n_names = 0;
+        }
+        cached->who = who;
+        cached->pid = pid;
+        cached->pidfd = pidfd;
+        cached->read_ms = cached->proven_ms = now_ms;
+}
+
+/* The process may run another program by now: the link is compared once for each buffer of events. */
+static void
+cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        cached->proven_ms = now_ms;
+        bool executed = cached->pending;
+        cached->pending = false; /* it acts, so whatever it executed runs by now */
+        if (!executed && cached->batch == fanotify->batch)
+                return;
+        cached->batch = fanotify->batch;
+        _cleanup_free_ char *exe = who_exe_now(cached->pid);
+        const char *known = who_exe(cached->who);
+        bool same = exe && known && strcmp(exe, known) == 0;
+        if (!exe || (!executed && same &&
+                            now_ms - cached->read_ms < FRESH_MS)) /* it ends: what was known stays */
+                return;
+        struct who *who = who_read(cached->pid, cached->pidfd);
+        if (who && who_runs_program(who))
+                cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
+        cached->batch = fanotify->batch;
+        who_drop(who);
+}
+
+/* Whether the process shows a program that it executed by one of the names. */
+static bool
+shows_executed(const struct cached *cached)
+{
+        _cleanup_free_ char *exe = who_exe_now(cached->pid);
+        const char *slash = exe ? strrchr(exe, '/') : NULL;
+        for (unsigned i = 0; slash && i < min_size(cached->n_names, EXEC_NAMES); i++)
+                if (strncmp(slash + 1, cached->names[i], EXEC_NAME_MAX - 1) == 0)
+                        return true;
+        return false;
+}
+
+/* true: it waits no longer. */
+static bool
+settle_exec(struct cached *cached)
+{
+        if (!cached->pending)
+                return true;
+        if (shows_executed(cached)) {
+                struct who *who = who_read(cached->pid, cached->pidfd);
+                if (who && who_runs_program(who)) {
+                        cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
+                        cached->pending = false;
+                }
+                who_drop(who);
+        }
+        /* Not within its time: it failed, or the program has another name by now. It is read when it acts. */
+        return !cached->pending || clock_monotonic_ms() - cached->exec_ms > PENDING_MS;
+}
+
+static void
+settle_pending(struct watch_fanotify *fanotify)
+{
+        size_t left = 0;
+        for (size_t i = 0; i < fanotify->n_pending; i++)
+                if (!settle_exec(fanotify->pending[i]))
+                        fanotify->pending[left++] = fanotify->pending[i];
+        fanotify->n_pending = left;
+}
+
+/* A process is about to run this program. Takes the descriptor of the event over. */
+static void
+handle_exec(struct watch_fanotify *fanotify, pid_t pid, int pidfd, const char *name)
+{
+        struct cached *cached = &fanotify->cache[(unsigned)pid % CACHE_SIZE];
+        bool known = cached->who && cached->pid == pid && who_lives(cached->pidfd);
+        if (pidfd < 0 || !pid || !name) {
+                fd_close(pidfd);
+                return;
+        }
+        if (!known) {
+                struct who *who = who_gone(pid);
+                if (!who) {
+                        fd_close(pidfd);
+                        return;
+                }
+                cached->pid = 0; /* of another process: nothing of it stays */
+                cache_put(cached, pid, steal_fd(&pidfd), who);
+        }
+        fd_close(pidfd);
+        _cleanup_free_ char *escaped = escape_new(name, strlen(name));
+        if (!cached->pending)
+                cached->n_names = 0;
+        if (escaped)
+                snprintf(cached->names[cached->n_names++ % EXEC_NAMES], EXEC_NAME_MAX, "%s", escaped);
+        bool waits = cached->pending;
+        cached->pending = true;
+        cached->exec_ms = cached->proven_ms = clock_monotonic_ms();
+        if (!settle_exec(cached) && !waits && fanotify->n_pending < PENDING_MAX)
+                fanotify->pending[fanotify->n_pending++] = cached;
+}
+
+/* Takes the descriptor of the event over. The reference in ret is the caller's. */
+static void
+take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch *ret)
+{
+        struct cached *cached = &fanotify->cache[(unsigned)pid % CACHE_SIZE];
+        bool known = cached->who && cached->pid == pid;
+        if (!pid) /* of a PID namespace that we cannot see */
+                return;
+        if (pidfd < 0 && known && !cached->pending) {
+                ret->who = who_keep(cached->who);
+                ret->doubt = clock_monotonic_ms() - cached->proven_ms > REUSE_MS;
+                return;
+        }
+        if (pidfd < 0) {
+                ret->who = who_gone(pid);
+                return;
+        }
+        if (known && who_lives(cached->pidfd)) { /* so the number is still its */
+                cache_refresh(fanotify, cached);
+        } else {
+                struct who *who = who_read(pid, pidfd);
+                if (!who)
+                        return;
+                cache_put(cached, pid, steal_fd(&pidfd), who);
+                cached->batch = fanotify->batch;
+        }
+        ret->who = who_keep(cached->who);
+        fd_close(pidfd);
+}
+
+/* ---- events (under `reading`) ---- */
+
+static enum sense
+event_sense(const struct fan_event *event)
+{
+        bool itself = !event->name, folder = event->mask & FAN_ONDIR;
+        if ((itself && event->mask & FAN_MOVE_SELF) || (folder && event->mask & FAN_MOVED_FROM))
+                return SENSE_LEFT;
+        if ((itself && event->mask & FAN_DELETE_SELF) || (folder && event->mask & FAN_DELETE))
+                return SENSE_GONE;
+        if (folder && event->mask & FAN_MOVED_TO)
+                return SENSE_ARRIVED;
+        return folder && event->mask & FAN_CREATE ? SENSE_CAME : SENSE_CHANGED;
+}
+
+static void
+handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, const char *path,
+        const struct who_touch *touch)
+{
+        struct watch *watch = fanotify->watch;
+        enum sense sense = event_sense(event);
+        watch_note(watch, path, sense);
+        if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
+                watch_born(watch, path, &event->target);
+        queue_told(fanotify, path, sense, touch);
+}
+
+/* Returns whether it is of a watched folder. */
+static bool
+handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
+{
+        char *paths[PATHS_PER_KEY_MAX];
+        size_t n_paths = 0;
+        if (event->mask & FAN_Q_OVERFLOW) {
+                queue_told(fanotify, "the kernel's event queue (fs.fanotify.max_queued_events)",
+                        SENSE_CHANGED, NULL);
+                return true;
+        }
+        if (event->folder.size && !watch_paths(fanotify->watch, &event->folder, event->name, paths, &n_paths))
+                queue_told(fanotify, "no room for the paths of an event", SENSE_CHANGED, NULL);
+        if (event->mask & FAN_OPEN_EXEC)
+                handle_exec(fanotify, event->pid, steal_fd(&event->pidfd), event->name);
+        if (!(event->mask & ~(uint64_t)(FAN_OPEN_EXEC | FAN_ONDIR))) {
+                for (size_t i = 0; i < n_paths; i++)
+                        free(paths[i]);
+                return false;
+        }
+        struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE)};
+        if (n_paths)
+                take_who(fanotify, event->pid, steal_fd(&event->pidfd), &touch);
+        for (size_t i = 0; i < n_paths; i++) {
+                handle_path(fanotify, event, paths[i], &touch);
+                free(paths[i]);
+        }
+        who_drop(touch.who);
+        fd_close(event->pidfd >= 0 ? event->pidfd : -1);
+        return n_paths > 0;
+}
+
+/* One buffer of events. */
+static void
+take_events(struct watch_fanotify *fanotify)
+{
+        char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(8)));
+        size_t at = 0, count = 0;
+        bool any = false;
+        struct fan_event event;
+        pthread_mutex_lock(&fanotify->reading);
+        ssize_t size = read(fanotify->fd, buffer, sizeof buffer);
+        fanotify->batch++;
+        int r = 0;
+        for (; size > 0 && (r = fan_event_next(buffer, (size_t)size, &at, &event)) > 0; count++)
+                any |= handle_event(fanotify, &event);
+        if (r < 0) { /* not the kernel's bytes, as we know them */
+                queue_told(fanotify, "events of an unknown form", SENSE_CHANGED, NULL);
+                any = true;
+        }
+        fanotify->taken += count;
+        settle_pending(fanotify);
+        pthread_mutex_unlock(&fanotify->reading);
+        if (any)
+                wake(fanotify);
+}
+
+static bool
+is_past(const struct timespec *until)
+{
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
+}
+
+/*
+ * Waits until the reader has taken all that is queued now, and hands it on meanwhile. The loop never reads
+ * events itself, for it must not wait for whoever makes them. false: not within the time.
+ */
+static bool
+wait_for_reader(struct watch_fanotify *fanotify, const struct timespec *until)
+{
+        int queued = 0;
+        if (pthread_mutex_clocklock(&fanotify->reading, CLOCK_MONOTONIC, until) != 0)
+                return false;
+        uint64_t wanted = fanotify->taken;
+        if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
+                wanted += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
+        pthread_mutex_unlock(&fanotify->reading);
+        while (fanotify->taken < wanted) {
+                if (is_past(until))
+                        return false;
+                hand_on(fanotify, 2 * TOLD_MAX);
+                nanosleep(&(struct timespec){.tv_nsec = DRAIN_LOOK_US * 1000}, NULL);
+        }
+        return true;
+}
+
+void
+watch_fanotify_drain(struct watch_fanotify *fanotify)
+{
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        if (!fanotify->held_up) /* it is waited for once */
+                until.tv_sec += READING_WAIT_MS / 1000;
+        fanotify->held_up = !wait_for_reader(fanotify, &until);
+        hand_on(fanotify, 2 * TOLD_MAX);
+        if (fanotify->held_up)
+                fanotify->watch->calls.overflow(fanotify->watch->userdata,
+                        "the reader of events waits for a process that does not answer");
+}
+
+/* ---- the thread ---- */
+
+/* false: it is to end. */
+static bool
+wait_for_room(struct watch_fanotify *fanotify)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        while (!fanotify->stopping && fanotify->n_told >= TOLD_MAX)
+                pthread_cond_wait(&fanotify->room, &fanotify->lock);
+        bool goes_on = !fanotify->stopping;
+        pthread_mutex_unlock(&fanotify->lock);
+        return goes_on;
+}
+
+static bool
+fanotify_waits(struct watch_fanotify *fanotify)
+{
+        pthread_mutex_lock(&fanotify->reading);
+        bool waits = fanotify->n_pending > 0;
+        pthread_mutex_unlock(&fanotify->reading);
+        return waits;
+}
+
+static void *
+reader_main(void *argument)
+{
+        struct watch_fanotify *fanotify = argument;
+        /* It does little, and soon: what it comes too late for is never known. Where it may not, it is as the
+         * rest. */
+        (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE);
+        struct pollfd fds[] = {
+                {.fd = fanotify->fd, .events = POLLIN}, {.fd = fanotify->stop_fd, .events = POLLIN}};
+        while (wait_for_room(fanotify)) {
+                struct timespec soon = {.tv_nsec = PENDING_LOOK_US * 1000};
+                if (ppoll(fds, ARRAY_SIZE(fds), fanotify_waits(fanotify) ? &soon : NULL, NULL) < 0 &&
+                        errno != EINTR)
+                        break;
+                take_events(fanotify);
+        }
+        return NULL;
+}
+
+static int
+on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+        struct watch_fanotify *fanotify = userdata;
+        uint64_t count;
+        ssize_t got = read(fd, &count, sizeof count);
+        (void)source;
+        (void)revents;
+        (void)got;
+        if (hand_on(fanotify, TOLD_AT_ONCE))
+                wake(fanotify); /* the rest at the next turn: others are served between */
+        return 0;
+}
+
+/* ---- life ---- */
+
+bool
+watch_can_fanotify(struct err *err)
+{
+        _cleanup_fd_ int fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_CLOEXEC);
+        int r = fd < 0 ? -errno : 0;
+        /* Also a group without CAP_SYS_ADMIN exists, but none that marks file systems. */
+        if (r == 0)
+                return true;
+        const char *why = r == -EPERM    ? "it needs CAP_SYS_ADMIN (and its calls in SystemCallFilter=)"
+                          : r == -EINVAL ? "it needs Linux 5.17"
+                                         : strerrordesc_np(-r);
+        err_set(err, r, "fanotify: %s", why);
+        return false;
+}
+
+static int
+open_group(struct watch_fanotify *fanotify, struct err *err)
+{
+        fanotify->fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_CLOEXEC);
+        if (fanotify->fd < 0) {
+                int r = -errno;
+                return err_set(err, r, "fanotify: %s", strerrordesc_np(-r));
+        }
+        fanotify->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        fanotify->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (fanotify->stop_fd < 0 || fanotify->wake_fd < 0)
+                return err_set(err, -errno, "an eventfd: %s", strerrordesc_np(errno));
+        int r = sd_event_add_io(fanotify->watch->event, &fanotify->wake_source, fanotify->wake_fd, EPOLLIN,
+                on_wake, fanotify);
+        r = r < 0 ? r : -pthread_create(&fanotify->thread, NULL, reader_main, fanotify);
+        fanotify->runs = r == 0;
+        return r < 0 ? err_set(err, r, "the reader of events: %s", strerrordesc_np(-r)) : 0;
+}
+
+int
+watch_fanotify_new(struct watch *watch, struct watch_fanotify **ret, struct err *err)
+{
+        struct watch_fanotify *fanotify = calloc(1, sizeof *fanotify);
+        if (!fanotify)
+                return err_oom(err);
+        fanotify->watch = watch;
+        fanotify->fd = fanotify->stop_fd = fanotify->wake_fd = -1;
+        fanotify->told_end = &fanotify->told;
+        for (size_t i = 0; i < CACHE_SIZE; i++)
+                fanotify->cache[i].pidfd = -1;
+        pthread_mutex_init(&fanotify->reading, NULL);
+        pthread_mutex_init(&fanotify->lock, NULL);
+        pthread_cond_init(&fanotify->room, NULL);
+        int r = open_group(fanotify, err);
+        if (r < 0)
+                watch_fanotify_free(fanotify);
+        else
+                *ret = fanotify;
+        return r;
+}
+
+static void
+stop_reader(struct watch_fanotify *fanotify)
+{
+        uint64_t one = 1;
+        if (!fanotify->runs)
+                return;
+        pthread_mutex_lock(&fanotify->lock);
+        fanotify->stopping = true;
+        pthread_cond_signal(&fanotify->room);
+        pthread_mutex_unlock(&fanotify->lock);
+        ssize_t written = write(fanotify->stop_fd, &one, sizeof one);
+        (void)written;
+        struct timespec deadline;
+        clock_gettime(CLOCK_REALTIME, &deadline);
+        deadline.tv_sec += JOIN_TIMEOUT_S;
+        if (pthread_timedjoin_np(fanotify->thread, NULL, &deadline) != 0)
+                _exit(0); /* it hangs, and nothing that it uses can be freed: the process ends here */
+}
+
+struct watch_fanotify *
+watch_fanotify_free(struct watch_fanotify *fanotify)
+{
+        if (!fanotify)
+                return NULL;
+        stop_reader(fanotify);
+        sd_event_source_disable_unref(fanotify->wake_source);
+        for (struct told *told = fanotify->told, *next; told; told = next) {
+                next = told->next;
+                told_free(told);
+        }
+        for (size_t i = 0; i < CACHE_SIZE; i++) {
+                who_drop(fanotify->cache[i].who);
+                fd_close(fanotify->cache[i].pidfd);
+        }
+        fd_close(fanotify->fd);
+        fd_close(fanotify->stop_fd);
+        fd_close(fanotify->wake_fd);
+        pthread_cond_destroy(&fanotify->room);
+        pthread_mutex_destroy(&fanotify->lock);
+        pthread_mutex_destroy(&fanotify->reading);
+        free(fanotify);
+        return NULL;
+}
