@@ -24,8 +24,9 @@
 #include "core/sshsig.h"
 
 #define OUTPUT_MAX ((size_t)1 << 20) /* bytes that sshd may say */
-#define KEYWORDS_MAX 512u            /* that it may name; there are about a hundred */
-#define ARGUMENTS_MAX 128            /* of a run, the NULL counted */
+#define ADDRESSES_MAX 256u
+#define KEYWORDS_MAX 512u /* that it may name; there are about a hundred */
+#define ARGUMENTS_MAX 128 /* of a run, the NULL counted */
 
 _Static_assert((int)CHILD_FAILED == (int)PROBE_FAILED, "the words of the one are the other's");
 
@@ -89,6 +90,40 @@ is_our_key(const char *keyword, const char *text)
         return strcmp(keyword, "hostkey") == 0 && strncmp(text, ours, strlen(ours)) == 0;
 }
 
+static int
+compare_texts(const void *a, const void *b)
+{
+        return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/*
+ * One ListenAddress without an address is as many as the resolver names, in the order in which it would reach
+ * them: without IP sockets, as in the daemon's sandbox, that is another one. It says nothing, and is sorted.
+ */
+static int
+addresses_sort(struct sshd_value *value)
+{
+        char *lines[ADDRESSES_MAX], *rest = value ? value->text : NULL, *line;
+        size_t count = 0;
+        _cleanup_free_ char *copy = rest ? strdup(rest) : NULL;
+        if (!rest)
+                return 0;
+        if (!copy)
+                return -ENOMEM;
+        for (rest = copy; count < ADDRESSES_MAX && (line = strsep(&rest, "\n"));)
+                lines[count++] = line;
+        if (rest) /* sshd itself takes fewer */
+                return 0;
+        qsort(lines, count, sizeof *lines, compare_texts);
+        char *end = value->text;
+        for (size_t i = 0; i < count; i++) {
+                end = stpcpy(end, lines[i]);
+                *end = i + 1 < count ? '\n' : '\0';
+                end += i + 1 < count;
+        }
+        return 0;
+}
+
 /* Each line is `keyword value`. 1: it is something else. */
 static int
 answer_parse(struct sshd_answer *answer)
@@ -109,6 +144,8 @@ answer_parse(struct sshd_answer *answer)
                 if (r)
                         return r;
         }
+        if (addresses_sort(sshd_answer_find(answer, "listenaddress")) < 0)
+                return -ENOMEM;
         /* All versions have these two. */
         return sshd_answer_find(answer, "port") && sshd_answer_find(answer, "permitrootlogin") ? 0 : 1;
 }

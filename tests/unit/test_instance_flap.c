@@ -54,7 +54,8 @@ see(int form)
                 ck_assert_int_eq(mkdir(path, 0755), 0);
         struct observation seen = {.snapshot = &snapshot, .now_ms = clock_now_ms()};
         ck_assert_int_ge(judge_wish(instance->judge, path, &wish), 0);
-        seen.result = judge_look(instance->judge, &(struct mount_table){0}, path, &wish, &snapshot, &why);
+        seen.result =
+                judge_look(instance->judge, NULL, &(struct mount_table){0}, path, &wish, &snapshot, &why);
         assert_done(judge_observe(instance->judge, path, &seen));
         snapshot_done(&snapshot);
         assert_done(instance_flush(instance, &why));

@@ -917,6 +917,14 @@ listener_end(void)
         listener_pid = 0;
 }
 
+/* Their order is the resolver's, and another one where there are no IP sockets. */
+START_TEST(addresses_are_listed_in_one_order)
+{
+        put_config("ListenAddress 127.0.0.9\nListenAddress 127.0.0.1\nListenAddress 127.0.0.5:23\n");
+        ck_assert_str_eq(value("sshd:listenaddress"), "127.0.0.1:22\n127.0.0.5:23\n127.0.0.9:22");
+}
+END_TEST
+
 START_TEST(an_edit_waits_for_a_reload_and_that_is_told)
 {
         const char *options[] = {"-o", "MaxSessions=7", "-p", text("%d", free_port()), NULL};
@@ -1219,6 +1227,7 @@ main(void)
         ADD(it_works_with_the_capabilities_of_the_unit);
         ADD(it_works_without_run_sshd);
         ADD(what_we_read_in_the_text_is_what_sshd_makes_of_it);
+        ADD(addresses_are_listed_in_one_order);
         ADD(an_edit_waits_for_a_reload_and_that_is_told);
         ADD(a_file_added_to_an_included_folder_is_an_edit);
         ADD(host_keys_are_known_by_their_public_halves);
