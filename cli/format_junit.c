@@ -112,7 +112,8 @@ testcase(struct html *xml, const struct checks *checks, const struct check *chec
                 check_details(check, &details) < 0)
                 return -ENOMEM;
         html_raw(xml, "      <%s", element);
-        attribute(xml, "type", check->outcome == CHECK_WAIVED ? "waived" : check_type(check));
+        if (strcmp(element, "skipped") != 0) /* Jenkins' schema knows none there */
+                attribute(xml, "type", check_type(check));
         attribute(xml, "message", message.data);
         html_raw(xml, ">");
         html_text(xml, message.data);
