@@ -41,7 +41,7 @@ test_example_deploy_blesses_what_was_expected() {
     expect_output '1 expected · 0 unexpected · 0 expected but absent'
     expect_equal "$(last_ticket)" CHG-7
     for report in before deploy after; do
-        xmllint --noout "reports/$report.xml" && jq -e '.runs[0].results == []' "reports/$report.sarif" >/dev/null || fail "reports/$report"
+        { xmllint --noout "reports/$report.xml" && jq -e '.runs[0].results == []' "reports/$report.sarif" >/dev/null; } || fail "reports/$report"
     done
     grep -q "name=\"file:$TREE/motd\" time=\"0\"/>" reports/deploy.xml || fail "the deploy's report does not name what changed as expected"
     expect_exit 0 driftctl diff
