@@ -105,11 +105,15 @@ add_coverage(struct checks *checks)
         return r;
 }
 
+/* One word, whatever is in it: it becomes the name of a class. */
 static void
 item_group_name(const char *baseline, const char *domain, size_t size, char name[static CHECK_GROUP_NAME_MAX])
 {
         snprintf(name, CHECK_GROUP_NAME_MAX, "%.80s.%.*s", baseline ? baseline : "host",
                 (int)(size < 32 ? size : 32), domain);
+        for (char *c = name; *c; c++)
+                if (*c <= ' ' || *c > '~')
+                        *c = '?';
 }
 
 /* All that is in a baseline and in order, domain by domain. Where not all was looked at, nothing is said of
@@ -234,26 +238,6 @@ check_type(const struct check *check)
         return is(json_text(check->about, "outcome"), "absent") ? "absent" : change ? change : "unknown";
 }
 
-int
-check_name(const struct check *check, struct buf *ret)
-{
-        switch (check->kind) {
-        case CHECK_VERDICT:
-                return buf_text(ret, "verdict");
-        case CHECK_BASELINE:
-                return buf_printf(ret, "baseline %s", or_unknown(json_text(check->about, "name")));
-        case CHECK_COMPLETE:
-                return buf_text(ret, "complete");
-        case CHECK_PROBLEM:
-                return buf_text(ret, check_type(check));
-        case CHECK_REST:
-                return buf_text(ret, "every other item");
-        case CHECK_ITEM:
-                break;
-        }
-        return buf_text(ret, or_unknown(json_text(check->about, "item")));
-}
-
 /* What a value holds must not begin a line: newlines and tabs are escaped, as everywhere. */
 static int
 append_line(struct buf *ret, const char *text)
@@ -263,6 +247,28 @@ append_line(struct buf *ret, const char *text)
                 r = *text == '\n' || *text == '\t' || *text == '\r' ? buf_escape(ret, text, 1)
                                                                     : buf_append(ret, text, 1);
         return r;
+}
+
+int
+check_name(const struct check *check, struct buf *ret)
+{
+        int r;
+        switch (check->kind) {
+        case CHECK_VERDICT:
+                return buf_text(ret, "verdict");
+        case CHECK_BASELINE:
+                r = buf_text(ret, "baseline ");
+                return r ? r : append_line(ret, or_unknown(json_text(check->about, "name")));
+        case CHECK_COMPLETE:
+                return buf_text(ret, "complete");
+        case CHECK_PROBLEM:
+                return append_line(ret, check_type(check));
+        case CHECK_REST:
+                return buf_text(ret, "every other item");
+        case CHECK_ITEM:
+                break;
+        }
+        return append_line(ret, or_unknown(json_text(check->about, "item")));
 }
 
 static int
