@@ -144,7 +144,7 @@ without_nul(char text[static 4096])
         char *at;
         snprintf(text, 4096, "%s", HOSTILE_ROWS);
         while ((at = strstr(text, "\\u0000"))) /* jansson refuses it */
-                memcpy(at, "\\u0001", 6);
+                at[5] = '1';
         return text;
 }
 
