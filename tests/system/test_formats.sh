@@ -60,7 +60,18 @@ PYTHON
     expect_equal "$(jq -r -f "$FORMATS/sarif.jq" "$SCRATCH/diff.sarif")" '' "what is wrong with the SARIF"
     jq -e --argjson code "$code" '.runs[0].invocations[0].exitCode == $code' "$SCRATCH/diff.sarif" >/dev/null ||
         fail "SARIF has another exit code"
+    [[ -z ${SCHEMAS:-} ]] || valid_by_published_schemas
     tap_is_well_formed || fail "TAP is not well-formed: $(head -c 3000 "$SCRATCH/diff.tap")"
+}
+
+# For who has them: SCHEMAS is a folder with sarif-*.json (OASIS) and *.xsd (windyroad/JUnit-Schema, Jenkins' xUnit plugin).
+valid_by_published_schemas() {
+    local schema
+    for schema in "$SCHEMAS"/*.xsd; do
+        xmllint --noout --nonet --schema "$schema" "$SCRATCH/diff.junit" 2>"$ERR" || fail "$schema: $(head -c 2000 "$ERR")"
+    done
+    /usr/bin/python3 -c 'import json, jsonschema, sys; jsonschema.validate(*(json.load(open(name)) for name in sys.argv[1:]))' \
+        "$SCRATCH/diff.sarif" "$SCHEMAS"/sarif-*.json 2>"$ERR" || fail "SARIF: $(tail -c 2000 "$ERR")"
 }
 
 # By the grammar of TAP 14, written a second time.
