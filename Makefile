@@ -31,7 +31,8 @@ INSTALL        = install
 # What is needed, as Debian's packages; tests/deps.sh installs those that are missing.
 # (systemd also gives a bare container the machine id that a host baseline is bound to.)
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev libmicrohttpd-dev
-DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps tmux rsyslog prometheus prometheus-node-exporter
+DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps tmux \
+             perl libxml2-utils python3-junitparser python3-yaml ansible-core python3-behave rsyslog prometheus prometheus-node-exporter
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd chromium
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
@@ -69,7 +70,8 @@ TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
 FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
 ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
-SHELL_FILES := .ci/run $(wildcard debian/*.sh debian/*.postinst debian/*.postrm tests/*.sh tests/*/*.sh)
+SHELL_FILES := .ci/run $(wildcard debian/*.sh debian/*.postinst debian/*.postrm tests/*.sh tests/*/*.sh etc/examples/*/*.sh)
+EXAMPLES := $(wildcard etc/examples/*/* etc/examples/*/*/*)
 MANUALS := $(wildcard man/*.[1-8])
 SUDO     = $(if $(filter-out 0,$(shell id -u)),sudo,env)
 
@@ -290,6 +292,8 @@ install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU
 	for m in $(MANUALS); do $(INSTALL) -D -m 0644 $$m $(D)$(mandir)/man$${m##*.}/$${m##*/} || exit 1; done
 	for f in README.md CHANGELOG.md LICENSE etc/driftd.conf etc/trust.conf daemon/dev.driftd.Control.varlink; do \
 	  $(INSTALL) -D -m 0644 $$f $(D)$(docdir)/$${f##*/} || exit 1; done
+	for f in $(EXAMPLES); do [ -d $$f ] || \
+	  $(INSTALL) -D -m $$([ -x $$f ] && echo 0755 || echo 0644) $$f $(D)$(docdir)/examples/$${f#etc/examples/} || exit 1; done
 	for f in $(wildcard baselines/*.ini); do $(INSTALL) -D -m 0644 $$f $(D)$(packsdir)/$${f##*/} || exit 1; done
 	$(INSTALL) -d -m 0755 $(D)$(sysconfdir)/driftd
 	$(INSTALL) -D -m 0644 systemd/driftd-fanotify.conf $(D)$(docdir)/examples/driftd-fanotify.conf
@@ -310,7 +314,7 @@ ifeq ($(DESTDIR),)
 endif
 
 # For who only wants them there: built if a source is newer.
-$(BUILD)/deb/.built: Makefile $(wildcard *.md core/* daemon/* cli/* baselines/* etc/* man/* systemd/* debian/*)
+$(BUILD)/deb/.built: Makefile $(wildcard *.md core/* daemon/* cli/* baselines/* etc/* $(EXAMPLES) man/* systemd/* debian/*)
 	@$(MAKE) --no-print-directory deb
 
 deb: ## build the Debian packages into build/deb/

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * driftctl diff and scan. Drifts arrive in batches and are collected, because an aligned table and one JSON
- * document both need all of them; then the verdict becomes the exit code. Three sources give the same
- * document: the live host, the live host against another baseline, and a mounted image without any daemon.
+ * document both need all of them (and JUnit and TAP their numbers first); then the verdict becomes the exit
+ * code. Three sources give the same document: the live host, the live host against another baseline, and a
+ * mounted image without any daemon.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/change_report.h"
+#include "cli/checks.h"
 #include "cli/cli.h"
 #include "cli/progress.h"
 #include "cli/report.h"
@@ -145,6 +147,32 @@ print_answer(struct cli *cli, struct answer *answer, bool named, bool live, stru
         return code;
 }
 
+/* ---- formats ---- */
+
+/* One of the formats for pipelines: written as it is made, and standard output holds nothing else. */
+static int
+print_format(struct cli *cli, const struct json *document, const struct json *rows, int code, struct err *err)
+{
+        _cleanup_checks_ struct checks checks = {0};
+        const char *format = args_value(&cli->args, "format"), *root = args_value(&cli->args, "root");
+        FILE *file = cli->out.file;
+        int r = checks_make(document, rows, &checks);
+        if (r == 0)
+                r = strcmp(format, "junit") == 0   ? format_junit(&checks, file)
+                    : strcmp(format, "sarif") == 0 ? format_sarif(&checks, root, code, file)
+                                                   : format_tap(&checks, file);
+        if (r == -ENOMEM)
+                return failed_oom(err);
+        return r ? err_set(err, EXIT_FAILED, "standard output: %s", strerror(-r)) : code;
+}
+
+static bool
+is_for_pipelines(const struct cli *cli)
+{
+        const char *format = args_value(&cli->args, "format");
+        return format && strcmp(format, "text") != 0 && strcmp(format, "json") != 0;
+}
+
 /* ---- sources ---- */
 
 /* NAME@GENERATION; a file of such a name is written with a slash. */
@@ -200,6 +228,8 @@ diff_expected(struct cli *cli, struct err *err)
         if (r)
                 return r;
         int code = change_report_exit(&report);
+        if (is_for_pipelines(cli))
+                return print_format(cli, report.document, report.entries, code, err);
         bool offers = change_report_count(&report, "expected") && !change_report_contradicts(&report);
         r = change_report_print(cli, &report, err);
         if (r == 0 && offers)
@@ -217,6 +247,10 @@ check_options(struct cli *cli, struct err *err)
                 {"against", "root"}, {"against", "full"}, {"expect", "cached"}, {"expect", "full"},
                 {"expect", "against"}, {"expect", "root"}};
         bool root = args_given(&cli->args, "root");
+        const char *format = args_value(&cli->args, "format");
+        if (format && args_given(&cli->args, "json") && strcmp(format, "json") != 0)
+                return cli_usage(
+                        cli, err, "--json is --format json: it does not go with --format %s", format);
         if (args_given(&cli->args, "expect") && cli->args.n_words)
                 return cli_usage(cli, err, "--expect tells of all that drifts: it takes no items");
         for (size_t i = 0; i < ARRAY_SIZE(apart); i++)
@@ -266,6 +300,8 @@ command_diff(struct cli *cli, struct err *err)
                         &answer, err);
         if (r == 0 && !image && !against)
                 r = watched_check_answer(cli, &items, answer.drifts, answer.document, err);
+        if (r == 0 && is_for_pipelines(cli))
+                return print_format(cli, answer.document, answer.drifts, document_exit(answer.document), err);
         return r ? r : print_answer(cli, &answer, items.count > 0, !image && !against, err);
 }
 

@@ -7,7 +7,7 @@
 
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 static const char *const class_choices[] = {"standard", "normal", "urgent", NULL};
-static const char *const format_choices[] = {"text", "json", NULL};
+static const char *const format_choices[] = {"text", "json", "junit", "sarif", "tap", NULL};
 
 #define END                                                                                                  \
         {                                                                                                    \
@@ -88,7 +88,7 @@ static const struct option diff_options[] = {
         {"expand", 0, NULL, "list each file of a package instead of one line", NULL, false},
         {"against", 0, "NAME@GEN|FILE", "compare with another generation or with a file", NULL, false},
         EXPECT_OPTION,
-        {"format", 0, "FORMAT", "text or json", format_choices, false},
+        {"format", 0, "FORMAT", "text, json, or for pipelines: junit, sarif, tap", format_choices, false},
         {"root", 0, "DIR", "judge the image mounted at DIR; needs --baseline and --trust", NULL, false},
         {"baseline", 0, "FILE", "with --root: the signed baseline (approvals: FILE.approval)", NULL, false},
         {"trust", 0, "FILE", "with --root: the trust file", NULL, false},
@@ -269,7 +269,7 @@ const struct command commands[] = {
         {"status", "", "one screen: daemon, baselines, trust, coverage, problems, open drift", command_status,
                 0, 0, 0, NULL, NULL},
         {"diff",
-                "[ITEM]... [--cached] [--full] [--expand] [--against NAME@GEN|FILE] [--format text|json]\n"
+                "[ITEM]... [--cached] [--full] [--expand] [--against NAME@GEN|FILE] [--format FORMAT]\n"
                 "       driftctl diff --expect FILE\n"
                 "       driftctl diff [ITEM]... --root DIR --baseline FILE --trust FILE",
                 "compare now: what differs from the signed baselines", command_diff, COMMAND_ITEMS, 0,

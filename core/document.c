@@ -51,6 +51,30 @@ baseline_state(const struct instance *instance, size_t index)
         return header->expires_ms <= instance_expiry_now(instance) ? "stale" : "trusted";
 }
 
+/* Its expectations by domain, as the items are named; 0 where a scope is closed and nothing is in it. */
+static struct json *
+expected_json(const struct baseline *baseline)
+{
+        size_t n_scopes, n_settings, counts[SCOPE_DOMAIN_COUNT] = {[SCOPE_FILES] = baseline_files(baseline)};
+        const struct scope *scopes = baseline_scopes(baseline, &n_scopes);
+        const struct setting *settings = baseline_settings(baseline, &n_settings);
+        unsigned closed = 0;
+        for (size_t i = 0; i < n_scopes; i++)
+                closed |= 1u << scopes[i].domain;
+        for (size_t i = 0; i < n_settings; i++) {
+                int domain = setting_domain(settings[i].item);
+                if (domain >= 0)
+                        counts[domain]++;
+        }
+        struct json *object = json_make("{}");
+        for (unsigned i = 0; object && i < SCOPE_DOMAIN_COUNT; i++)
+                if ((counts[i] || closed & 1u << i) &&
+                        json_put(object, i == SCOPE_FILES ? "file" : scope_domain_names[i],
+                                json_make("I", (json_int)counts[i])) < 0)
+                        object = json_free(object);
+        return object;
+}
+
 static struct json *
 baselines_json(const struct instance *instance)
 {
@@ -59,11 +83,11 @@ baselines_json(const struct instance *instance)
                 const struct baseline *b = judge_baseline(instance->judge, i);
                 const struct baseline_header *header = baseline_header(b);
                 json_gather(&list,
-                        json_make("{s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "name", header->name, "generation",
-                                (json_int)header->generation, "id", digest_json(baseline_id(b)), "signers",
-                                json_words(instance->signers[i].data), "state", baseline_state(instance, i),
-                                "created", seconds_json(header->created_ms), "expires",
-                                seconds_json(header->expires_ms)));
+                        json_make("{s:s, s:I, s:o, s:o, s:s, s:o, s:o, s:o}", "name", header->name,
+                                "generation", (json_int)header->generation, "id", digest_json(baseline_id(b)),
+                                "signers", json_words(instance->signers[i].data), "state",
+                                baseline_state(instance, i), "created", seconds_json(header->created_ms),
+                                "expires", seconds_json(header->expires_ms), "expected", expected_json(b)));
         }
         return list;
 }

@@ -5,7 +5,7 @@
 # everything starts from (but what makes the first baseline) something is changed, something is missing, and something is
 # unexpected, so that there is no moment at which "clean" is right.
 # shellcheck disable=SC2034 # run.sh reads it
-SCENARIOS='init bless rebless apply diff diff_full diff_item show status scan log verify backup ack client client_bless daemon settings settings_bless checkpoint coverage window evidence'
+SCENARIOS='init bless rebless apply diff diff_full diff_item diff_junit diff_tap diff_sarif show status scan log verify backup ack client client_bless daemon settings settings_bless checkpoint coverage window evidence'
 
 # ---- the programs ----
 
@@ -244,6 +244,18 @@ run_diff() {
     store_holds
     drift_is_found
 }
+
+# Cut short by a fault a format for pipelines is no document, and none of them says that all is well.
+run_diff_format() {
+    faulty diff --format "$1"
+    never_clean "diff --format $1"
+    expect_unless_fired 1
+    store_holds
+    drift_is_found
+}
+run_diff_junit() { run_diff_format junit; }
+run_diff_tap() { run_diff_format tap; }
+run_diff_sarif() { run_diff_format sarif; }
 
 # Three settings are weaker, and nothing else is: whatever fails, it is never clean, and complete only with all three.
 prepare_settings() {
