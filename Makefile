@@ -66,6 +66,7 @@ HELPERS := $(BUILD)/driftd-openssl
 CLI     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+BENCH_C := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
 ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
@@ -150,7 +151,8 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $<
 
-$(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
+# What the benchmark measures with and against.
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
@@ -255,7 +257,7 @@ VALGRIND_TESTS = everything_works_without_a_daemon changes_while_down_are_unobse
 valgrind-system: all
 	@tests/valgrind.sh $(BUILD) system $(VALGRIND_TESTS)
 
-bench: all $(BUILD)/tests/bench/raw ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
+bench: all $(BENCH_C) ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
 	@BUILD=$(BUILD) tests/bench/run.sh
 
 demo: ## install what is missing, build, and see it work on a copy of /etc (as root)
