@@ -33,6 +33,7 @@ INSTALL        = install
 DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev libsystemd-dev libsqlite3-dev libjansson-dev libmicrohttpd-dev
 DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd chromium
+DEPS_BENCH = coreutils findutils fio jq tar time util-linux
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h microhttpd.h
@@ -233,7 +234,7 @@ check-catalog: ## the message ids of the daemon are those of the journal catalog
 	@tests/catalog.sh
 
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
-.PHONY: lint format fuzz fuzz-run valgrind bench demo
+.PHONY: lint format fuzz fuzz-run valgrind bench bench-peers demo
 lint: ## compiler, clang-tidy, cppcheck, clang-format, shellcheck, mandoc: any warning is an error
 	@debian/version.sh >/dev/null
 	@tests/lint.sh '$(SOURCES)' '$(ALL_C)' '$(SHELL_FILES)' '$(MANUALS)'
@@ -257,8 +258,13 @@ VALGRIND_TESTS = everything_works_without_a_daemon changes_while_down_are_unobse
 valgrind-system: all
 	@tests/valgrind.sh $(BUILD) system $(VALGRIND_TESTS)
 
-bench: all $(BENCH_C) ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
+bench: all $(BENCH_C) ## what driftd costs beside the raw work, 15 min, as root; tests/bench/README.md; BENCH=sections BENCH_TREE=/usr
+	@$(SUDO) tests/deps.sh $(DEPS_BENCH)
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+bench-peers: all $(BENCH_C) ## driftd beside AIDE, Tripwire and integrit, and beside inotifywait and fatrace, 12 min, as root
+	@$(SUDO) tests/deps.sh $(DEPS_BENCH)
+	@BUILD=$(BUILD) tests/bench/peers.sh
 
 demo: ## install what is missing, build, and see it work on a copy of /etc (as root)
 	@$(MAKE) --no-print-directory deps
@@ -275,7 +281,7 @@ deps-tests:
 	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS)
 
 deps-check: ## install what building, tests and lint need
-	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_BED) $(DEPS_LINT)
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_BENCH) $(DEPS_BED) $(DEPS_LINT)
 
 D = $(DESTDIR)
 install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU directory variables are obeyed

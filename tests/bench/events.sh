@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # the parts use each other's variables
 # What happens between passes: start, one change, many changes, an archive unpacked. Owns the instance `events`, whose tree is
 # made: BENCH_FILES (160,000) small files.
 
@@ -39,10 +40,10 @@ section_events() {
     sed "1,${ROUNDS}d" "$SCRATCH/paths" | head -n "${BENCH_CHANGES:-300}" >"$SCRATCH/chosen"
     "$TOOLS/latency" socket "$SOCKET" 20 <"$SCRATCH/chosen" >"$SCRATCH/latency" || die "changes were not told"
     read -r p50 p99 max <"$SCRATCH/latency"
-    figure events 'change → durable record, told to a client: p50' "$p50" ms target 20 "$(wc -l <"$SCRATCH/chosen") changes; from close()"
-    figure events 'change → durable record, told to a client: p99' "$p99" ms target 100 "max $max ms"
+    figure events 'change to durable record, told to a client: p50' "$p50" ms target 20 "$(wc -l <"$SCRATCH/chosen") changes; from close()"
+    figure events 'change to durable record, told to a client: p99' "$p99" ms target 100 "max $max ms"
     read -r p50 p99 max < <(tail -n 1 "$SCRATCH/latency")
-    figure events "change → the record's own time: p50" "$p50" ms report - "p99 $p99, max $max ms"
+    figure events "change to the record's own time: p50" "$p50" ms report - "p99 $p99, max $max ms"
 }
 
 # 48 MiB at 160,000 files, and 256 at a million, as they are; less is not asked for.

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # the parts use each other's variables
 #
 # What the sections of the benchmark share: scratch instances of driftd, times and CPU times of commands, and figures. A
 # figure is told on a line as soon as it is known, and kept as JSON in $SCRATCH/figures. Nothing of the host is changed:
@@ -160,7 +161,7 @@ timed() {
     { time "$@" >"$SCRATCH/out" 2>"$SCRATCH/err" || status=$?; } 2>"$SCRATCH/time"
     [[ -z $daemon ]] || after=$(cpu_of "$daemon")
     [[ $status -le 2 ]] || { cat "$SCRATCH/err" >&2 && die "exit $status: $*"; }
-    awk -v a="$before" -v b="$after" '{printf "%s %.2f\n", $1, $2 + $3 + b - a}' "$SCRATCH/time" >>"$file"
+    tail -n 1 "$SCRATCH/time" | awk -v a="$before" -v b="$after" '{printf "%s %.2f\n", $1, $2 + $3 + b - a}' >>"$file"
 }
 
 # column N <FILE, median <NUMBERS, spread <NUMBERS

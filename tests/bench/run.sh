@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # the parts use each other's variables
 # run.sh — what driftd costs, beside what the raw work costs: measured in turns, in one run, on this machine. README.md says
 # what each figure means.
 #

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # the parts use each other's variables
 # A million files, and a history of a million records. Owns the instances `million` and `history`, one after the other: each
 # is taken away when it is measured.
 
@@ -8,7 +9,6 @@ section_scale() {
     scale_history
 }
 
-# in_daemon — the daemon's CPU seconds while COMMAND ran, and its wall time, are those of `timed`
 scale_million() {
     local count=${BENCH_MILLION:-1000000} million=$SCRATCH/million.tree file start i
     stop_daemon
@@ -31,7 +31,8 @@ scale_million() {
     seconds_figure scale "bless of one file in $count" "$SCRATCH/million.bless" target 5
     figure scale "resident at most, over such a bless" "$(resident VmHWM)" MiB gate 256 "after it $(resident VmRSS)"
     stop_daemon
-    rm -r "$million" "$SCRATCH/million"
+    "$TOOLS/tree" "$million" "$count" rm
+    rm -r "$SCRATCH/million"
 }
 
 scale_history() {

@@ -51,7 +51,7 @@ do_folder(const char *path, unsigned long first, unsigned long end, char *conten
         if (fd < 0)
                 return -1;
         for (unsigned long i = first; r == 0 && i < end; i++) {
-                snprintf(name, sizeof name, "setting-%07lu.conf", i);
+                snprintf(name, sizeof name, "set-%07lu.conf", i);
                 r = size ? make_file(fd, name, i, content, size) : unlinkat(fd, name, 0);
         }
         close(fd);
@@ -65,14 +65,14 @@ do_tree(const char *root, unsigned long files, char *content, size_t size)
         unsigned long folder = 0;
         for (unsigned long first = 0; first < files; first += FILES_PER_FOLDER, folder++) {
                 unsigned long end = first + FILES_PER_FOLDER < files ? first + FILES_PER_FOLDER : files;
-                snprintf(path, sizeof path, "%s/group-%04lu", root, folder / FOLDERS_PER_GROUP);
+                snprintf(path, sizeof path, "%s/lib-%04lu", root, folder / FOLDERS_PER_GROUP);
                 if (size && folder % FOLDERS_PER_GROUP == 0 && mkdir(path, 0755) < 0)
                         return fail(path);
-                snprintf(path, sizeof path, "%s/group-%04lu/part-%03lu", root, folder / FOLDERS_PER_GROUP,
+                snprintf(path, sizeof path, "%s/lib-%04lu/p-%03lu", root, folder / FOLDERS_PER_GROUP,
                         folder % FOLDERS_PER_GROUP);
                 if (do_folder(path, first, end, content, size) < 0)
                         return fail(path);
-                snprintf(path, sizeof path, "%s/group-%04lu", root, folder / FOLDERS_PER_GROUP);
+                snprintf(path, sizeof path, "%s/lib-%04lu", root, folder / FOLDERS_PER_GROUP);
                 if (!size && (folder % FOLDERS_PER_GROUP == FOLDERS_PER_GROUP - 1 || end == files) &&
                         rmdir(path) < 0)
                         return fail(path);
