@@ -12,7 +12,7 @@
 set -euo pipefail
 
 json=${BENCH_JSON:-}
-declare -a sections
+sections=()
 while [[ $# -gt 0 ]]; do
     case $1 in
     --json) json=${2:?--json needs a file} && shift ;;
