@@ -78,7 +78,7 @@ section_storm() {
     start=$EPOCHREALTIME
     read -r n p50 p99 max <"$SCRATCH/answer"
     figure storm 'events a second made' "$(calc "$events / $took" 0)" 1/s report - "$events events in $took s"
-    wait_for 120 storm_is_told && took=$(calc "$EPOCHREALTIME - $start") || took=120
+    POLL=0.2 wait_for 120 storm_is_told && took=$(calc "$EPOCHREALTIME - $start") || took=120
     figure storm 'final states missed (by the ledger, no scan asked)' "$(comm -3 "$SCRATCH/told" "$SCRATCH/expected" | wc -l)" files gate 0 \
         "of $(wc -l <"$SCRATCH/expected"); all right $took s after the last event"
     figure storm 'socket answers during the storm: max' "$max" ms target 100 "$n answers; p50 $p50, p99 $p99 ms"
@@ -101,10 +101,10 @@ section_untar() {
         rm -r "$SCRATCH/alone"
         start=$EPOCHREALTIME
         DAEMON='' timed "$SCRATCH/tar.with" tar -xf "$SCRATCH/packed.tar" -C "$made/untar"
-        wait_for 300 open_is $((base + entries)) || die "$(open_drifts) drifts, and not $((base + entries)), after the archive"
+        POLL=0.2 wait_for 300 open_is $((base + entries)) || die "$(open_drifts) drifts, and not $((base + entries)), after the archive"
         calc "$EPOCHREALTIME - $start" >>"$SCRATCH/tar.followed"
         rm -r "$made/untar/packed"
-        wait_for 300 open_is "$base" || die "$(open_drifts) drifts, and not $base, after it was removed"
+        POLL=0.2 wait_for 300 open_is "$base" || die "$(open_drifts) drifts, and not $base, after it was removed"
     done
     alone=$(column 1 <"$SCRATCH/tar.alone" | median)
     with=$(column 1 <"$SCRATCH/tar.with" | median)

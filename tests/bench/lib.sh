@@ -40,13 +40,13 @@ pause() {
     read -rt "${1:-0.02}" -u 7 || true
 }
 
-# wait_for SECONDS COMMAND... — 1 where it never came
+# wait_for SECONDS COMMAND... — 1 where it never came. POLL (0.02 s) is longer where the command is work for the daemon.
 wait_for() {
     local deadline=$((SECONDS + $1))
     shift
     until "$@" >/dev/null 2>&1; do
         ((SECONDS <= deadline)) || return 1
-        pause
+        pause "${POLL:-0.02}"
     done
 }
 
@@ -130,7 +130,7 @@ stop_daemon() {
 }
 
 open_drifts() {
-    driftctl status --json 2>/dev/null | jq '[.open[]] | add'
+    { driftctl status --json 2>/dev/null || true; } | jq '[.open[]] | add' # (drift is an exit code too)
 }
 open_is() {
     [[ $(open_drifts) -eq $1 ]]
@@ -194,7 +194,7 @@ figure() {
         --arg budget "$budget" --arg detail "$detail" --argjson met "$met" \
         '{section: $section, name: $name, value: $value, unit: $unit, kind: $kind,
           budget: (if $kind == "report" then null else ($budget | tonumber) end), met: $met, detail: $detail}' >>"$SCRATCH/figures"
-    printf '%-9s %-50s %9s %-5s %-20s %s\n' "$section" "$name" "$value" "$unit" "$words" "$detail"
+    printf '%-9s %-60s %9s %-5s %-20s %s\n' "$section" "$name" "$value" "$unit" "$words" "$detail"
 }
 
 # ratio_figure SECTION NAME MINE REFERENCE KIND BUDGET — of two files of timed, line by line measured in turns
