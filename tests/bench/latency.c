@@ -30,14 +30,11 @@ static double
 record_time(const char *message)
 {
         struct tm tm = {0};
-        double seconds;
         const char *text = strstr(message, "\"time\":\"");
-        if (!text || sscanf(text + 8, "%d-%d-%dT%d:%d:%lf", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
-                             &tm.tm_min, &seconds) != 6)
+        const char *fraction = text ? strptime(text + 8, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+        if (!fraction)
                 return 0;
-        tm.tm_year -= 1900;
-        tm.tm_mon -= 1;
-        return (double)timegm(&tm) * 1e3 + seconds * 1e3;
+        return (double)timegm(&tm) * 1e3 + strtod(fraction, NULL) * 1e3;
 }
 
 /* Reads messages until one holds `name`. 1: it came; 0: not in time; -1: the source ended. */
