@@ -22,7 +22,8 @@ clean_up() {
     for pid in $DAEMON "${OTHERS[@]}"; do
         { kill "$pid" && wait "$pid"; } 2>/dev/null || true
     done
-    rm -rf --one-file-system "$SCRATCH"
+    # (A tool that was at work when we were ended may still write.)
+    rm -rf --one-file-system "$SCRATCH" 2>/dev/null || { pause 1; rm -rf --one-file-system "$SCRATCH"; }
 }
 trap clean_up EXIT
 trap 'exit 130' INT TERM
