@@ -34,6 +34,7 @@ DEPS       = gcc libc6-dev make systemd libsodium-dev libssl-dev libinih-dev lib
 DEPS_TESTS = check curl git jq sqlite3 attr acl e2fsprogs libcap2-bin openssh-client openssh-server openssl util-linux procps tmux \
              perl libxml2-utils python3-junitparser python3-yaml ansible-core python3-behave rsyslog prometheus prometheus-node-exporter
 DEPS_LINT  = clang clang-tidy clang-format cppcheck shellcheck mandoc valgrind strace systemd chromium
+DEPS_BENCH = coreutils findutils fio jq tar time util-linux
 DEPS_BED   = debootstrap systemd-container procps jq util-linux
 DEPS_DEB   = binutils debhelper dpkg-dev faketime git lintian util-linux
 HEADERS    = sodium.h openssl/evp.h ini.h systemd/sd-event.h sqlite3.h jansson.h microhttpd.h
@@ -67,6 +68,7 @@ HELPERS := $(BUILD)/driftd-openssl
 CLI     := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cli/*.c))
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/tools/*.c))
+BENCH_C := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 FUZZ    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 SOURCES := $(wildcard core/*.c daemon/*.c cli/*.c tests/*/*.c)
 ALL_C   := $(SOURCES) $(wildcard core/*.h daemon/*.h cli/*.h tests/*/*.h)
@@ -152,7 +154,8 @@ $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $<
 
-$(BUILD)/tests/bench/raw: tests/bench/raw.c $(BUILD)/libdrift.a
+# What the benchmark measures with and against.
+$(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libdrift.a
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(BUILD)/libdrift.a $(LIBS)
 
@@ -240,7 +243,7 @@ check-catalog: ## the message ids of the daemon are those of the journal catalog
 	@tests/catalog.sh
 
 lint: export LINT_CPPFLAGS = $(ALL_CPPFLAGS)
-.PHONY: lint format fuzz fuzz-run valgrind bench demo
+.PHONY: lint format fuzz fuzz-run valgrind bench bench-peers demo
 lint: ## compiler, clang-tidy, cppcheck, clang-format, shellcheck, mandoc: any warning is an error
 	@debian/version.sh >/dev/null
 	@tests/lint.sh '$(SOURCES)' '$(ALL_C)' '$(SHELL_FILES)' '$(MANUALS)'
@@ -264,8 +267,13 @@ VALGRIND_TESTS = everything_works_without_a_daemon changes_while_down_are_unobse
 valgrind-system: all
 	@tests/valgrind.sh $(BUILD) system $(VALGRIND_TESTS)
 
-bench: all $(BUILD)/tests/bench/raw ## driftctl scan --full beside a raw walk + SHA-256 and find | sha256sum; BENCH_TREE=/usr
+bench: all $(BENCH_C) ## what driftd costs beside the raw work, 15 min, as root; tests/bench/README.md; BENCH=sections BENCH_TREE=/usr
+	@$(SUDO) tests/deps.sh $(DEPS_BENCH)
 	@BUILD=$(BUILD) tests/bench/run.sh
+
+bench-peers: all $(BENCH_C) ## driftd beside AIDE, Tripwire and integrit, and beside inotifywait and fatrace, 12 min, as root
+	@$(SUDO) tests/deps.sh $(DEPS_BENCH)
+	@BUILD=$(BUILD) tests/bench/peers.sh
 
 demo: ## install what is missing, build, and see it work on a copy of /etc (as root)
 	@$(MAKE) --no-print-directory deps
@@ -282,7 +290,7 @@ deps-tests:
 	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS)
 
 deps-check: ## install what building, tests and lint need
-	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_BED) $(DEPS_LINT)
+	@$(SUDO) tests/deps.sh $(DEPS) $(DEPS_TESTS) $(DEPS_BENCH) $(DEPS_BED) $(DEPS_LINT)
 
 D = $(DESTDIR)
 install: all ## install programs, manuals, unit and catalog; DESTDIR and the GNU directory variables are obeyed
