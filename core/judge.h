@@ -39,7 +39,8 @@ struct drift {
         char *cause; /* JSON object: what is known to have caused this form of it; NULL: nothing is */
         uint64_t seq; /* of its newest record: set by emit */
         stat_mark mark;
-        bool moved;         /* not looked at since its expectation became another */
+        uint32_t met; /* number of the pass that met the thing last and saw that it is no expected one */
+        bool moved;   /* not looked at since its expectation became another */
         struct drift *next; /* in its bucket */
 };
 
@@ -167,6 +168,8 @@ struct judge_scan {
         bool full;    /* read all content; otherwise only what has another stat than when it was verified */
         bool at_once; /* judge in place; otherwise what deviates is only handed to `hint` */
         bool unobserved; /* with at_once: what is found happened while nobody looked */
+        bool open_later; /* with below: open drifts there that the walk cannot meet are left to
+                            judge_open_paths */
         const char *root;
         const char *below;
         char *const *items; /* only these (patterns); none: all */
@@ -186,6 +189,10 @@ struct judge_scan {
 };
 /* Walks every files scope of every baseline, and what is expected but was not met. 0 or < 0. */
 int judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err);
+
+/* Calls visit for the escaped path of each open drift of a file, under the lock and in no order; a path may
+ * come twice. Stops at what visit returns if it is not 0. */
+int judge_open_paths(struct judge *judge, int (*visit)(void *userdata, const char *escaped), void *userdata);
 
 /*
  * The slow circle: the content of each expected regular file is read again in turn, one file after the other.

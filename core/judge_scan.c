@@ -26,7 +26,7 @@ struct walk {
         struct judge *judge;
         struct standing *standing;
         const struct judge_scan *options;
-        uint32_t pass;
+        uint32_t pass, first_pass; /* of this baseline; of the first */
         uint32_t now_s;
         const struct mount_table *mounts; /* of now; empty where it could not be read */
         atomic_bool out_of_memory;
@@ -71,16 +71,17 @@ skip_for_memory(struct walk *walk)
         return SCAN_SKIP;
 }
 
-/* Whether an open drift already says all that this stat could say. */
+/* It was met, and has a drift or none. Whether an open drift already says all that this stat could say. */
 static bool
 drift_is_current(struct walk *walk, const char *item, stat_mark mark)
 {
-        if (walk->options->full || !mark)
-                return false;
         pthread_mutex_lock(&walk->judge->lock);
         const char *name = baseline_header(walk->standing->baseline)->name;
         struct drift *drift = *drift_slot(walk->judge, name, item);
-        bool current = drift && drift->mark == mark && drift->change != CHANGE_UNKNOWN;
+        bool current =
+                drift && mark && drift->mark == mark && drift->change != CHANGE_UNKNOWN && !drift->moved;
+        if (drift)
+                drift->met = walk->pass;
         pthread_mutex_unlock(&walk->judge->lock);
         return current;
 }
@@ -108,15 +109,14 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
                 return SCAN_SKIP;
         stat_mark mark = stat_mark_of(stx);
         bool expected = baseline_file_find(s->baseline, item + 5, strlen(item + 5), &index);
+        bool same = expected && s->marks[index] == mark, quick = !walk->options->full;
+        bool current = (!expected || (quick && !same)) && drift_is_current(walk, item, mark);
         if (expected)
                 s->met[index] = walk->pass;
-        if (!walk->options->full) {
-                if (expected && s->marks[index] == mark) {
-                        if (!(s->bits[index] & ENTRY_REGULAR))
-                                s->verified_s[index] = walk->now_s;
-                        return SCAN_SKIP;
-                }
-                if (!expected && drift_is_current(walk, item, mark))
+        if (quick) {
+                if (expected && (same || current) && !(s->bits[index] & ENTRY_REGULAR))
+                        s->verified_s[index] = walk->now_s;
+                if (same || current)
                         return SCAN_SKIP;
                 if (!walk->options->at_once) {
                         walk->options->hint(walk->options->userdata, path);
@@ -264,31 +264,60 @@ walk_unmet(struct walk *walk, struct err *err)
         return r;
 }
 
+struct open_paths {
+        int (*visit)(void *userdata, const char *escaped);
+        void *userdata;
+};
+
 static int
-collect_unexpected(void *userdata, struct drift *drift)
+open_path(void *userdata, struct drift *drift)
 {
-        struct text_list *list = userdata;
-        if (strncmp(drift->item, "file:", 5) == 0)
-                return text_list_add(list, drift->item, strlen(drift->item));
-        return 0;
+        struct open_paths *paths = userdata;
+        return strncmp(drift->item, "file:", 5) == 0 ? paths->visit(paths->userdata, drift->item + 5) : 0;
 }
 
-/* Open drifts are looked at again too: the thing may be gone, which no walk can meet. */
+int
+judge_open_paths(struct judge *judge, int (*visit)(void *userdata, const char *escaped), void *userdata)
+{
+        struct open_paths paths = {visit, userdata};
+        return judge_each_unsorted(judge, open_path, &paths);
+}
+
+/* Open drifts that this scan is to look at and did not meet. */
+struct unmet {
+        const struct walk *walk;
+        const char *below; /* escaped; NULL: all */
+        struct text_list items;
+};
+
+static int
+collect_unmet(void *userdata, struct drift *drift)
+{
+        struct unmet *unmet = userdata;
+        const struct walk *walk = unmet->walk;
+        const char *path = drift->item + 5;
+        if (strncmp(drift->item, "file:", 5) != 0 || (int32_t)(drift->met - walk->first_pass) >= 0 ||
+                (unmet->below && !path_is_at_or_below(path, unmet->below)) || !item_wanted(walk, drift->item))
+                return 0;
+        return text_list_add(&unmet->items, drift->item, strlen(drift->item));
+}
+
+/* The thing may be gone, which no walk can meet. */
 static int
 walk_open_drifts(struct walk *walk, struct err *err)
 {
-        struct text_list list = {0};
-        int r = judge_each(walk->judge, collect_unexpected, &list);
-        for (size_t i = 0; i < list.count && r == 0; i++) {
+        const char *below = walk->options->below;
+        _cleanup_free_ char *escaped = below ? escape_new(below, strlen(below)) : NULL;
+        if (below && !escaped)
+                return err_oom(err);
+        struct unmet unmet = {.walk = walk, .below = escaped};
+        int r = judge_each_unsorted(walk->judge, collect_unmet, &unmet);
+        for (size_t i = 0; i < unmet.items.count && r == 0; i++) {
                 _cleanup_free_ char *raw = NULL;
-                size_t below_size = walk->options->below ? strlen(walk->options->below) : 0;
-                r = unescape_new(list.items[i] + 5, &raw);
-                bool under = r == 0 && (!below_size || (strncmp(raw, walk->options->below, below_size) == 0 &&
-                                                               (!raw[below_size] || raw[below_size] == '/')));
-                if (under && item_wanted(walk, list.items[i]))
-                        r = walk_single(walk, raw, err);
+                r = unescape_new(unmet.items.items[i] + 5, &raw);
+                r = r ? r : walk_single(walk, raw, err);
         }
-        text_list_done(&list);
+        text_list_done(&unmet.items);
         return r == -ENOMEM ? err_oom(err) : r;
 }
 
@@ -386,17 +415,19 @@ judge_scan(struct judge *judge, const struct judge_scan *options, struct err *er
         if (options->at_once)
                 (void)mount_table_now(&mounts);
         int r = 0;
+        uint32_t first_pass = atomic_load(&judge->pass) + 1;
         for (size_t i = 0; standings && i < standings->n && r == 0; i++) {
                 struct walk walk = {
                         .judge = judge,
                         .standing = &standings->list[i],
                         .options = options,
                         .pass = atomic_fetch_add(&judge->pass, 1) + 1,
+                        .first_pass = first_pass,
                         .now_s = (uint32_t)(clock_now_ms() / 1000),
                         .mounts = &mounts,
                 };
                 r = walk_standing(&walk, err);
-                if (r == 0 && i == standings->n - 1)
+                if (r == 0 && i == standings->n - 1 && !options->open_later)
                         r = walk_open_drifts(&walk, err);
         }
         return r;

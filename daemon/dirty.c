@@ -142,6 +142,13 @@ dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_be
         return true;
 }
 
+bool
+dirty_waits(struct dirty *dirty, const char *path)
+{
+        const struct dirty_entry *entry = *slot_of(dirty, path);
+        return entry && entry->place != PLACE_OUT && !entry->from_pass;
+}
+
 void
 dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch)
 {

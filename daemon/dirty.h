@@ -27,6 +27,9 @@ CLEANUP_DEFINE(struct dirty *, dirty_free)
 bool dirty_mark(struct dirty *dirty, const char *path, bool from_pass, int64_t not_before_ms);
 /* Who made the event that a path was just marked for; nothing if it is not marked. */
 void dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch);
+/* Whether a look is to come that will tell of all that happened until now: to mark the path again for an
+ * event changes nothing. */
+bool dirty_waits(struct dirty *dirty, const char *path);
 bool dirty_has_room(const struct dirty *dirty);
 size_t dirty_count(const struct dirty *dirty);
 

@@ -558,9 +558,10 @@ on_changed(void *userdata, const char *path, const struct who_touch *touch)
         struct engine *engine = userdata;
         struct snapshot_wish wish = {0};
         engine->events++;
-        if (judge_wish(engine->instance->judge, path, &wish) == JUDGE_NOT_OURS)
+        bool waits = dirty_waits(engine->dirty, path); /* in a storm, most do */
+        if (!waits && judge_wish(engine->instance->judge, path, &wish) == JUDGE_NOT_OURS)
                 return;
-        if (!dirty_mark(engine->dirty, path, false, backoff(engine, path)))
+        if (!waits && !dirty_mark(engine->dirty, path, false, backoff(engine, path)))
                 mark_overflow(engine, "more changed paths than are kept");
         else if (touch)
                 dirty_touch(engine->dirty, path, touch);
