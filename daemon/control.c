@@ -267,7 +267,7 @@ on_job_over(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 /* ---- life ---- */
 
 static int
-listen_at(struct control *control, struct err *err)
+bind_at(struct control *control, struct err *err)
 {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int none = 0;
@@ -289,7 +289,7 @@ listen_at(struct control *control, struct err *err)
         if (r == 0 && group && chown(control->path, (uid_t)-1, group->gr_gid) < 0)
                 report_line(
                         LOG_WARNING, "%s stays with its group: %s", control->path, strerrordesc_np(errno));
-        if (r == 0 && (chmod(control->path, 0660) < 0 || listen(control->fd, 128) < 0))
+        if (r == 0 && chmod(control->path, 0660) < 0)
                 r = -errno;
         return r < 0 ? err_set(err, r, "%.200s: %s", control->path, strerrordesc_np(-r)) : 0;
 }
@@ -310,7 +310,7 @@ control_new(sd_event *event, struct instance *instance, struct engine *engine, c
         control->job_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (!control->path || control->job_fd < 0)
                 return err_oom(err);
-        int r = listen_at(control, err);
+        int r = bind_at(control, err);
         if (r < 0)
                 return r;
         uint64_t soon = (uint64_t)(clock_monotonic_ms() + PROGRESS_MS) * 1000;
@@ -324,6 +324,15 @@ control_new(sd_event *event, struct instance *instance, struct engine *engine, c
                 return err_set(err, r, "the event loop: %s", strerrordesc_np(-r));
         *ret = steal_pointer(&control);
         return 0;
+}
+
+int
+control_listen(struct control *control, struct err *err)
+{
+        if (listen(control->fd, 128) == 0)
+                return 0;
+        int r = -errno;
+        return err_set(err, r, "%.200s: %s", control->path, strerrordesc_np(-r));
 }
 
 /* Waits for the jobs that were cancelled, not for ever. */

@@ -33,6 +33,8 @@ struct control;
 
 int control_new(sd_event *event, struct instance *instance, struct engine *engine, const char *path,
         struct control **ret, struct err *err);
+/* Last of all that a start does: who can connect has a daemon that runs. */
+int control_listen(struct control *control, struct err *err);
 struct control *control_free(struct control *control);
 CLEANUP_DEFINE(struct control *, control_free)
 

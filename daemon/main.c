@@ -29,6 +29,7 @@
 #include "daemon/report.h"
 #include "daemon/watch.h"
 
+#define LOOP_TRIES 50u     /* a tenth of a second apart */
 #define ALIVE_MS 60000     /* how exact the bounds of a gap are */
 #define RETRY_MS 5000      /* while the store cannot be written */
 #define STORE_WAIT_MS 5000 /* for a store that another program holds */
@@ -300,7 +301,8 @@ start(struct daemon *d, struct err *err)
         r = socket ? control_new(d->event, d->instance, d->engine, socket, &d->control, err) : err_oom(err);
         r = r ? r : packages_new(d->event, d->instance, d->engine, d->config, &d->packages, err);
         r = r ? r : add_timers(d, err);
-        return r ? r : engine_start(d->engine, on_ready, d, err);
+        r = r ? r : engine_start(d->engine, on_ready, d, err);
+        return r ? r : control_listen(d->control, err);
 }
 
 static void
@@ -366,6 +368,16 @@ read_options(int argc, char **argv, struct daemon *d)
         return -1;
 }
 
+/* The loop itself can want memory that is not there for a moment. It has lost nothing, and goes on. */
+static int
+run(sd_event *event)
+{
+        int r;
+        for (unsigned tries = 0; (r = sd_event_loop(event)) == -ENOMEM && tries < LOOP_TRIES; tries++)
+                nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -376,7 +388,7 @@ main(int argc, char **argv)
                 return code;
         int r = start(&d, &err);
         if (r == 0)
-                r = sd_event_loop(d.event);
+                r = run(d.event);
         if (r) {
                 report_line(LOG_ERR, "%s", err.text[0] ? err.text : strerrordesc_np(-r));
                 if (err.hint[0])

@@ -26,6 +26,7 @@ STRIDE=${STRIDE:-1} OFFSET=${OFFSET:-1} ONLY=${PLACE:-} JOBS=${JOBS:-$(nproc)}
 [[ -z $ONLY ]] || JOBS=1
 unset SUDO_USER NO_COLOR DRIFTD_PASSPHRASE_FILE SSH_AUTH_SOCK NOTIFY_SOCKET WATCHDOG_USEC
 export LC_ALL=C.UTF-8 TZ=UTC
+exec 6<> <(:) # a pipe that nobody writes to: a pause without a process (a shell that starts millions can wait for one in vain)
 
 parent=${TMPDIR:-/dev/shm}
 [[ -d $parent ]] || parent=/tmp

@@ -385,7 +385,8 @@ run_evidence() {
         driftctl evidence verify "$HERE/copy.evidence" --trust "$HERE/trust.conf" >"$HERE/after" 2>&1 ||
             wrong "the bundle does not hold: $(head -c 300 "$HERE/after")"
     else
-        [[ ! -e $HERE/copy.evidence ]] || wrong "failed, and left a bundle"
+        # Only its durability could not be had, and that was said.
+        [[ ! -e $HERE/copy.evidence ]] || grep -q 'done, but perhaps not durable' "$HERE/stderr" || wrong "failed, and left a bundle"
     fi
     store_holds
     drift_is_found
@@ -413,7 +414,7 @@ within() {
     shift
     until "$@"; do
         ((${EPOCHREALTIME/./} < end)) || return 1
-        read -rt 0.02 <> <(:)
+        read -rt 0.02 -u 6
     done
     true
 }

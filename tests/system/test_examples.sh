@@ -211,6 +211,7 @@ test_example_expressions_ask_for_metrics_that_there_are() {
     expressions | grep -oE '\b(driftd_[a-z_]+|up)\b' | sort -u | grep -vx up >"$SCRATCH/asked"
     [[ -s $SCRATCH/asked ]] || fail "nothing is asked for"
     sed '/^#/d; s/ .*//' "$metrics" | sort >"$SCRATCH/there"
+    expect_equal "$(grep -ohE '\bdriftd_[a-z_]+' cli/output_metrics.c | sort -u)" "$(cat "$SCRATCH/there")" "the metrics that are written"
     expect_equal "$(comm -23 "$SCRATCH/asked" "$SCRATCH/there")" '' "metrics that are asked for and are not there"
     # Labels in selectors, one by one: those of the metric, and the two that Prometheus adds.
     local metric labels label
