@@ -920,7 +920,7 @@ listener_end(void)
 /* Their order is the resolver's, and another one where there are no IP sockets. */
 START_TEST(addresses_are_listed_in_one_order)
 {
-        put_config("ListenAddress 127.0.0.9\nListenAddress 127.0.0.1\nListenAddress 127.0.0.5:23\n");
+        look("ListenAddress 127.0.0.9\nListenAddress 127.0.0.1\nListenAddress 127.0.0.5:23\n");
         ck_assert_str_eq(value("sshd:listenaddress"), "127.0.0.1:22\n127.0.0.5:23\n127.0.0.9:22");
 }
 END_TEST
