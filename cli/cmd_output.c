@@ -277,7 +277,7 @@ send_test(struct cli *cli, const struct config_output *output, struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
         _cleanup_buf_ struct buf page = {0};
-        struct output_host host;
+        struct output_host host = {0};
         struct sender_stop stop = {.fd = -1};
         struct output_event event;
         struct err none = {0};

@@ -16,8 +16,8 @@
 #include "core/clock.h"
 
 #define CUT "..."
-#define ITEM_MAX 2048u /* bytes of an item: half of PATH_MAX; the whole stands in the record with this seq   \
-                        */
+/* Bytes of an item: half of PATH_MAX; the whole stands in the record with this seq. */
+#define ITEM_MAX 2048u
 
 /* The first `max` bytes at most, ending at a character, and what says that they are not all. */
 static int

@@ -78,8 +78,8 @@ struct json *
 instance_telemetry_json(struct instance *instance, const struct drift_counts *counts)
 {
         const struct instance_telemetry *telemetry = &instance->telemetry;
+        uint64_t dropped = telemetry->overflows + instance_dropped(instance);
         return json_make("{s:o, s:o, s:I, s:I, s:o}", "open", open_json(counts), "passes",
                 passes_json(telemetry), "overflows", (json_int)telemetry->overflows, "dropped",
-                (json_int)(telemetry->overflows + instance_dropped(instance)), "probe_failures",
-                failures_json(telemetry));
+                (json_int)dropped, "probe_failures", failures_json(telemetry));
 }

@@ -360,8 +360,8 @@ run_show(struct service_job *job)
         }
         _cleanup_mount_table_ struct mount_table mounts = {0};
         (void)mount_table_now(&mounts); /* without it, as far as the path leads */
-        job->result =
-                judge_look(job->instance->judge, NULL, &mounts, job->path, &job->wish, &job->snapshot, &job->err);
+        job->result = judge_look(
+                job->instance->judge, NULL, &mounts, job->path, &job->wish, &job->snapshot, &job->err);
 }
 
 static int

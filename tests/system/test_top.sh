@@ -55,6 +55,17 @@ close_terminal() {
     terminal kill-server 2>/dev/null || true
 }
 
+# A screen with one line for what must still be there afterwards. What is typed next waits for the prompt: earlier, its
+# echo would stand in the middle of this.
+clear_terminal() {
+    type_line 'clear; echo before the screen'
+    wait_until "$LIVE" is_cleared
+}
+
+is_cleared() {
+    shows '^before the screen' && shows '^ready>$' && shows_not 'echo before' && shows_not 'left with'
+}
+
 leaves_no_trace() {
     shows "left with $1\$" && shows '^before the screen' && shows_not '^driftd on' && shows_not 'q quit'
 }
@@ -105,7 +116,7 @@ test_top_puts_the_terminal_back_however_it_ends() {
     local way status
     for way in 'C-c 0' 'TERM 143' 'HUP 129' 'Q 0'; do
         status=${way#* } way=${way% *}
-        type_line 'clear; echo before the screen'
+        clear_terminal
         top_in_terminal
         wait_until "$LIVE" shows '^open drift'
         case $way in
@@ -208,14 +219,14 @@ test_top_works_without_colours_and_on_old_terminals() {
         ! terminal capture-pane -p -e | grep -q $'\033\[[0-9;]*3[0-9]' || fail "$way: there are colours"
         terminal send-keys q
         wait_until "$LIVE" leaves_no_trace 0
-        type_line 'clear; echo before the screen'
+        clear_terminal
     done
     top_in_terminal TERM=xterm --color=always
     wait_until "$LIVE" shows '^H changed'
     terminal capture-pane -p -e | grep -q $'\033\[[0-9;]*31' || fail 'nothing is red'
     terminal send-keys q
     wait_until "$LIVE" leaves_no_trace 0
-    type_line 'clear; echo before the screen'
+    clear_terminal
     top_in_terminal LC_ALL=C
     wait_until "$LIVE" shows '^H changed'
     ! screen | LC_ALL=C grep -q $'[\x80-\xff]' || fail "not ASCII: $(screen)"

@@ -49,9 +49,9 @@ put_fid(unsigned char type, int32_t handle_type, const char *handle, const char 
         memset(record + 4, 7, 8);
         memcpy(record + 12, &n, sizeof n);
         memcpy(record + 16, &handle_type, sizeof handle_type);
-        memcpy(record + 20, handle, n);
+        char *end = mempcpy(record + 20, handle, n);
         if (name)
-                memcpy(record + 20 + n, name, strlen(name) + 1);
+                memcpy(end, name, strlen(name) + 1);
         put(record, length);
 }
 
