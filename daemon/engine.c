@@ -548,6 +548,7 @@ mark_overflow(struct engine *engine, const char *why)
                 instance_flush(engine->instance, NULL);
         }
         engine->overflowed = true;
+        watch_doubt(engine->watch);
         instance_problem(engine->instance, PROBLEM_OVERFLOW, 1, why, "a rescan is under way");
         engine->overflow_pass = walker_ask(engine->walker, PASS_QUICK, false);
 }
@@ -613,6 +614,7 @@ on_mount(void *userdata, const char *path, const char *change)
         instance_record(
                 engine->instance, "mount", NULL, json_make("{s:s, s:s}", "change", change, "where", escaped));
         watch_forget(engine->watch, path);
+        watch_doubt(engine->watch); /* who walks just now may still put folders of before into the table */
         on_subtree(engine, path, NULL, false);
 }
 

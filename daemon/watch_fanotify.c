@@ -392,7 +392,7 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
 {
         struct watch *watch = fanotify->watch;
         enum sense sense = event_sense(event);
-        watch_note(watch, path, sense);
+        watch_note(watch, path, sense, &event->target);
         if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
                 watch_born(watch, path, &event->target);
         queue_told(fanotify, path, sense, touch);
