@@ -264,7 +264,7 @@ test_short_lived_writers_are_named_rightly_or_not_at_all() {
     expect_exit 1 driftctl diff --json
     # shellcheck disable=SC2016 # jq's
     expect_json '[.drifts[] | select(.who == null)] == []'
-    wrong=$(jq -r '.drifts[] | (.item | split("/")[-2]) as $kind | select(.who.cmdline != null and
+    wrong=$(jq -r '.drifts[] | (.item | split("/")[-2]) as $kind | select(.who.exe != null and
         (.who.exe | split("/")[-1] | . == $kind or ($kind == "sh" and (. == "dash" or . == "bash")) | not)) | "\(.item) \(.who)"' "$OUT")
     [[ -z $wrong ]] || fail "named wrongly: $wrong"
     for kind in cp sed sh install; do
