@@ -24,12 +24,14 @@
 
 #include "core/escape.h"
 
-#define NOBODY UINT32_MAX /* of /proc/PID/loginuid: no login yet */
+#define NOBODY UINT32_MAX   /* of /proc/PID/loginuid: no login yet */
+#define PF_FORKNOEXEC 0x40u /* linux/sched.h, in the flags of /proc/PID/stat */
 
 struct who {
         atomic_uint references;
         pid_t pid;
         uint64_t started;           /* clock ticks since boot; 0: not known */
+        bool forked;                /* and has executed nothing since */
         int64_t uid, login_uid;     /* -1: not known, or no login */
         char *exe, *cmdline, *unit; /* escaped; NULL: not known */
         bool cmdline_cut;
@@ -60,22 +62,52 @@ who_parse_uid(const char *status, int64_t *ret)
         return 0;
 }
 
-/* The name stands in parentheses and may hold some itself: the last one ends it. */
-int
-who_parse_start(const char *stat, char *ret_state, uint64_t *ret)
+/* The state is the third field. The name before it stands in parentheses and may hold some itself: the last
+ * one ends it. */
+static const char *
+stat_field(const char *stat, unsigned number)
 {
         const char *at = strrchr(stat, ')');
         if (!at || at[1] != ' ' || !at[2] || at[3] != ' ')
-                return -EBADMSG;
-        *ret_state = at[2];
-        at += 3;
-        for (unsigned field = 4; field < 22; field++) /* the state is the third */
-                if (!(at = strchr(at + 1, ' ')))
-                        return -EBADMSG;
+                return NULL;
+        at += 2;
+        for (unsigned field = 3; field < number; field++) {
+                if (!(at = strchr(at, ' ')))
+                        return NULL;
+                at++;
+        }
+        return at;
+}
+
+static int
+stat_number(const char *stat, unsigned number, uint64_t *ret)
+{
+        const char *at = stat_field(stat, number);
         char *end;
+        if (!at)
+                return -EBADMSG;
         errno = 0;
-        *ret = strtoull(at + 1, &end, 10);
-        return errno || end == at + 1 || *end != ' ' ? -EBADMSG : 0;
+        *ret = strtoull(at, &end, 10);
+        return errno || end == at || *end != ' ' ? -EBADMSG : 0;
+}
+
+int
+who_parse_start(const char *stat, char *ret_state, uint64_t *ret)
+{
+        int r = stat_number(stat, 22, ret);
+        if (r == 0)
+                *ret_state = *stat_field(stat, 3);
+        return r;
+}
+
+int
+who_parse_forked(const char *stat, bool *ret)
+{
+        uint64_t flags;
+        int r = stat_number(stat, 9, &flags);
+        if (r == 0)
+                *ret = flags & PF_FORKNOEXEC;
+        return r;
 }
 
 int
@@ -214,8 +246,10 @@ read_process(struct who *who)
 {
         char text[4096], state;
         ssize_t size;
+        who->forked = true; /* unless it is known */
         if (read_of(who->pid, "stat", text, sizeof text) > 0 &&
-                who_parse_start(text, &state, &who->started) < 0)
+                (who_parse_start(text, &state, &who->started) < 0 ||
+                        who_parse_forked(text, &who->forked) < 0))
                 who->started = 0;
         who->exe = who_exe_now(who->pid);
         if ((size = read_of(who->pid, "cmdline", text, WHO_CMDLINE_MAX + 2)) > 0)
@@ -262,6 +296,12 @@ bool
 who_runs_program(const struct who *who)
 {
         return who->exe != NULL;
+}
+
+bool
+who_has_executed(const struct who *who)
+{
+        return who->exe && who->cmdline && !who->forked;
 }
 
 const char *

@@ -36,7 +36,10 @@ struct who *who_keep(struct who *who);
 struct who *who_drop(struct who *who); /* NULL */
 CLEANUP_DEFINE(struct who *, who_drop)
 bool who_runs_program(const struct who *who); /* whether its program is known */
-const char *who_exe(const struct who *who);   /* escaped, or NULL */
+/* Whether it and its command line are known, and it is not a fork that shows those of its parent. (While a
+ * program is executed, its command line is empty for a moment.) */
+bool who_has_executed(const struct who *who);
+const char *who_exe(const struct who *who); /* escaped, or NULL */
 /* Whether the process still holds its number. */
 bool who_lives(int pidfd);
 /* The link /proc/PID/exe, escaped, to be freed; NULL: none, or no memory. */
@@ -69,6 +72,8 @@ int who_parse_uid(const char *status, int64_t *ret);
 /* The state's letter and the start time in clock ticks of /proc/PID/stat; the name between may be anything.
  */
 int who_parse_start(const char *stat, char *ret_state, uint64_t *ret);
+/* Whether the process of this /proc/PID/stat was forked and has executed nothing since. -EBADMSG. */
+int who_parse_forked(const char *stat, bool *ret);
 /* /proc/PID/loginuid; *ret -1: never set. */
 int who_parse_login_uid(const char *text, int64_t *ret);
 /* The unit that a /proc/PID/cgroup names, escaped, to be freed; NULL: none. */

@@ -170,6 +170,13 @@ dirty_who(const struct dirty_entry *entry)
         return text;
 }
 
+void
+dirty_keep_who(struct dirty_entry *entry)
+{
+        who_trace_join(&entry->trace, &entry->again_trace);
+        entry->again_trace = steal_pointer(&entry->trace);
+}
+
 bool
 dirty_has_room(const struct dirty *dirty)
 {

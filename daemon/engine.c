@@ -159,6 +159,7 @@ judge_answer(struct engine *engine, struct look *look)
         }
         if (look->result < 0) { /* descriptors or memory ran out: unknown, and again soon */
                 dirty_mark(engine->dirty, look->path, from_pass, now_ms + LOOK_AGAIN_MS);
+                dirty_keep_who(look->entry);
                 look_failed(look, -look->result);
         }
         struct observation seen = {
@@ -174,8 +175,10 @@ judge_answer(struct engine *engine, struct look *look)
         if (judge_observe(engine->instance->judge, look->path, &seen) < 0)
                 mark_overflow(engine, "no memory to judge with"); /* not clean until a pass says so */
         /* What did not hold still is looked at again; the longer a look takes, the later. */
-        if (look->result == SNAPSHOT_UNSTABLE)
+        if (look->result == SNAPSHOT_UNSTABLE) {
                 dirty_mark(engine->dirty, look->path, false, now_ms + LOOK_AGAIN_MS + 20 * took_ms);
+                dirty_keep_who(look->entry);
+        }
         dirty_done(engine->dirty, look->entry);
 }
 
@@ -548,6 +551,7 @@ mark_overflow(struct engine *engine, const char *why)
                 instance_flush(engine->instance, NULL);
         }
         engine->overflowed = true;
+        watch_doubt(engine->watch);
         instance_problem(engine->instance, PROBLEM_OVERFLOW, 1, why, "a rescan is under way");
         engine->overflow_pass = walker_ask(engine->walker, PASS_QUICK, false);
 }
@@ -614,6 +618,7 @@ on_mount(void *userdata, const char *path, const char *change)
         instance_record(
                 engine->instance, "mount", NULL, json_make("{s:s, s:s}", "change", change, "where", escaped));
         watch_forget(engine->watch, path);
+        watch_doubt(engine->watch); /* who walks just now may still put folders of before into the table */
         on_subtree(engine, path, NULL, false);
 }
 

@@ -87,8 +87,10 @@ unwatch(struct watch *watch, struct node *node)
         *slot_by_path(watch, node->path) = node->next_path;
         watch->count--;
         watch->count_inotify -= node->key_size == INOTIFY_KEY_SIZE;
-        if (node->key_size == INOTIFY_KEY_SIZE && !node_of_key(*bucket, key, node->key_size))
+        if (node->key_size == INOTIFY_KEY_SIZE && !node_of_key(*bucket, key, node->key_size)) {
                 watch_inotify_remove(watch->inotify, key);
+                watch->n_removed++;
+        }
         free(node);
 }
 
@@ -171,59 +173,108 @@ node_new(const char *path, const struct fan_key *key)
         return node;
 }
 
-/* The key that a backend gives the folder: inotify's where fanotify's has none. */
-static int
-key_for(struct watch *watch, int folder_fd, const char *path, struct fan_key *ret)
+static bool
+has_key(const struct node *node, const struct fan_key *key)
 {
+        return node->key_size == key->size && memcmp(node_key(node), key->bytes, key->size) == 0;
+}
+
+/* The key that a backend gives the folder: inotify's where fanotify has none, and then why. Not under the
+ * lock: it may wait for the file system. */
+static int
+key_for(struct watch *watch, int folder_fd, struct fan_key *ret, int *ret_why)
+{
+        *ret_why = 0;
         int r = watch->fanotify ? watch_fanotify_add(watch->fanotify, folder_fd, ret) : -ENOSYS;
         if (r == 0)
                 return 0;
         if (watch->fanotify)
-                note_fallback(watch, path, -r);
+                *ret_why = -r;
         return watch_inotify_add(watch->inotify, folder_fd, ret);
 }
 
+/* L */
 static int
-add_locked(struct watch *watch, int folder_fd, const char *path, dev_t dev, ino_t ino)
+add_node(struct watch *watch, const char *path, const struct node *like, const struct fan_key *key)
 {
-        struct node *known = *slot_by_path(watch, path);
-        struct fan_key key;
-        if (known && known->dev == dev && known->ino == ino)
-                return 0;
-        if (watch->count == WATCHES_MAX && !known)
-                return note_lost(watch, path, ENOSPC);
-        int r = key_for(watch, folder_fd, path, &key);
-        if (known && r == 0 && !known->ino && known == node_of_key(known, key.bytes, key.size)) {
-                known->dev = dev;
-                known->ino = ino;
-                return 0;
+        struct node *known = *slot_by_path(watch, path), *node = known;
+        if (!known || !has_key(known, key)) {
+                if (known) /* another folder stands there now */
+                        unwatch(watch, known);
+                node = table_grow(watch) == 0 ? node_new(path, key) : NULL;
+                if (!node)
+                        return note_lost(watch, path, ENOMEM);
+                table_insert(watch, node);
         }
-        if (known) /* another folder stands there now */
-                unwatch(watch, known);
-        struct node *node = r == 0 ? node_new(path, &key) : NULL;
-        if (!node) {
-                bool alone = r == 0 && key.size == INOTIFY_KEY_SIZE &&
-                             !node_of_key(*bucket_of_key(watch, key.bytes, key.size), key.bytes, key.size);
-                if (alone)
-                        watch_inotify_remove(watch->inotify, key.bytes);
-                return note_lost(watch, path, r < 0 ? -r : ENOMEM);
-        }
-        node->dev = dev;
-        node->ino = ino;
-        table_insert(watch, node);
+        node->dev = like->dev;
+        node->ino = like->ino;
+        node->round = like->round;
         return 0;
+}
+
+/* L: lets go of a key that no node was made for. */
+static void
+drop_key(struct watch *watch, const struct fan_key *key)
+{
+        if (key->size == INOTIFY_KEY_SIZE &&
+                !node_of_key(*bucket_of_key(watch, key->bytes, key->size), key->bytes, key->size)) {
+                watch_inotify_remove(watch->inotify, key->bytes);
+                watch->n_removed++;
+        }
+}
+
+/* L */
+static int
+add_locked(struct watch *watch, int folder_fd, const char *path, const struct node *like)
+{
+        struct fan_key key = {0};
+        uint64_t n_removed;
+        int r, why;
+        do { /* a watch that inotify gave may be let go of by others, until it stands in the table */
+                n_removed = watch->n_removed;
+                pthread_mutex_unlock(&watch->lock);
+                r = key_for(watch, folder_fd, &key, &why);
+                pthread_mutex_lock(&watch->lock);
+        } while (r == 0 && key.size == INOTIFY_KEY_SIZE && n_removed != watch->n_removed);
+        if (why)
+                note_fallback(watch, path, why);
+        if (r == 0) {
+                r = add_node(watch, path, like, &key);
+                if (r < 0)
+                        drop_key(watch, &key);
+                return r;
+        }
+        struct node *known = *slot_by_path(watch, path);
+        if (known)
+                unwatch(watch, known);
+        return note_lost(watch, path, -r);
 }
 
 int
 watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx)
 {
         pthread_mutex_lock(&watch->lock);
-        int r = table_grow(watch);
-        if (r == 0)
-                r = add_locked(watch, folder_fd, path, makedev(stx->stx_dev_major, stx->stx_dev_minor),
-                        (ino_t)stx->stx_ino);
+        const struct node like = {
+                .dev = makedev(stx->stx_dev_major, stx->stx_dev_minor),
+                .ino = (ino_t)stx->stx_ino,
+                .round = watch->round,
+        };
+        const struct node *known = *slot_by_path(watch, path);
+        int r = 0;
+        if (!known && watch->count >= WATCHES_MAX)
+                r = note_lost(watch, path, ENOSPC);
+        else if (!known || known->dev != like.dev || known->ino != like.ino || known->round != like.round)
+                r = add_locked(watch, folder_fd, path, &like);
         pthread_mutex_unlock(&watch->lock);
         return r;
+}
+
+void
+watch_doubt(struct watch *watch)
+{
+        pthread_mutex_lock(&watch->lock);
+        watch->round++;
+        pthread_mutex_unlock(&watch->lock);
 }
 
 void
@@ -269,9 +320,22 @@ forget_one(struct watch *watch, const char *path)
         pthread_mutex_unlock(&watch->lock);
 }
 
-void
-watch_note(struct watch *watch, const char *path, enum sense sense)
+/* Whoever walked before the event was told may have met one that is gone, or the one that came. */
+static void
+forget_other(struct watch *watch, const char *path, const struct fan_key *key)
 {
+        pthread_mutex_lock(&watch->lock);
+        struct node *node = *slot_by_path(watch, path);
+        if (node && !(key && key->size && has_key(node, key)))
+                unwatch(watch, node);
+        pthread_mutex_unlock(&watch->lock);
+}
+
+void
+watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target)
+{
+        if (sense == SENSE_CAME || sense == SENSE_ARRIVED)
+                forget_other(watch, path, target);
         if (sense == SENSE_GONE)
                 forget_one(watch, path);
         if (sense == SENSE_LEFT)

@@ -44,13 +44,17 @@ CLEANUP_DEFINE(struct watch *, watch_free)
 
 /*
  * Watches the folder behind the descriptor (borrowed) under this path; nothing if it is watched under it
- * already. Any thread. 0, or -ENOSPC (max_user_watches) and the like: counted as lost until a later call
- * succeeds.
+ * already. May wait as long as its file system does; nobody else waits for that. Any thread. 0, or -ENOSPC
+ * (max_user_watches) and the like: counted as lost until a later call succeeds.
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
 /* Lets go of a folder and of all below it, under this path. */
 void watch_forget(struct watch *watch, const char *path);
+
+/* Events were lost, or a file system came or went: who walks next asks the kernel again for every folder, for
+ * another may stand there with the same number, or its watch have gone with the file system. */
+void watch_doubt(struct watch *watch);
 
 /* Reads all that the kernel has queued by now and hands it on. Main thread. */
 void watch_drain(struct watch *watch);

@@ -11,8 +11,8 @@
  *
  * Even that would come too late for many, so the kernel also tells when a program is executed: the process is
  * read then, some hundred microseconds before it can do anything. It still shows the program before for a
- * moment; it is believed once it shows a file of the name that was executed. (A script's interpreter and the
- * loader are executed with it, hence several names.)
+ * moment; it is believed once it shows a file of the name that was executed, and the kernel says that it is
+ * no mere fork. (A script's interpreter and the loader are executed with it, hence several names.)
  *
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
  * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
@@ -92,6 +92,7 @@ struct cached {
         int64_t read_ms;   /* when all of it was read */
         int64_t proven_ms; /* when it last certainly held its number */
         bool pending;      /* it executes another program: `who` is of the one before */
+        bool early;        /* `who` was read before it acted: it is read again when it does */
         int64_t exec_ms;
         char names[EXEC_NAMES][EXEC_NAME_MAX]; /* executed last: escaped, cut */
         unsigned n_names;
@@ -232,7 +233,7 @@ cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
         if (cached->pidfd != pidfd)
                 fd_close(cached->pidfd);
         if (cached->pid != pid) {
-                cached->pending = false;
+                cached->pending = cached->early = false;
                 cached->n_names = 0;
         }
         cached->who = who;
@@ -247,22 +248,21 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
 {
         int64_t now_ms = clock_monotonic_ms();
         cached->proven_ms = now_ms;
-        bool executed = cached->pending;
-        cached->pending = false; /* it acts, so whatever it executed runs by now */
-        if (!executed && cached->batch == fanotify->batch)
+        bool executed = cached->pending, anew = executed || cached->early;
+        cached->pending = cached->early = false; /* it acts, so whatever it executed runs by now */
+        if (!anew && cached->batch == fanotify->batch)
                 return;
         cached->batch = fanotify->batch;
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
-        if (!exe || (!executed && same &&
-                            now_ms - cached->read_ms < FRESH_MS)) /* it ends: what was known stays */
+        if (!anew && same && now_ms - cached->read_ms < FRESH_MS)
                 return;
-        struct who *who = who_read(cached->pid, cached->pidfd);
+        _cleanup_(who_dropp) struct who *who = exe ? who_read(cached->pid, cached->pidfd) : NULL;
         if (who && who_runs_program(who))
                 cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
-        cached->batch = fanotify->batch;
-        who_drop(who);
+        else if (executed) /* it ends, and what was known is of the program before; else that stays */
+                cache_put(cached, cached->pid, cached->pidfd, who_gone(cached->pid));
 }
 
 /* Whether the process shows a program that it executed by one of the names. */
@@ -285,9 +285,10 @@ settle_exec(struct cached *cached)
                 return true;
         if (shows_executed(cached)) {
                 struct who *who = who_read(cached->pid, cached->pidfd);
-                if (who && who_runs_program(who)) {
+                if (who && who_has_executed(who)) {
                         cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
                         cached->pending = false;
+                        cached->early = true;
                 }
                 who_drop(who);
         }
@@ -358,8 +359,11 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
                 cache_refresh(fanotify, cached);
         } else {
                 struct who *who = who_read(pid, pidfd);
-                if (!who)
+                if (!who) {
+                        fd_close(pidfd);
                         return;
+                }
+                cached->pid = 0; /* of another process: nothing of it stays */
                 cache_put(cached, pid, steal_fd(&pidfd), who);
                 cached->batch = fanotify->batch;
         }
@@ -388,7 +392,7 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
 {
         struct watch *watch = fanotify->watch;
         enum sense sense = event_sense(event);
-        watch_note(watch, path, sense);
+        watch_note(watch, path, sense, &event->target);
         if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
                 watch_born(watch, path, &event->target);
         queue_told(fanotify, path, sense, touch);

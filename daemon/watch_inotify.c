@@ -81,7 +81,7 @@ handle_event(struct watch *watch, const struct inotify_event *event)
         if (!watch_paths(watch, &key, event->len ? event->name : NULL, paths, &n_paths))
                 watch->calls.overflow(watch->userdata, "no room for the paths of an event");
         for (size_t i = 0; i < n_paths; i++) {
-                watch_note(watch, paths[i], event_sense(event));
+                watch_note(watch, paths[i], event_sense(event), NULL);
                 watch_tell(watch, paths[i], event_sense(event), NULL);
                 free(paths[i]);
         }

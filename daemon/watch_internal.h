@@ -13,6 +13,7 @@ struct node {
         struct node *next_key, *next_path; /* in their buckets */
         dev_t dev; /* with ino: of the folder; 0: not known yet (its birth was seen) */
         ino_t ino;
+        unsigned round; /* in which it was last seen that the kernel watches it */
         uint8_t key_size;
         char path[]; /* and behind its NUL the key */
 };
@@ -29,6 +30,8 @@ struct watch {
         pthread_mutex_t lock;            /* of all below */
         struct node **by_key, **by_path;
         size_t n_buckets, count, count_inotify;
+        unsigned round;           /* a new one when what the kernel watches is no longer certain */
+        uint64_t n_removed;       /* inotify watches let go */
         size_t lost, lost_before; /* since the newest pass began; before it, while it runs */
         char *lost_where;
         int lost_errno;
@@ -55,8 +58,9 @@ enum sense {
  */
 bool watch_paths(struct watch *watch, const struct fan_key *key, const char *name,
         char *paths[PATHS_PER_KEY_MAX], size_t *ret_count);
-/* Lets go of what the event says is no longer there. Any thread. */
-void watch_note(struct watch *watch, const char *path, enum sense sense);
+/* Lets go of what the event says is no longer there: also under a name where a folder came, unless it is the
+ * one with this key (NULL: not told). Any thread. */
+void watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target);
 /* Hands it on. Main thread. */
 void watch_tell(struct watch *watch, const char *path, enum sense sense, const struct who_touch *touch);
 /* Watches a folder whose birth was seen, so that no event in it comes before it is known. */

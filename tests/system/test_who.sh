@@ -273,3 +273,25 @@ test_short_lived_writers_are_named_rightly_or_not_at_all() {
             map("\(length) \(.[0])") | join(", ")' "$OUT")"
     done
 }
+
+# The shell that forked a shell shows the same program before and after it runs: only what it runs tells them apart.
+test_a_program_that_runs_itself_shows_its_own_command_line() {
+    watch_by_fanotify
+    local i n=50 wrong
+    for ((i = 0; i < n; i++)); do printf 'one\n' >"$TREE/f$i"; done
+    # shellcheck disable=SC2016 # expanded by the script
+    printf '#!/bin/bash\nprintf two >>"$1"\n' >"$SCRATCH/script"
+    chmod +x "$SCRATCH/script"
+    start_clean
+    for ((i = 0; i < n; i += 2)); do
+        "$SCRATCH/script" "$TREE/f$i"
+        bash "$SCRATCH/script" "$TREE/f$((i + 1))"
+    done
+    expect_exit 1 driftctl diff --json
+    # shellcheck disable=SC2016 # jq's
+    wrong=$(jq -r '.drifts[] | (.item | ltrimstr("file:")) as $path | select(.who.cmdline != null and
+        (.who.cmdline | endswith($path) | not)) | "\(.item) \(.who)"' "$OUT")
+    [[ -z $wrong ]] || fail "another's command line: $wrong"
+    # shellcheck disable=SC2016 # jq's
+    echo "note: $(jq -r '[.drifts[].who.confidence] | group_by(.) | map("\(length) \(.[0])") | join(", ")' "$OUT")"
+}

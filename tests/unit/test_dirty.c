@@ -31,6 +31,26 @@ take_expecting(const char *path)
         dirty_done(dirty, entry);
 }
 
+START_TEST(who_touched_it_counts_until_a_look_tells_something)
+{
+        struct who *one = who_gone(41), *two = who_gone(42);
+        ck_assert(dirty_mark(dirty, "/a", false, 0));
+        dirty_touch(dirty, "/a", &(struct who_touch){.who = one});
+        struct dirty_entry *entry = dirty_take(dirty, 0);
+        ck_assert(dirty_mark(dirty, "/a", false, 0));
+        dirty_touch(dirty, "/a", &(struct who_touch){.who = two});
+        dirty_keep_who(entry);
+        dirty_done(dirty, entry);
+        entry = dirty_take(dirty, 0);
+        _cleanup_free_ char *text = dirty_who(entry);
+        ck_assert_ptr_nonnull(strstr(text, "\"pid\":42"));
+        ck_assert_ptr_nonnull(strstr(text, "\"others\":1"));
+        dirty_done(dirty, entry);
+        who_drop(one);
+        who_drop(two);
+}
+END_TEST
+
 START_TEST(a_path_marked_twice_is_taken_once)
 {
         ck_assert(dirty_mark(dirty, "/a", false, 0));
@@ -167,6 +187,7 @@ main(void)
         Suite *suite = suite_create("dirty");
         TCase *tests = tcase_create("dirty");
         tcase_add_checked_fixture(tests, setup, teardown);
+        tcase_add_test(tests, who_touched_it_counts_until_a_look_tells_something);
         tcase_add_test(tests, a_path_marked_twice_is_taken_once);
         tcase_add_test(tests, paths_come_in_the_order_of_marking);
         tcase_add_test(tests, a_path_marked_while_it_is_looked_at_is_taken_again);

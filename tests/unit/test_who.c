@@ -36,6 +36,18 @@ START_TEST(a_name_cannot_forge_the_start_time)
 }
 END_TEST
 
+START_TEST(a_fork_is_told_from_what_executed)
+{
+        bool forked = false;
+        ck_assert_int_eq(who_parse_forked("7 (a) S 1 7 7 0 -1 4194368 0 ", &forked), 0);
+        ck_assert(forked);
+        ck_assert_int_eq(who_parse_forked("7 (b) 1 (x) S 1 7 7 0 -1 4194304 0 ", &forked), 0);
+        ck_assert(!forked);
+        ck_assert_int_eq(who_parse_forked("7 (a) S 1 7 7 0 -1", &forked), -EBADMSG);
+        ck_assert_int_eq(who_parse_forked("7 (a) S 1 7 7 0 -1 x ", &forked), -EBADMSG);
+}
+END_TEST
+
 START_TEST(no_login_is_none_and_not_a_large_number)
 {
         int64_t uid = 7;
@@ -294,6 +306,7 @@ main(void)
               *traces = tcase_create("traces");
         tcase_add_test(texts, the_uid_is_the_effective_one);
         tcase_add_test(texts, a_name_cannot_forge_the_start_time);
+        tcase_add_test(texts, a_fork_is_told_from_what_executed);
         tcase_add_test(texts, no_login_is_none_and_not_a_large_number);
         tcase_add_loop_test(texts, the_unit_is_the_first_part_that_is_no_slice, 0, (int)ARRAY_SIZE(units));
         tcase_add_test(texts, a_command_line_is_escaped_word_by_word_and_cut);
