@@ -245,7 +245,7 @@ doctor_packages(const struct doctor *doctor, struct doctor_answer *ret)
 {
         if (!doctor->have_config)
                 return doctor_say(ret, DOCTOR_UNKNOWN, "there is no configuration");
-        if (!there_is(doctor, "/var/lib/dpkg/status"))
+        if (!there_is(doctor, "/usr/bin/dpkg"))
                 return doctor_say(ret, DOCTOR_OK, "there is no dpkg on this host");
         if (doctor->cli->config->packages)
                 return doctor_say(ret, DOCTOR_OK, "dpkg's transactions are told");
