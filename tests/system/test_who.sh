@@ -33,6 +33,17 @@ has_acted() {
     [[ $(cut -d' ' -f3 "/proc/$LAST/stat") == S && ! -e /proc/$LAST/fd/1 ]]
 }
 
+# A clean file that LAST has written to, while nobody reads the events.
+begin_with_a_writer_that_waits() {
+    watch_by_fanotify
+    mkfifo "$SCRATCH/stay"
+    printf 'one\n' >"$TREE/file"
+    start_clean
+    freeze_reader
+    act_and_stay "printf 'two\n' >>'$TREE/file'"
+    wait_until "$LIVE" has_acted
+}
+
 test_who_is_told_wherever_a_drift_is() {
     watch_by_fanotify
     mkfifo "$SCRATCH/stay"
@@ -71,13 +82,7 @@ test_who_is_told_wherever_a_drift_is() {
 }
 
 test_of_several_processes_the_last_is_likely() {
-    watch_by_fanotify
-    mkfifo "$SCRATCH/stay"
-    printf 'one\n' >"$TREE/file"
-    start_clean
-    freeze_reader
-    act_and_stay "printf 'two\n' >>'$TREE/file'"
-    wait_until "$LIVE" has_acted
+    begin_with_a_writer_that_waits
     act_and_stay "printf 'three\n' >>'$TREE/file'"
     wait_until "$LIVE" has_acted
     kill -CONT "$DAEMON"
@@ -101,13 +106,7 @@ test_one_that_is_gone_is_a_number_and_no_guess() {
 }
 
 test_a_close_alone_is_not_taken_for_the_cause() {
-    watch_by_fanotify
-    mkfifo "$SCRATCH/stay"
-    printf 'one\n' >"$TREE/file"
-    start_clean
-    freeze_reader
-    act_and_stay "printf 'two\n' >>'$TREE/file'"
-    wait_until "$LIVE" has_acted
+    begin_with_a_writer_that_waits
     local writer=$LAST
     act_and_stay "exec 5>>'$TREE/file'; exec 5>&-"
     wait_until "$LIVE" has_acted
