@@ -6,6 +6,23 @@
 #include "cli/report.h"
 #include "core/clock.h"
 
+/* Where fanotify is in force, but a file system takes no mark, both ways are: of what is watched by inotify
+ * nobody is told who did it.
+ */
+static void
+status_watch(struct cli *cli, const struct json *daemon)
+{
+        const char *way = json_text(daemon, "watch");
+        json_int others = json_number(json_member(daemon, "folders"), "inotify");
+        char number[WORDS_MAX];
+        if (!way)
+                return;
+        print(&cli->out, " · watches by %s", way);
+        if (strcmp(way, "fanotify") == 0 && others > 0)
+                print(&cli->out, ", %s folder%s by inotify", count_text((uint64_t)others, number),
+                        others == 1 ? "" : "s");
+}
+
 static void
 status_daemon(struct cli *cli, const struct json *status, int64_t now_ms)
 {
@@ -24,8 +41,7 @@ status_daemon(struct cli *cli, const struct json *status, int64_t now_ms)
                 print(&cli->out, " since %s (%s)", time_text(since_ms, now_ms, when),
                         age_text(since_ms, now_ms, age));
         print(&cli->out, " · version %s", version ? version : "?");
-        if (json_text(daemon, "watch"))
-                print(&cli->out, " · watches by %s", json_text(daemon, "watch"));
+        status_watch(cli, daemon);
         print(&cli->out, "\n");
 }
 
