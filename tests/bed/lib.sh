@@ -32,6 +32,7 @@ spawn_machine() {
         echo "$BASHPID" >"$group/${SCRATCH##*/}/cgroup.procs"
     done
     exec systemd-nspawn --quiet --directory="$ROOT" --boot --machine="${SCRATCH##*/}" --register=no --keep-unit \
+        ${MACHINE_CALLS:+--system-call-filter="$MACHINE_CALLS"} \
         --private-network --link-journal=no --resolv-conf=off --timezone=off --settings=no --console=pipe \
         --bind-ro="$BUILD/deb:/srv/deb" --bind-ro="$BED_CACHE_FOLDER/repo:/srv/repo"
 }
@@ -50,10 +51,12 @@ start_machine() {
         fail "the machine is $(cat "$OUT")"$'\n'"$(in_bed systemctl --failed --no-legend)"
 }
 
-# boot LAYER
+# boot LAYER — MACHINE_CALLS="NAME...": with system calls that nspawn by itself keeps from a machine. MOUNT_OPTIONS: more of
+# them, for its file system.
 boot() {
     mkdir -p "$ROOT" "$SCRATCH/upper" "$SCRATCH/work"
-    mount -t overlay -o "lowerdir=$(layers_below "$1"),upperdir=$SCRATCH/upper,workdir=$SCRATCH/work" overlay "$ROOT"
+    mount -t overlay -o "lowerdir=$(layers_below "$1"),upperdir=$SCRATCH/upper,workdir=$SCRATCH/work${MOUNT_OPTIONS:+,$MOUNT_OPTIONS}" \
+        overlay "$ROOT"
     start_machine
 }
 
@@ -115,6 +118,33 @@ drop_in() {
     in_bed mkdir -p /run/systemd/system/driftd.service.d
     printf '%b' "$1" | in_bed tee /run/systemd/system/driftd.service.d/test.conf >/dev/null
     in_bed systemctl daemon-reload
+}
+
+# The daemon's line NAME of /proc/PID/status.
+status_line() {
+    in_bed sed -nE "s/^$1:[[:space:]]*//p" "/proc/$(daemon_pid)/status"
+}
+
+# exposure [ARGUMENT]... — what systemd-analyze gives
+exposure() {
+    in_bed systemd-analyze security --no-pager "$@" | sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p'
+}
+
+# expect_exposed LEVEL MAX
+expect_exposed() {
+    awk -v is="$1" -v max="$2" 'BEGIN{exit !(is > 0 && is <= max)}' || fail "the exposure is «$1», and more than $2"
+}
+
+# attempt — runs standard input as a shell script with the daemon's own view, user, capabilities and call filter: by a unit
+# that differs in its command. Its words are then in OUT.
+attempt() {
+    in_bed tee /run/attempt >/dev/null
+    in_bed sh -c 'sed "s|^Type=.*|Type=oneshot|; s|^ExecStart=.*|ExecStart=/bin/sh /run/attempt|
+        /^\(WatchdogSec\|Restart\|RestartSec\|NotifyAccess\|ExecReload\|StateDirectory\|RuntimeDirectory\)=/d
+        /^\[Service\]/a ReadWritePaths=/var/lib/driftd /run/driftd" /lib/systemd/system/driftd.service \
+        >/run/systemd/system/attempt.service && systemctl daemon-reload && systemctl start attempt.service' ||
+        fail "$(in_bed journalctl --quiet -o cat -u attempt.service)"
+    in_bed journalctl --quiet -o cat -u attempt.service _COMM=sh >"$OUT"
 }
 
 # put FILE TEXT — in the machine, in one step.

@@ -68,11 +68,6 @@ test_the_daemon_names_what_its_sandbox_hides() {
     expect_json 'all(.problems[]; .kind != "hidden")'
 }
 
-# exposure [ARGUMENT]... — what systemd-analyze gives
-exposure() {
-    in_bed systemd-analyze security --no-pager "$@" | sed -nE 's/.*Overall exposure level for .*: ([0-9.]+) .*/\1/p'
-}
-
 test_the_exposure_stays_where_it_is() {
     boot installed
     local live offline level
@@ -80,14 +75,9 @@ test_the_exposure_stays_where_it_is() {
     offline=$(exposure --offline=true /lib/systemd/system/driftd.service)
     echo "note: exposure of driftd.service: $live running, $offline by its file"
     for level in "$live" "$offline"; do
-        awk -v is="$level" -v max="$EXPOSURE_MAX" 'BEGIN{exit !(is > 0 && is <= max)}' || fail "the exposure is $level"
+        expect_exposed "$level" "$EXPOSURE_MAX"
     done
     expect_exit 0 in_bed systemd-analyze verify --man=no /lib/systemd/system/driftd.service
-}
-
-# The daemon's line NAME of /proc/PID/status.
-status_line() {
-    in_bed sed -nE "s/^$1:[[:space:]]*//p" "/proc/$(daemon_pid)/status"
 }
 
 test_the_daemon_has_three_capabilities_and_cannot_get_more() {
@@ -109,18 +99,6 @@ test_the_daemon_has_three_capabilities_and_cannot_get_more() {
 # in_daemon COMMAND [ARGUMENT]... — with the daemon's own view of files, network, IPC and host name
 in_daemon() {
     in_bed nsenter -t "$(daemon_pid)" -m -n -i -u -p "$@"
-}
-
-# attempt — runs standard input as a shell script with the daemon's own view, user, capabilities and call filter: by a unit
-# that differs in its command. Its words are then in OUT.
-attempt() {
-    in_bed tee /run/attempt >/dev/null
-    in_bed sh -c 'sed "s|^Type=.*|Type=oneshot|; s|^ExecStart=.*|ExecStart=/bin/sh /run/attempt|
-        /^\(WatchdogSec\|Restart\|RestartSec\|NotifyAccess\|ExecReload\|StateDirectory\|RuntimeDirectory\)=/d
-        /^\[Service\]/a ReadWritePaths=/var/lib/driftd /run/driftd" /lib/systemd/system/driftd.service \
-        >/run/systemd/system/attempt.service && systemctl daemon-reload && systemctl start attempt.service' ||
-        fail "$(in_bed journalctl --quiet -o cat -u attempt.service)"
-    in_bed journalctl --quiet -o cat -u attempt.service _COMM=sh >"$OUT"
 }
 
 test_the_daemon_can_write_to_its_own_two_folders_and_nowhere_else() {
