@@ -214,7 +214,7 @@ check-system-fanotify: all $(TOOLS) $(SHIM) ## system tests with fanotify in pla
 check-bed: ## our packages in a booted Debian (systemd-nspawn), as root; the first run fetches it; TESTS=names
 	@$(SUDO) tests/deps.sh $(DEPS_BED)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/tools/can_fanotify $(BUILD)/deb/.built
-	@$(SUDO) BUILD=$(BUILD) CI=$(CI) tests/bed/run.sh $(TESTS)
+	@$(SUDO) BUILD=$(BUILD) CI=$(CI) OLDER_PACKAGES=$(OLDER_PACKAGES) tests/bed/run.sh $(TESTS)
 
 ASAN = BUILD=build-asan SANITIZE=address,undefined CFLAGS='-O1 -g'
 check-asan: ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer, in build-asan/

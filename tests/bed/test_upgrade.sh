@@ -48,6 +48,44 @@ test_an_upgrade_restarts_it_and_keeps_history_and_configuration() {
     expect_exit 0 driftctl verify
 }
 
+# With the packages of an older version in OLDER_PACKAGES: git archive COMMIT, and its debian/build.sh there.
+test_the_store_of_an_older_version_is_taken_over() {
+    [[ -n ${OLDER_PACKAGES:-} ]] || cannot_run_here 'OLDER_PACKAGES names no folder with packages of an older version'
+    boot bare
+    local package archives=() before
+    for package in driftctl driftd; do
+        cat "$OLDER_PACKAGES/${package}"_*.deb | in_bed tee "/run/older-$package.deb" >/dev/null
+        archives+=("/run/older-$package.deb")
+    done
+    get install "${archives[@]}"
+    in_bed mkdir /srv/app
+    put /etc/driftd/driftd.conf '[files app]\npath = /srv/app\n'
+    put /srv/app/file 'before\n'
+    in_bed systemctl reload driftd.service
+    expect_exit 0 driftctl key generate --name alice -o /run/alice.key --no-passphrase
+    expect_exit 0 driftctl init --trust /run/alice.key.pub --yes
+    expect_exit 0 driftctl bless --ticket CHG-1 --key /run/alice.key --yes -q
+    put /srv/app/file 'after\n'
+    in_bed touch /srv/app/new
+    wait_until "$LIVE" has_drift file:/srv/app/file changed
+    wait_until "$LIVE" has_drift file:/srv/app/new unexpected
+    expect_exit 0 driftctl ack file:/srv/app/new --reason 'seen before'
+    before=$(last_seq)
+    driftctl log --json | jq -c 'del(.detail)' >"$SCRATCH/before"
+    diff_json --cached | jq -c '[.drifts[] | [.item, .change, .first_seen]]' >"$SCRATCH/drifts"
+    later_archives 9.0.0
+    get install /run/driftctl.deb /run/driftd.deb
+    unit_is active || fail 'the unit is not active'
+    driftctl log --json | jq -c 'del(.detail)' | head -n "$(wc -l <"$SCRATCH/before")" | diff "$SCRATCH/before" - >"$ERR" ||
+        fail "the history is another one: $(cat "$ERR")"
+    stop_and_gap_follow "$before" || fail 'stop and gap are not told'
+    diff_json --cached | jq -c '[.drifts[] | [.item, .change, .first_seen]]' | diff "$SCRATCH/drifts" - >"$ERR" ||
+        fail "the drifts are others: $(cat "$ERR")"
+    put /srv/app/new2 'new\n'
+    wait_until "$LIVE" has_drift file:/srv/app/new2 unexpected
+    expect_exit 0 driftctl verify
+}
+
 test_removed_the_service_is_gone_and_all_that_is_known_stays() {
     boot guarded
     wait_until "$LIVE" is_clean
