@@ -99,7 +99,7 @@ test_doctor_finds_a_baseline_that_is_missing_stale_or_soon_over() {
     bless_all --expires +90d
     expect_finding expiry ok
     printf 'more still\n' >"$TREE/b"
-    bless_all --expires +1s
+    bless_all --expires +4s # longer than an approval takes
     wait_until "$LIVE" doctor_finds expiry missing
 }
 
