@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 
+#include <unistd.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -25,7 +26,10 @@ cli_done(struct cli *cli)
 int
 cli_config(struct cli *cli, struct err *err)
 {
-        return cli->config ? 0 : failed(config_load(cli->config_file, &cli->config, err));
+        int r = cli->config ? 0 : config_load(cli->config_file, &cli->config, err);
+        if (r == -EACCES && !err->hint[0] && geteuid() != 0)
+                return err_hint(err, EXIT_FAILED, "run it as root (sudo), or with --config FILE");
+        return failed(r);
 }
 
 int

@@ -3,6 +3,7 @@
  * driftctl output run, list and test. run is what the service runs: it waits for signals and, each second,
  * tells how it goes; the work is the relay's (cli/relay.h).
  */
+#include <unistd.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,15 @@ no_outputs(const struct config *config, struct err *err)
 {
         err_set(err, EXIT_FAILED, "%s names no output", config->file);
         return err_hint(err, EXIT_FAILED, "add a section [output NAME]; driftd.conf(5) has examples");
+}
+
+/* What it writes and reads is root's, as the service is. */
+static int
+failed_for(const char *command, int r, struct err *err)
+{
+        if (r && !err->hint[0] && geteuid() != 0)
+                return err_hint(err, r, "it may need root: %s", command);
+        return r;
 }
 
 /* ---- run ---- */
@@ -52,7 +62,7 @@ run_once(const struct config *config, const sigset_t *set, int *ret_signal, stru
 {
         _cleanup_(relay_freep) struct relay *relay = NULL;
         char line[256];
-        int r = relay_new(config, &relay, err);
+        int r = failed_for("sudo systemctl start driftd-output", relay_new(config, &relay, err), err);
         if (r)
                 return r;
         r = relay_start(relay, err);
@@ -203,14 +213,13 @@ listed_row(struct table *table, const struct listed *l)
         table_cell(table, error ? COLOR_RED : COLOR_GREEN, "%s", error ? error : "ok");
 }
 
-/* The end of the history; -1: the daemon does not answer. */
+/* The end of the history; -1: the daemon does not answer, and err says why. */
 static json_int
-history_end(struct cli *cli)
+history_end(struct cli *cli, struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
-        struct err err = {0};
-        if (client_open_daemon(cli->config, &cli->client, &err) ||
-                client_call_one(cli->client, "GetStatus", json_make("{}"), &reply, &err))
+        if (client_open_daemon(cli->config, &cli->client, err) ||
+                client_call_one(cli->client, "GetStatus", json_make("{}"), &reply, err))
                 return -1;
         return json_number(json_member(json_member(reply, "status"), "history"), "size");
 }
@@ -224,12 +233,15 @@ command_output_list(struct cli *cli, struct err *err)
         const struct config *config = cli->config;
         if (args_given(&cli->args, "any"))
                 return config->n_outputs ? EXIT_CLEAN : EXIT_FAILED;
-        json_int end = history_end(cli);
+        struct err why = {0};
+        json_int end = history_end(cli, &why);
+        bool unreadable = false;
         struct json *list = json_array_make();
         _cleanup_table_ struct table table = table_make(7);
         for (size_t i = 0; i < config->n_outputs; i++) {
                 struct listed listed;
                 look_at(cli, &config->outputs[i], end, &listed);
+                unreadable = unreadable || listed.cursor_result == -EACCES;
                 if (cli->json)
                         json_gather(&list, listed_json(&listed));
                 else
@@ -244,7 +256,9 @@ command_output_list(struct cli *cli, struct err *err)
         if (!config->n_outputs)
                 cli_note(cli, "There are no outputs: [output NAME] in driftd.conf(5).");
         else if (end < 0)
-                cli_note(cli, "The daemon does not answer: how far they are behind is not known.");
+                cli_note(cli, "How far they are behind is not known: %s.", why.text);
+        if (unreadable)
+                cli_note(cli, "Only root may read the cursors: sudo driftctl output list");
         return EXIT_CLEAN;
 }
 
@@ -313,7 +327,7 @@ command_output_test(struct cli *cli, struct err *err)
         const struct config_output *output = r ? NULL : find_output(cli, cli->args.words[0], err);
         if (!output)
                 return EXIT_FAILED;
-        r = send_test(cli, output, err);
+        r = failed_for("sudo driftctl output test NAME", send_test(cli, output, err), err);
         if (r)
                 return r;
         if (cli->json)

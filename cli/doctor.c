@@ -6,6 +6,8 @@
  */
 #include "cli/doctor.h"
 
+#include <errno.h>
+#include <unistd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -231,7 +233,9 @@ look_config(const struct doctor *doctor, struct doctor_answer *ret)
         int r = doctor_say(ret, DOCTOR_MISSING, "%s", doctor->config_why);
         if (access(file, F_OK) < 0 && errno == ENOENT)
                 return r ? r : doctor_mend(ret, "sudo driftctl init");
-        return r ? r : doctor_mend(ret, "driftctl config check");
+        return r ? r
+                 : doctor_mend(
+                           ret, access(file, R_OK) < 0 ? "sudo driftctl doctor" : "driftctl config check");
 }
 
 static int

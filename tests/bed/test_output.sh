@@ -79,3 +79,38 @@ test_output_service_stays_in_its_sandbox() {
     expect_exposed "$level" "$OUTPUT_EXPOSURE_MAX"
     expect_exit 0 in_bed systemd-analyze verify --man=no /lib/systemd/system/driftd-output.service
 }
+
+# refused_to USER WORDS COMMAND... — an error that has the words
+refused_to() {
+    local user=$1 words=$2
+    shift 2
+    expect_exit 4 as "$user" driftctl "$@"
+    expect_error "$words"
+}
+
+test_output_and_what_looks_on_say_the_next_command_to_whoever_may_not() {
+    boot guarded
+    in_bed useradd carol
+    in_bed useradd --groups driftd dave
+    add_outputs
+    expect_exit 0 in_bed systemctl restart driftd-output.service
+    refused_to carol 'sudo systemctl start driftd-output' output run
+    refused_to dave 'sudo systemctl start driftd-output' output run
+    refused_to dave 'sudo driftctl output test' output test siem
+    refused_to carol 'sudo adduser YOU driftd' top
+    refused_to dave 'needs a terminal' top
+    expect_error 'driftctl status'
+    expect_exit 0 as carol sh -c 'driftctl output list 2>&1'
+    expect_output 'behind is not known: cannot connect to .*: Permission denied'
+    expect_output 'sudo driftctl output list$'
+    expect_exit 0 as carol driftctl doctor
+    expect_output 'sudo driftctl doctor$'
+    in_bed chmod 0600 /etc/driftd/driftd.conf
+    refused_to carol 'run it as root .sudo.' output list
+    refused_to carol 'run it as root .sudo.' top
+    as carol driftctl doctor >"$OUT" || true
+    expect_no_output 'driftctl config check'
+    # Root, without a terminal.
+    expect_exit 4 driftctl top
+    expect_error 'driftctl watch follows the history'
+}
