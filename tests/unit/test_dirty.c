@@ -51,6 +51,22 @@ START_TEST(who_touched_it_counts_until_a_look_tells_something)
 }
 END_TEST
 
+/* Only a look that is still to come, and that an event asked for, makes another mark needless. */
+START_TEST(a_path_waits_until_it_is_looked_at)
+{
+        ck_assert(!dirty_waits(dirty, "/a"));
+        ck_assert(dirty_mark(dirty, "/a", true, 0));
+        ck_assert(!dirty_waits(dirty, "/a")); /* a pass's word is no event */
+        ck_assert(dirty_mark(dirty, "/a", false, 0));
+        ck_assert(dirty_waits(dirty, "/a"));
+        struct dirty_entry *entry = dirty_take(dirty, 0);
+        ck_assert(!dirty_waits(dirty, "/a")); /* the look may have seen what was before the event */
+        dirty_done(dirty, entry);
+        ck_assert(dirty_mark(dirty, "/b", false, 5));
+        ck_assert(dirty_waits(dirty, "/b"));
+}
+END_TEST
+
 START_TEST(a_path_marked_twice_is_taken_once)
 {
         ck_assert(dirty_mark(dirty, "/a", false, 0));
@@ -188,6 +204,7 @@ main(void)
         TCase *tests = tcase_create("dirty");
         tcase_add_checked_fixture(tests, setup, teardown);
         tcase_add_test(tests, who_touched_it_counts_until_a_look_tells_something);
+        tcase_add_test(tests, a_path_waits_until_it_is_looked_at);
         tcase_add_test(tests, a_path_marked_twice_is_taken_once);
         tcase_add_test(tests, paths_come_in_the_order_of_marking);
         tcase_add_test(tests, a_path_marked_while_it_is_looked_at_is_taken_again);
