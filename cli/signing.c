@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/terminal.h"
 #include "core/clock.h"
@@ -43,6 +44,19 @@ read_key(const char *file, struct signing *ret, struct err *err)
         return failed(r);
 }
 
+/* Whoever can read a key that no passphrase seals can sign with it: refused, as ssh does. */
+static int
+check_unshared(const char *file, struct err *err)
+{
+        struct stat st;
+        if (stat(file, &st) < 0 || !(st.st_mode & (S_IRWXG | S_IRWXO)))
+                return 0;
+        err_set(err, EXIT_FAILED, "%s has no passphrase, and others than its owner may use it (mode %04o)",
+                quote(file), st.st_mode & 07777u);
+        return err_hint(err, EXIT_FAILED, "chmod 0600 %s; if somebody may have read it, make another key",
+                quote(file));
+}
+
 static int
 open_native(const char *file, struct signing *ret, struct err *err)
 {
@@ -60,7 +74,7 @@ open_native(const char *file, struct signing *ret, struct err *err)
         }
         if (!name_from_text(name, strlen(name), ret->by) || strcmp(name, ret->by) != 0)
                 return err_set(err, EXIT_FAILED, "%s: the name in the key is none", quote(file));
-        return 0;
+        return ret->sealed ? 0 : check_unshared(file, err);
 }
 
 static int
@@ -75,7 +89,7 @@ open_ssh_file(const char *file, struct signing *ret, struct err *err)
         if (r)
                 return EXIT_FAILED;
         ret->key = *signer_key(ret->signer);
-        return 0;
+        return check_unshared(file, err);
 }
 
 /* The keys that would do: those of --as, else of every approver. None if --as is not known yet: then any that

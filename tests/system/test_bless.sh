@@ -235,6 +235,21 @@ test_an_ssh_key() {
     expect_json '.baselines[0].signers == ["alice"]'
 }
 
+# As ssh has it: what is not sealed is its owner's alone. A sealed key may lie where others can read it.
+test_an_unsealed_key_that_others_can_read_signs_nothing() {
+    trust_ssh_key
+    cp "$KEYS/ssh" "$KEYS/open"
+    for mode in 0640 0604 0606; do
+        chmod "$mode" "$KEYS/open"
+        expect_exit 4 driftctl bless --ticket CHG-1 --ssh-key "$KEYS/open" --yes
+        expect_error "$KEYS/open .*mode $mode"
+        expect_error "chmod 0600 $KEYS/open"
+    done
+    expect_exit 2 driftctl diff
+    chmod 0400 "$KEYS/open"
+    expect_exit 0 driftctl bless --ticket CHG-1 --ssh-key "$KEYS/open" --yes
+}
+
 test_an_ssh_key_with_a_passphrase_is_for_the_agent() {
     trust_ssh_key 'a passphrase'
     expect_exit 4 driftctl bless --ticket CHG-1 --ssh-key "$KEYS/ssh" --yes
