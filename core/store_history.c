@@ -11,8 +11,6 @@
 #include "core/store_db.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -46,11 +44,17 @@ string_append(struct buf *buf, const char *text, size_t size)
 int
 history_leaf_start(struct buf *buf, const struct record_columns *columns)
 {
-        char start[64 + CLOCK_TEXT_MAX], time[CLOCK_TEXT_MAX];
+        char time[CLOCK_TEXT_MAX];
         clock_format(columns->time_ms, time);
-        int size = snprintf(
-                start, sizeof start, "{\"seq\":%" PRId64 ",\"time\":\"%s\",\"kind\":", columns->seq, time);
-        int r = buf_append(buf, start, (size_t)size);
+        int r = buf_text(buf, "{\"seq\":");
+        if (r == 0)
+                r = buf_decimal(buf, (uint64_t)columns->seq);
+        if (r == 0)
+                r = buf_text(buf, ",\"time\":\"");
+        if (r == 0)
+                r = buf_text(buf, time);
+        if (r == 0)
+                r = buf_text(buf, "\",\"kind\":");
         if (r == 0)
                 r = string_append(buf, columns->kind, columns->kind_size);
         if (r == 0)
