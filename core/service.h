@@ -98,7 +98,7 @@ int service_job_new(struct instance *instance, const struct service_peer *peer,
         struct service_job **ret, struct err *err);
 void service_job_run(struct service_job *job); /* any thread; keeps its own error */
 void service_job_cancel(struct service_job *job);
-bool service_job_progresses(const struct service_job *job); /* false: one look, with one reply */
+bool service_job_progresses(const struct service_job *job); /* false: it has one reply */
 void service_job_progress(const struct service_job *job, uint64_t *ret_files, uint64_t *ret_bytes);
 /* After run: replies. As service_call. */
 int service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err);

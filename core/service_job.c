@@ -606,7 +606,7 @@ service_job_cancel(struct service_job *job)
 bool
 service_job_progresses(const struct service_job *job)
 {
-        return job->kind != JOB_SHOW;
+        return job->kind == JOB_PROPOSE || job->kind == JOB_COMPARE;
 }
 
 void
