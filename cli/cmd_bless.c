@@ -590,7 +590,8 @@ command_bless(struct cli *cli, struct err *err)
         if (r == 0 && !renews)
                 return nothing_to_bless(&b, err);
         r = r ? r : choose(&b, err);
-        r = r ? r : compose(&b, b.shown, &rehearsal, err);
+        if (r == 0 && b.n_chosen < b.revisions.count) /* all of it is what was shown, which holds together */
+                r = compose(&b, b.shown, &rehearsal, err);
         baseline_free(rehearsal);
         r = r ? r : look_again(&b, &again, err);
         r = r ? r : compose(&b, again, &final, err);

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,9 @@ struct baseline {
         atomic_uint references;
         char *text;
         size_t size;
-        struct digest id;
+        struct digest id; /* once it is hashed */
+        atomic_bool hashed;
+        pthread_mutex_t lock; /* of the hashing */
         struct baseline_header header;
         size_t entries_at; /* offset of what follows the header */
         struct scope *scopes;
@@ -618,6 +621,7 @@ baseline_open_after(const struct baseline *parent, char *text, size_t size, cons
                 return err_oom(err);
         }
         atomic_init(&b->references, 1);
+        pthread_mutex_init(&b->lock, NULL);
         b->text = text;
         b->size = size;
         struct reader reader = {.baseline = b, .last_kind = -1, .parent = parent, .err = err};
@@ -631,10 +635,10 @@ baseline_open_after(const struct baseline *parent, char *text, size_t size, cons
         r = r ? r : read_entries(&reader);
         if (r)
                 return r;
-        if (id)
+        if (id) {
                 b->id = *id;
-        else
-                digest_bytes(text, size, &b->id);
+                atomic_store(&b->hashed, true);
+        }
         *ret = steal_pointer(&b);
         return 0;
 }
@@ -667,6 +671,7 @@ baseline_free(struct baseline *b)
         free(b->words);
         free(b->header.ticket);
         free(b->text);
+        pthread_mutex_destroy(&b->lock);
         free(b);
         return NULL;
 }
@@ -682,7 +687,15 @@ baseline_header(const struct baseline *baseline)
 const struct digest *
 baseline_id(const struct baseline *baseline)
 {
-        return &baseline->id;
+        struct baseline *b = (struct baseline *)(uintptr_t)baseline;
+        if (atomic_load(&b->hashed))
+                return &b->id;
+        pthread_mutex_lock(&b->lock);
+        if (!atomic_load(&b->hashed))
+                digest_bytes(b->text, b->size, &b->id);
+        atomic_store(&b->hashed, true);
+        pthread_mutex_unlock(&b->lock);
+        return &b->id;
 }
 
 const char *

@@ -54,7 +54,7 @@ int baseline_open(char *text, size_t size, struct baseline **ret, struct err *er
 /*
  * The same, with the same result for every input, but quick where most file lines are those of another
  * baseline (NULL: none). id: the SHA-256 of the text, by a caller who has just made it of these very bytes
- * (NULL: it is made here).
+ * (NULL: whoever asks for it first makes it).
  */
 int baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
         struct baseline **ret, struct err *err);
@@ -64,7 +64,8 @@ struct baseline *baseline_free(struct baseline *baseline);
 CLEANUP_DEFINE(struct baseline *, baseline_free)
 
 const struct baseline_header *baseline_header(const struct baseline *baseline);
-const struct digest *baseline_id(const struct baseline *baseline); /* SHA-256 of the bytes */
+/* SHA-256 of the bytes: half a second for a million lines, at the first asking. */
+const struct digest *baseline_id(const struct baseline *baseline);
 const char *baseline_text(const struct baseline *baseline, size_t *ret_size);
 const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret_count);
 

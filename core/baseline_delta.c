@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Deltas. The writer holds back the run that it is in (a copy or an insert), so that runs that are one are
- * written as one, and hashes the result as it goes. The reader goes over a delta twice: first all of it is
+ * written as one. The reader goes over a delta twice: first all of it is
  * held against the form and the parent's bounds, which gives the exact size of the result; then that is
  * filled, hashed and opened. Copies go forward only, so that no result is larger than parent and delta
  * together.
@@ -25,7 +25,6 @@ struct delta_writer {
         const struct baseline *parent;
         const char *text; /* the parent's */
         struct buf *to;
-        struct digester *digester;
         size_t copy_at, copy_size; /* what is held back: a copy, or an insert */
         struct buf insert;
 };
@@ -36,12 +35,11 @@ delta_writer_new(const struct baseline *parent, struct buf *to, struct delta_wri
         _cleanup_(delta_writer_freep) struct delta_writer *writer = calloc(1, sizeof *writer);
         char hex[DIGEST_HEX_SIZE];
         size_t size;
-        if (!writer || !(writer->digester = digester_new()))
+        if (!writer)
                 return -ENOMEM;
         writer->parent = parent;
         writer->text = baseline_text(parent, &size);
         writer->to = to;
-        digester_start(writer->digester);
         digest_hex(baseline_id(parent), hex);
         int r = buf_printf(to, FIRST_LINE "from %s\n", hex);
         if (r == 0)
@@ -54,7 +52,6 @@ delta_writer_free(struct delta_writer *writer)
 {
         if (!writer)
                 return NULL;
-        digester_free(writer->digester);
         buf_done(&writer->insert);
         free(writer);
         return NULL;
@@ -84,7 +81,6 @@ delta_lines(struct delta_writer *writer, size_t first, size_t end)
         size_t at = (size_t)(lines - writer->text);
         if (!size)
                 return 0;
-        digester_update(writer->digester, lines, size);
         if (writer->copy_size && writer->copy_at + writer->copy_size == at) {
                 writer->copy_size += size;
                 return 0;
@@ -98,7 +94,6 @@ delta_lines(struct delta_writer *writer, size_t first, size_t end)
 int
 delta_bytes(struct delta_writer *writer, const void *data, size_t size)
 {
-        digester_update(writer->digester, data, size);
         int r = writer->copy_size && size ? flush(writer) : 0;
         return r ? r : buf_append(&writer->insert, data, size);
 }
@@ -106,12 +101,8 @@ delta_bytes(struct delta_writer *writer, const void *data, size_t size)
 int
 delta_end(struct delta_writer *writer)
 {
-        struct digest digest;
-        char hex[DIGEST_HEX_SIZE];
-        digester_final(writer->digester, &digest);
-        digest_hex(&digest, hex);
         int r = flush(writer);
-        return r ? r : buf_printf(writer->to, "to %s\n", hex);
+        return r ? r : buf_text(writer->to, "end\n");
 }
 
 /* ---- between two ---- */
@@ -157,6 +148,7 @@ delta_between(const struct baseline *parent, const struct baseline *child, struc
 {
         _cleanup_(delta_writer_freep) struct delta_writer *writer = NULL;
         size_t size, files_size;
+        char hex[DIGEST_HEX_SIZE];
         const char *text = baseline_text(child, &size);
         const char *files = baseline_file_lines(child, 0, baseline_files(child), &files_size);
         size_t head = (size_t)(files - text), tail = head + files_size;
@@ -164,13 +156,15 @@ delta_between(const struct baseline *parent, const struct baseline *child, struc
         r = r ? r : delta_bytes(writer, text, head);
         r = r ? r : write_files(writer, child);
         r = r ? r : delta_bytes(writer, text + tail, size - tail);
-        return r ? r : delta_end(writer);
+        r = r ? r : flush(writer);
+        digest_hex(baseline_id(child), hex);
+        return r ? r : buf_printf(ret, "to %s\n", hex);
 }
 
 /* ---- reading ---- */
 
 struct op {
-        enum { OP_COPY, OP_INSERT, OP_TO } kind;
+        enum { OP_COPY, OP_INSERT, OP_TO, OP_END } kind;
         const char *data; /* of the parent, or of the delta */
         size_t size;
         struct digest to;
@@ -274,10 +268,14 @@ read_op(struct reader *reader, struct op *ret)
         } else if (skip_word(reader, "insert ")) {
                 r = read_insert(reader, ret);
         } else {
-                *ret = (struct op){.kind = OP_TO};
-                if (!skip_word(reader, "to ") || !read_digest(reader, &ret->to))
-                        return malformed(reader, "\"copy\", \"insert\" or \"to SHA256\" is expected");
-                return reader->at == reader->size ? 0 : malformed(reader, "nothing follows on \"to\"");
+                *ret = (struct op){.kind = OP_END};
+                if (!skip_word(reader, "end\n")) {
+                        ret->kind = OP_TO;
+                        if (!skip_word(reader, "to ") || !read_digest(reader, &ret->to))
+                                return malformed(
+                                        reader, "\"copy\", \"insert\", \"to SHA256\" or \"end\" is expected");
+                }
+                return reader->at == reader->size ? 0 : malformed(reader, "nothing follows on its end");
         }
         reader->began = true;
         if (r == 0 && ret->size > BASELINE_SIZE_MAX - reader->result)
@@ -309,7 +307,7 @@ fill(struct reader reader)
         char *text = malloc(room + 1);
         reader.copied = reader.result = 0;
         reader.began = reader.insert_before = false;
-        for (struct op op = {0}; text && read_op(&reader, &op) == 0 && op.kind != OP_TO; at += op.size)
+        for (struct op op = {0}; text && read_op(&reader, &op) == 0 && op.size; at += op.size)
                 memcpy(text + at, op.data, op.size);
         if (text)
                 text[room] = '\0';
@@ -332,13 +330,15 @@ delta_open(
         struct reader start = reader;
         do
                 r = read_op(&reader, &op);
-        while (r == 0 && op.kind != OP_TO);
+        while (r == 0 && op.size);
         if (r)
                 return r;
         start.result = reader.result;
         char *text = fill(start);
         if (!text)
                 return err_oom(err);
+        if (op.kind == OP_END)
+                return baseline_open_after(parent, text, reader.result, NULL, ret, err);
         digest_bytes(text, reader.result, &made);
         if (!digest_equal(&made, &op.to)) {
                 free(text);

@@ -8,7 +8,7 @@
  *     from SHA256                  of the parent's text
  *     copy OFFSET SIZE             bytes of the parent's text, each copy behind the one before
  *     insert SIZE                  and after the newline so many bytes
- *     to SHA256                    of the result; nothing follows
+ *     to SHA256                    of the result, or `end`, where that is not said; nothing follows
  *
  * Numbers are decimal without leading zeros, a size is never 0, two inserts never stand together, nor two
  * copies that are one.
@@ -24,7 +24,8 @@ enum delta_result {
 
 /* ---- writing ---- */
 
-/* What is written, in its order. The parent and the buffer are borrowed until the end. */
+/* What is written, in its order. The parent and the buffer are borrowed until the end. It ends with `end`: to
+ * hash the result is for who has a use for that. */
 struct delta_writer;
 int delta_writer_new(const struct baseline *parent, struct buf *to, struct delta_writer **ret); /* -ENOMEM */
 struct delta_writer *delta_writer_free(struct delta_writer *writer);
@@ -36,13 +37,13 @@ int delta_lines(struct delta_writer *writer, size_t first, size_t end);
 int delta_bytes(struct delta_writer *writer, const void *data, size_t size);
 int delta_end(struct delta_writer *writer);
 
-/* From two baselines that are both there. 0, -ENOMEM or -E2BIG. */
+/* From two baselines that are both there, with the child's id. 0, -ENOMEM or -E2BIG. */
 int delta_between(const struct baseline *parent, const struct baseline *child, struct buf *ret);
 
 /* ---- reading ---- */
 
 /* The parent that it names. 0 or DELTA_MALFORMED. */
 int delta_from(const char *delta, size_t size, struct digest *ret, struct err *err);
-/* 0, a delta_result, -ENOMEM. */
+/* What it makes, opened; hashed and compared if it says to what. 0, a delta_result, -ENOMEM. */
 int delta_open(const struct baseline *parent, const char *delta, size_t size, struct baseline **ret,
         struct err *err);

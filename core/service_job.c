@@ -491,6 +491,8 @@ open_uploaded(struct service_job *job)
                 r = open_delta(job, &uploaded->delta, &applying->baseline, &applying->why);
         else if (uploaded->baseline.size)
                 r = open_text(job, &uploaded->baseline, &applying->baseline, &applying->why);
+        if (r == 0 && applying->baseline)
+                baseline_id(applying->baseline); /* hashed here, and not where the socket waits */
         service_session_done(uploaded);
         *uploaded = (struct service_session){0};
         applying->result = r;

@@ -181,6 +181,10 @@ static const struct {
         {"driftd-delta 1\nfrom {FROM}\ninsert 99999\nto {FROM}\n", "cut off"},
         {"driftd-delta 1\nfrom {FROM}\ninsert 1073741825\nto {FROM}\n", "cut off"},
         {"driftd-delta 1\nfrom {FROM}\ndelete 1\nto {FROM}\n", "expected"},
+        {"driftd-delta 1\nfrom {FROM}\ncopy 0 {SIZE}\nend\n", NULL},
+        {"driftd-delta 1\nfrom {FROM}\ncopy 0 {SIZE}\nend", "expected"},
+        {"driftd-delta 1\nfrom {FROM}\ncopy 0 {SIZE}\nend\nto {FROM}\n", "nothing follows"},
+        {"driftd-delta 1\nfrom {FROM}\nend\n", "newline"},
 };
 
 START_TEST(every_rule_of_the_form_is_kept)
