@@ -947,7 +947,7 @@ instance_apply_refused(
         struct instance *instance, enum delta_result result, const struct err *why, struct err *err)
 {
         bool another = result == DELTA_FROM_ANOTHER;
-        enum instance_result code = another ? INSTANCE_SUPERSEDED : INSTANCE_MALFORMED;
+        int code = another ? INSTANCE_SUPERSEDED : INSTANCE_MALFORMED;
         if (err && err != why)
                 *err = *why;
         if (another)
