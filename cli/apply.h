@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 #include "cli/transfer.h"
 
-/* changes < 0: not told. ahead: nobody looks whether what it changes is live as it says. 0 or an exit code
- * with words. */
-int apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
-        bool ahead, struct err *err);
+/* parent: as of signed_text_upload. changes < 0: not told. ahead: nobody looks whether what it changes is
+ * live as it says. 0 or an exit code with words. */
+int apply_signed(struct cli *cli, const struct signed_text *text, const struct baseline *parent,
+        const char *schema, json_int changes, bool ahead, struct err *err);

@@ -413,8 +413,7 @@ static int
 keep_reply(void *userdata, const struct json *parameters, bool continues)
 {
         struct json **slot = userdata;
-        (void)continues;
-        if (!*slot && parameters)
+        if (!continues && parameters)
                 *slot = json_make("O", parameters);
         return 0;
 }

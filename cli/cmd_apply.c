@@ -34,12 +34,12 @@ print_applied(struct cli *cli, const struct json *reply, const char *more)
 }
 
 int
-apply_signed(struct cli *cli, const struct signed_text *text, const char *schema, json_int changes,
-        bool ahead, struct err *err)
+apply_signed(struct cli *cli, const struct signed_text *text, const struct baseline *parent,
+        const char *schema, json_int changes, bool ahead, struct err *err)
 {
         _cleanup_json_ struct json *reply = NULL;
         char more[WORDS_MAX + 16] = "", number[WORDS_MAX];
-        int r = signed_text_upload(cli, text, err);
+        int r = signed_text_upload(cli, text, parent, err);
         r = r ? r : client_call_one(cli->client, "Apply", json_make("{s:b}", "ahead", ahead), &reply, err);
         if (r)
                 return r;
@@ -92,5 +92,5 @@ command_apply(struct cli *cli, struct err *err)
                 return r;
         if (!text.approvals.size)
                 return refuse_unsigned(file, err);
-        return apply_signed(cli, &text, "driftd.apply/1", -1, args_given(&cli->args, "ahead"), err);
+        return apply_signed(cli, &text, NULL, "driftd.apply/1", -1, args_given(&cli->args, "ahead"), err);
 }

@@ -18,6 +18,7 @@
 #include "cli/ballot_screen.h"
 #include "cli/cli.h"
 #include "cli/package_group.h"
+#include "cli/parent.h"
 #include "cli/policy_proposal.h"
 #include "cli/revision.h"
 #include "cli/signing.h"
@@ -151,26 +152,45 @@ static int
 fetch(const struct blessing *b, const struct proposal_wish *wish, struct baseline **ret, struct err *err)
 {
         return b->policy ? policy_proposal(b->cli, b->policy, wish, ret, err)
-                         : proposal_fetch(b->cli, wish, ret, err);
+                         : proposal_fetch(b->cli, wish, b->parent.baseline, ret, err);
+}
+
+static bool
+follows_on(const struct baseline *child, const struct baseline *parent)
+{
+        const struct baseline_header *header = baseline_header(child);
+        return header->has_parent && parent && digest_equal(&header->parent, baseline_id(parent));
+}
+
+/* What was shown follows on the generation that we have, or on another that is fetched now, or on none. */
+static int
+settle_parent(struct blessing *b, struct err *err)
+{
+        const struct baseline_header *header = baseline_header(b->shown);
+        if (follows_on(b->shown, b->parent.baseline))
+                return 0;
+        signed_text_done(&b->parent);
+        if (!header->has_parent)
+                return 0;
+        int r = signed_text_fetch(b->cli, header->name, header->generation - 1, &b->parent, err);
+        if (r == 0 && !follows_on(b->shown, b->parent.baseline))
+                return err_set(
+                        err, EXIT_FAILED, "another generation was applied meanwhile: nothing was blessed");
+        return r;
 }
 
 static int
 propose_and_compare(struct blessing *b, struct err *err)
 {
-        int r = fetch(b, &b->wish, &b->shown, err);
+        int r = b->policy ? 0 : parent_fetch(b->cli, b->wish.name, &b->parent.baseline, err);
+        r = r ? r : fetch(b, &b->wish, &b->shown, err);
         if (r == 0 && !b->set.expect) /* of a set, what is not watched is absent and not wrong */
                 r = watched_check_proposal(&b->items, b->shown, err);
         if (r)
                 return r;
-        const struct baseline_header *header = baseline_header(b->shown);
-        if (header->has_parent) {
-                r = signed_text_fetch(b->cli, header->name, header->generation - 1, &b->parent, err);
-                if (r)
-                        return r;
-                if (!digest_equal(&header->parent, baseline_id(b->parent.baseline)))
-                        return err_set(err, EXIT_FAILED,
-                                "another generation was applied meanwhile: nothing was blessed");
-        }
+        r = settle_parent(b, err);
+        if (r)
+                return r;
         if (revisions_make(b->parent.baseline, b->shown, &b->revisions) < 0)
                 return failed_oom(err);
         b->chosen = calloc(b->revisions.count + 1, sizeof *b->chosen);
@@ -403,11 +423,18 @@ compose(const struct blessing *b, const struct baseline *header_of, struct basel
         struct err why = {0};
         if (revisions_compose(&b->revisions, b->chosen, baseline_header(header_of), &text) < 0)
                 return failed_oom(err);
-        size_t size = text.size;
+        size_t size = text.size, same_size;
         char *bytes = buf_steal(&text);
         if (!bytes)
                 return failed_oom(err);
-        if (baseline_open(bytes, size, ret, &why) == 0)
+        const char *same = baseline_text(header_of, &same_size);
+        if (size == same_size &&
+                memcmp(bytes, same, size) == 0) { /* all was chosen: opened and hashed already */
+                free(bytes);
+                *ret = baseline_keep(header_of);
+                return 0;
+        }
+        if (baseline_open_after(header_of, bytes, size, NULL, ret, &why) == 0)
                 return 0;
         err_set(err, EXIT_FAILED, "what was chosen does not hold together: %.700s", why.text);
         return err_hint(err, EXIT_FAILED,
@@ -503,8 +530,8 @@ sign_and_apply(struct blessing *b, struct baseline *final, struct err *err)
         int r = signing_unlock(&b->signing, err);
         r = r ? r : signing_approve(&b->signing, &subject, 1, on_host, &text.approvals, err);
         return r ? r
-                 : apply_signed(b->cli, &text, "driftd.bless/1", (json_int)b->n_chosen, true,
-                           err); /* it has just looked */
+                 : apply_signed(b->cli, &text, b->parent.baseline, "driftd.bless/1", (json_int)b->n_chosen,
+                           true, err); /* it has just looked */
 }
 
 static bool
@@ -563,7 +590,8 @@ command_bless(struct cli *cli, struct err *err)
         if (r == 0 && !renews)
                 return nothing_to_bless(&b, err);
         r = r ? r : choose(&b, err);
-        r = r ? r : compose(&b, b.shown, &rehearsal, err);
+        if (r == 0 && b.n_chosen < b.revisions.count) /* all of it is what was shown, which holds together */
+                r = compose(&b, b.shown, &rehearsal, err);
         baseline_free(rehearsal);
         r = r ? r : look_again(&b, &again, err);
         r = r ? r : compose(&b, again, &final, err);

@@ -204,7 +204,7 @@ diff_against(struct cli *cli, const char *against, const struct text_list *items
                 if (r && !err->hint[0])
                         err_hint(err, r,
                                 "--against takes NAME@GENERATION (driftctl baseline list), or a file");
-                r = r ? r : signed_text_upload(cli, &text, err);
+                r = r ? r : signed_text_upload(cli, &text, NULL, err);
                 if (r)
                         return r;
         }

@@ -62,7 +62,7 @@ propose(struct cli *cli, struct proposal_wish *wish, const struct policy *policy
                 return r;
         }
         r = policy ? policy_proposal(cli, policy, wish, &baseline, err)
-                   : proposal_fetch(cli, wish, &baseline, err);
+                   : proposal_fetch(cli, wish, NULL, &baseline, err);
         r = r ? r : watched_check_proposal(wish->items, baseline, err);
         r = r ? r : deliver(cli, baseline, err);
         bool free_to_tell = args_given(&cli->args, "output") && !cli->json && !cli->quiet;

@@ -222,6 +222,14 @@ merge_kind(struct merge *merge)
         size_t n_new = kinds[merge->kind].count(r->after), i = 0, j = 0;
         int result = 0;
         while (result == 0 && (i < n_old || j < n_new)) {
+                size_t run = merge->kind == REVISION_FILE && r->before
+                                     ? baseline_files_same(r->before, i, r->after, j)
+                                     : 0;
+                if (run) { /* by the hundred thousand: not one by one */
+                        i += run;
+                        j += run;
+                        continue;
+                }
                 int order = i == n_old ? 1 : -1;
                 if (i < n_old && j < n_new)
                         result = merge_compare(merge, i, j, &order);
@@ -496,9 +504,8 @@ revision_holds(const struct revisions *revisions, const struct revision *revisio
 /* ---- composing ---- */
 
 struct line {
-        const char *text;
+        char *text; /* owned */
         size_t size;
-        char *owned; /* text, where it is not borrowed from a baseline */
 };
 
 struct lines {
@@ -510,29 +517,21 @@ static void
 lines_done(struct lines *lines)
 {
         for (size_t i = 0; i < lines->count; i++)
-                free(lines->list[i].owned);
+                free(lines->list[i].text);
         free(lines->list);
 }
 
 static int
 lines_add(struct lines *lines, enum revision_kind kind, const struct baseline *baseline, size_t index)
 {
-        struct line *line = &lines->list[lines->count];
-        if (kind == REVISION_FILE) {
-                size_t size;
-                const char *text = file_line_borrowed(baseline, index, &size);
-                *line = (struct line){text, size, NULL};
-        } else {
-                _cleanup_buf_ struct buf text = {0};
-                if (kinds[kind].line(baseline, index, &text) < 0)
-                        return -ENOMEM;
-                size_t size = text.size;
-                char *owned = buf_steal(&text);
-                if (!owned)
-                        return -ENOMEM;
-                *line = (struct line){owned, size, owned};
-        }
-        lines->count++;
+        _cleanup_buf_ struct buf text = {0};
+        if (kinds[kind].line(baseline, index, &text) < 0)
+                return -ENOMEM;
+        size_t size = text.size;
+        char *owned = buf_steal(&text);
+        if (!owned)
+                return -ENOMEM;
+        lines->list[lines->count++] = (struct line){owned, size};
         return 0;
 }
 
@@ -543,7 +542,8 @@ compare_lines(const void *left, const void *right)
         return compare_bytes(a->text, a->size, b->text, b->size);
 }
 
-/* Lines of before, less those that a chosen revision takes away, and then what chosen revisions bring. */
+/* Of the kinds that are few: lines of before, less those that a chosen revision takes away, and then what
+ * chosen revisions bring. */
 static int
 gather_kind(const struct revisions *r, enum revision_kind kind, const bool *chosen, struct lines *ret)
 {
@@ -569,18 +569,79 @@ gather_kind(const struct revisions *r, enum revision_kind kind, const bool *chos
         return 0;
 }
 
+static int
+compose_kind(const struct revisions *r, enum revision_kind kind, const bool *chosen, struct buf *ret)
+{
+        _cleanup_(lines_done) struct lines lines = {0};
+        int result = gather_kind(r, kind, chosen, &lines);
+        for (size_t i = 0; i < lines.count && result == 0; i++) {
+                result = buf_append(ret, lines.list[i].text, lines.list[i].size);
+                result = result ? result : buf_text(ret, "\n");
+        }
+        return result;
+}
+
+static int
+append_files(const struct baseline *baseline, size_t first, size_t end, struct buf *ret)
+{
+        size_t size;
+        const char *lines = baseline_file_lines(baseline, first, end, &size);
+        return buf_append(ret, lines, size);
+}
+
+/* Where in the lines before a revision takes place. */
+static size_t
+place_of(const struct revisions *r, const struct revision *revision)
+{
+        size_t size, place;
+        if (revision->what != REVISION_ADDED)
+                return revision->old_index;
+        if (!r->before)
+                return 0;
+        const char *path = baseline_file_path(r->after, revision->new_index, &size);
+        baseline_file_find(r->before, path, size, &place);
+        return place;
+}
+
+/* By the million, and both sorted by path, as revisions are: a merge of runs. */
+static int
+compose_files(const struct revisions *r, const bool *chosen, struct buf *ret)
+{
+        size_t n_old = r->before ? baseline_files(r->before) : 0, at = 0;
+        int result = 0;
+        for (size_t i = 0; i < r->count && result == 0; i++) {
+                const struct revision *revision = &r->list[i];
+                if (revision->kind != REVISION_FILE || !chosen[i])
+                        continue;
+                size_t place = place_of(r, revision);
+                if (place > at)
+                        result = append_files(r->before, at, place, ret);
+                at = place + (revision->what != REVISION_ADDED);
+                if (result == 0 && revision->what != REVISION_REMOVED)
+                        result = append_files(r->after, revision->new_index, revision->new_index + 1, ret);
+        }
+        return result || at == n_old ? result : append_files(r->before, at, n_old, ret);
+}
+
+/* About as long as the longer of the two. */
+static int
+reserve_text(const struct revisions *r, struct buf *ret)
+{
+        size_t before = 0, after;
+        if (r->before)
+                baseline_text(r->before, &before);
+        baseline_text(r->after, &after);
+        return buf_reserve(ret, before > after ? before : after);
+}
+
 int
 revisions_compose(const struct revisions *revisions, const bool *chosen, const struct baseline_header *header,
         struct buf *ret)
 {
-        int r = baseline_header_append(header, ret);
-        for (int kind = 0; kind < REVISION_KINDS && r == 0; kind++) {
-                _cleanup_(lines_done) struct lines lines = {0};
-                r = gather_kind(revisions, (enum revision_kind)kind, chosen, &lines);
-                for (size_t i = 0; i < lines.count && r == 0; i++) {
-                        r = buf_append(ret, lines.list[i].text, lines.list[i].size);
-                        r = r ? r : buf_text(ret, "\n");
-                }
-        }
+        int r = reserve_text(revisions, ret);
+        r = r ? r : baseline_header_append(header, ret);
+        for (int kind = 0; kind < REVISION_KINDS && r == 0; kind++)
+                r = kind == REVISION_FILE ? compose_files(revisions, chosen, ret)
+                                          : compose_kind(revisions, (enum revision_kind)kind, chosen, ret);
         return r;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cli/progress.h"
+#include "core/baseline_delta.h"
 #include "core/file.h"
 #include "core/quote.h"
 
@@ -77,6 +78,7 @@ signed_text_read(const char *file, struct signed_text *ret, struct err *err)
 
 struct pieces {
         struct buf text, approvals;
+        bool delta; /* text is one */
         struct progress progress;
 };
 
@@ -94,6 +96,7 @@ take_piece(void *userdata, const struct json *parameters, bool continues)
         struct pieces *pieces = userdata;
         const char *text = json_text(parameters, "text"), *approvals = json_text(parameters, "approvals");
         (void)continues;
+        pieces->delta = pieces->delta || json_flag(parameters, "delta");
         progress_show(&pieces->progress, json_member(parameters, "progress"));
         if ((text && buf_text(&pieces->text, text) < 0) ||
                 (approvals && buf_text(&pieces->approvals, approvals) < 0))
@@ -102,14 +105,28 @@ take_piece(void *userdata, const struct json *parameters, bool continues)
 }
 
 static int
-open_pieces(struct pieces *pieces, struct baseline **ret, struct err *err)
+open_delta(const struct pieces *pieces, const struct baseline *parent, struct baseline **ret, struct err *err)
 {
         struct err why = {0};
+        if (!parent)
+                return err_set(err, EXIT_FAILED, "a delta came that was not asked for");
+        if (delta_open(parent, pieces->text.data, pieces->text.size, ret, &why) == 0)
+                return 0;
+        return err_set(err, EXIT_FAILED, "what came from the daemon makes no baseline: %.700s", why.text);
+}
+
+/* parent: what a delta may be from; NULL: none may come. */
+static int
+open_pieces(struct pieces *pieces, const struct baseline *parent, struct baseline **ret, struct err *err)
+{
+        struct err why = {0};
+        if (pieces->delta)
+                return open_delta(pieces, parent, ret, err);
         size_t size = pieces->text.size;
         char *bytes = buf_steal(&pieces->text);
         if (!bytes)
                 return failed_oom(err);
-        if (baseline_open(bytes, size, ret, &why) == 0)
+        if (baseline_open_after(parent, bytes, size, NULL, ret, &why) == 0)
                 return 0;
         return err_set(err, EXIT_FAILED, "what came from the store is no baseline: %.700s", why.text);
 }
@@ -124,7 +141,7 @@ signed_text_fetch(
               : client_call(cli->client, "GetBaseline",
                         json_make("{s:s, s:I}", "name", name, "generation", (json_int)generation), take_piece,
                         &pieces, err);
-        r = r ? r : open_pieces(&pieces, &ret->baseline, err);
+        r = r ? r : open_pieces(&pieces, NULL, &ret->baseline, err);
         if (r)
                 return r;
         ret->approvals = pieces.approvals;
@@ -168,13 +185,27 @@ text_upload(struct cli *cli, const char *kind, const char *text, size_t size, st
         return 0;
 }
 
-int
-signed_text_upload(struct cli *cli, const struct signed_text *signed_text, struct err *err)
+static int
+baseline_upload(
+        struct cli *cli, const struct baseline *baseline, const struct baseline *parent, struct err *err)
 {
+        _cleanup_buf_ struct buf delta = {0};
+        const struct baseline_header *header = baseline_header(baseline);
         size_t size;
-        const char *text = baseline_text(signed_text->baseline, &size);
+        const char *text = baseline_text(baseline, &size);
+        if (!parent || !header->has_parent || !digest_equal(&header->parent, baseline_id(parent)))
+                return text_upload(cli, "baseline", text, size, err);
+        if (delta_between(parent, baseline, &delta) < 0)
+                return failed_oom(err);
+        return text_upload(cli, "delta", delta.data, delta.size, err);
+}
+
+int
+signed_text_upload(struct cli *cli, const struct signed_text *signed_text, const struct baseline *parent,
+        struct err *err)
+{
         int r = cli_client(cli, err);
-        r = r ? r : text_upload(cli, "baseline", text, size, err);
+        r = r ? r : baseline_upload(cli, signed_text->baseline, parent, err);
         const struct buf *approvals = &signed_text->approvals;
         return r ? r
                  : text_upload(
@@ -203,10 +234,22 @@ wish_json(const struct proposal_wish *wish)
                 "retire", wish->retire);
 }
 
-int
-proposal_fetch(struct cli *cli, const struct proposal_wish *wish, struct baseline **ret, struct err *err)
+static struct json *
+wish_json_from(const struct proposal_wish *wish, const struct baseline *parent)
 {
         struct json *parameters = wish_json(wish);
+        char hex[DIGEST_HEX_SIZE];
+        if (!parameters || !parent)
+                return parameters;
+        digest_hex(baseline_id(parent), hex);
+        return json_put(parameters, "from", json_string_new(hex)) < 0 ? json_free(parameters) : parameters;
+}
+
+int
+proposal_fetch(struct cli *cli, const struct proposal_wish *wish, const struct baseline *parent,
+        struct baseline **ret, struct err *err)
+{
+        struct json *parameters = wish_json_from(wish, parent);
         _cleanup_(pieces_done) struct pieces pieces = {.progress = progress_start(cli->quiet)};
         int r = cli_client(cli, err);
         if (r) {
@@ -215,7 +258,7 @@ proposal_fetch(struct cli *cli, const struct proposal_wish *wish, struct baselin
         }
         r = client_call(cli->client, "Propose", parameters, take_piece, &pieces, err);
         progress_clear(&pieces.progress);
-        return r ? r : open_pieces(&pieces, ret, err);
+        return r ? r : open_pieces(&pieces, parent, ret, err);
 }
 
 /* ---- trust ---- */

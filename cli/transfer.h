@@ -23,8 +23,10 @@ int signed_text_read(const char *file, struct signed_text *ret, struct err *err)
 /* From the store; generation 0: the active one. */
 int signed_text_fetch(
         struct cli *cli, const char *name, uint64_t generation, struct signed_text *ret, struct err *err);
-/* Uploads both. */
-int signed_text_upload(struct cli *cli, const struct signed_text *text, struct err *err);
+/* Uploads both. parent: the active generation, if the caller has it (else NULL): of a text that follows on it
+ * only what differs is sent. */
+int signed_text_upload(
+        struct cli *cli, const struct signed_text *text, const struct baseline *parent, struct err *err);
 /* One text of a kind that Upload knows. */
 int text_upload(struct cli *cli, const char *kind, const char *text, size_t size, struct err *err);
 char *approval_path(const char *file); /* FILE.approval, to be freed; NULL: out of memory */
@@ -40,7 +42,10 @@ struct proposal_wish {
 };
 /* Fills ticket, class and expires from the options. */
 int proposal_wish_options(struct cli *cli, struct proposal_wish *ret, struct err *err);
-int proposal_fetch(struct cli *cli, const struct proposal_wish *wish, struct baseline **ret, struct err *err);
+/* parent: a generation that the caller has (NULL: none). If it is the one that is in force, only what differs
+ * comes. */
+int proposal_fetch(struct cli *cli, const struct proposal_wish *wish, const struct baseline *parent,
+        struct baseline **ret, struct err *err);
 
 /* The trust file in force / a file / the configured one. */
 int trust_fetch(struct client *client, struct trust **ret, struct err *err);

@@ -5,6 +5,10 @@
  * repetition. After that the text is the memory: an array of line offsets finds entries by binary search
  * over the very bytes whose digest is the id, and an entry is taken apart when somebody asks for it.
  *
+ * Of two generations nearly every line is the same. A file line that the parent has too, byte for byte, under
+ * the same scopes, would be read with the same result: it is compared and taken, in runs, and only what
+ * stands between two lines (their order, and that no path stands twice) is checked where a run begins.
+ *
  * Owns the bytes. Knows no host, no approver and no store: whether a baseline may be applied is judged
  * elsewhere.
  */
@@ -12,6 +16,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,23 +27,37 @@
 
 const char *const class_names[CLASS_COUNT] = {"standard", "normal", "urgent"};
 
+#define PATH_TWICE "this path stands twice"
+#define UNSORTED "lines are sorted by their bytes, and none stands twice"
+#define COMPARED_AT_ONCE ((size_t)4096) /* bytes */
+
 enum line_kind { LINE_SCOPE, LINE_FILE, LINE_SET, LINE_WAIVE, LINE_KINDS };
 static const char *const line_words[LINE_KINDS] = {"scope ", "file ", "set ", "waive "};
 
 struct baseline {
+        atomic_uint references;
         char *text;
         size_t size;
-        struct digest id;
+        struct digest id; /* once it is hashed */
+        atomic_bool hashed;
+        pthread_mutex_t lock; /* of the hashing */
         struct baseline_header header;
+        size_t entries_at; /* offset of what follows the header */
         struct scope *scopes;
         size_t n_scopes;
         uint32_t *files; /* offset of each file line's path */
-        size_t n_files;
+        size_t n_files, files_room;
         struct setting *settings;
         size_t n_settings;
         struct waiver *waivers;
         size_t n_waivers;
-        char *words; /* NUL-terminated copies that settings and waivers point into */
+        char *words; /* NUL-terminated copies that settings and waivers point into, from words_at on */
+        size_t words_at;
+};
+
+struct span {
+        const char *data;
+        size_t size;
 };
 
 /* The file being read: where we are, for the words of an error. */
@@ -45,12 +65,13 @@ struct reader {
         struct baseline *baseline;
         size_t at;
         unsigned line;
+        int last_kind; /* of the entry before; -1: there is none */
+        struct span before;
+        /* A line that this one has too, under the same scopes, was read already. NULL: there is none. */
+        const struct baseline *parent;
+        bool same_scopes;
+        size_t next; /* of its file lines: those before it stand before what is to be read */
         struct err *err;
-};
-
-struct span {
-        const char *data;
-        size_t size;
 };
 
 static int
@@ -227,6 +248,7 @@ read_header(struct reader *reader)
                         reader, "generation 1 has parent none, and every later one names its parent");
         if (!next_line(reader, &line) || line.size)
                 return malformed(reader, "an empty line ends the header");
+        reader->baseline->entries_at = reader->at;
         return 0;
 }
 
@@ -296,6 +318,33 @@ check_rule(struct reader *reader, const struct span *path, const struct attribut
         return 0;
 }
 
+/* Room for so many more file lines. */
+static int
+files_reserve(struct baseline *b, size_t more)
+{
+        size_t room = b->files_room ? b->files_room : 16;
+        while (room - b->n_files < more)
+                room *= 2;
+        if (room == b->files_room)
+                return 0;
+        uint32_t *grown = reallocarray(b->files, room, sizeof *b->files);
+        if (!grown)
+                return -ENOMEM;
+        b->files = grown;
+        b->files_room = room;
+        return 0;
+}
+
+/* Whether the path of a file line is the one before it once more. */
+static bool
+path_again(const struct baseline *b, const struct span *path)
+{
+        if (!b->n_files)
+                return false;
+        const char *before = b->text + b->files[b->n_files - 1];
+        return memcmp(before, path->data, path->size) == 0 && before[path->size] == ' ';
+}
+
 static int
 entry_file(struct reader *reader, const struct span *line)
 {
@@ -305,30 +354,42 @@ entry_file(struct reader *reader, const struct span *line)
         if (!path_is_canonical(path.data, path.size))
                 return malformed(
                         reader, "a file line needs an absolute path without \"//\", \".\" and \"..\"");
-        if (b->n_files) {
-                const char *before = b->text + b->files[b->n_files - 1];
-                if (memcmp(before, path.data, path.size) == 0 && before[path.size] == ' ')
-                        return malformed(reader, "this path stands twice");
-        }
+        if (path_again(b, &path))
+                return malformed(reader, PATH_TWICE);
         _cleanup_attributes_ struct attributes attributes = {0};
         if (attributes_parse(path.data + path.size, line->size - 5 - path.size, &attributes, &inner) < 0)
                 return malformed_as(reader, &inner);
         int r = check_rule(reader, &path, &attributes);
         if (r)
                 return r;
-        if (array_grow(&b->files, b->n_files) < 0)
+        if (files_reserve(b, 1) < 0)
                 return err_oom(reader->err);
         b->files[b->n_files++] = (uint32_t)(path.data - b->text);
         return 0;
 }
 
-/* Splits a line into exactly n blank-separated fields and copies each, NUL-terminated, into words. */
-static bool
-split_fields(struct reader *reader, const struct span *line, char **fields, size_t n)
+/* A copy of some of the text with a NUL at its end, in a place of its own. They are made from the first that
+ * is wanted on: settings and waivers are the end of the text. NULL when out of memory. */
+static char *
+words_copy(struct baseline *b, const char *data, size_t size)
 {
-        char *words = reader->baseline->words + (line->data - reader->baseline->text);
-        memcpy(words, line->data, line->size);
-        words[line->size] = '\0';
+        size_t at = (size_t)(data - b->text);
+        if (!b->words) {
+                b->words = malloc(b->size - at + 1);
+                b->words_at = at;
+        }
+        if (!b->words)
+                return NULL;
+        char *words = b->words + (at - b->words_at);
+        memcpy(words, data, size);
+        words[size] = '\0';
+        return words;
+}
+
+/* Splits words into exactly n blank-separated fields, each NUL-terminated. */
+static bool
+split_fields(char *words, char **fields, size_t n)
+{
         for (size_t i = 0; i < n; i++) {
                 fields[i] = words;
                 char *blank = strchr(words, ' ');
@@ -353,10 +414,8 @@ entry_set(struct reader *reader, const struct span *line)
 {
         struct baseline *b = reader->baseline;
         struct err inner = {0};
-        char *words = b->words + (line->data + 4 - b->text);
-        memcpy(words, line->data + 4, line->size - 4);
-        words[line->size - 4] = '\0';
-        if (array_grow(&b->settings, b->n_settings) < 0)
+        char *words = words_copy(b, line->data + 4, line->size - 4);
+        if (!words || array_grow(&b->settings, b->n_settings) < 0)
                 return err_oom(reader->err);
         if (setting_parse(words, &b->settings[b->n_settings], &inner) < 0)
                 return malformed_as(reader, &inner);
@@ -370,7 +429,10 @@ entry_waive(struct reader *reader, const struct span *line)
         struct baseline *b = reader->baseline;
         char *field[6];
         struct waiver waiver = {0};
-        if (!split_fields(reader, line, field, 6) || !name_is_valid(field[1], strlen(field[1])) ||
+        char *words = words_copy(b, line->data, line->size);
+        if (!words)
+                return err_oom(reader->err);
+        if (!split_fields(words, field, 6) || !name_is_valid(field[1], strlen(field[1])) ||
                 !field_escaped(field[2]) || strncmp(field[3], "until=", 6) != 0 ||
                 clock_parse_seconds(field[3] + 6, strlen(field[3] + 6), &waiver.until_ms) < 0 ||
                 strncmp(field[4], "by=", 3) != 0 || !name_is_valid(field[4] + 3, strlen(field[4] + 3)) ||
@@ -407,73 +469,198 @@ lines_ascend(const struct span *a, const struct span *b)
         return order < 0 || (order == 0 && a->size < b->size);
 }
 
-static int
-read_entries(struct reader *reader)
+/* ---- lines that the parent has ---- */
+
+/* Offsets of a file line, and of what follows on it. */
+static size_t
+file_start(const struct baseline *b, size_t index)
 {
-        struct span line, before = {0};
-        int last_kind = -1;
-        while (next_line(reader, &line)) {
-                int kind = line_kind(&line);
-                if (line.size > BASELINE_LINE_MAX)
-                        return malformed(reader, "the line is longer than 1 MiB");
-                if (kind < 0)
-                        return malformed(reader, "a line begins with scope, file, set or waive");
-                if (kind < last_kind)
-                        return malformed(
-                                reader, "scopes come first, then files, then settings, then waivers");
-                if (kind == last_kind && !lines_ascend(&before, &line))
-                        return malformed(reader, "lines are sorted by their bytes, and none stands twice");
-                int r = entry_readers[kind](reader, &line);
-                if (r)
-                        return r;
-                last_kind = kind;
-                before = line;
+        return b->files[index] - strlen("file ");
+}
+
+static size_t
+file_stop(const struct baseline *b, size_t index)
+{
+        if (index + 1 < b->n_files)
+                return file_start(b, index + 1);
+        const char *path = b->text + b->files[index];
+        return (size_t)((const char *)memchr(path, '\n', b->size - b->files[index]) - b->text) + 1;
+}
+
+/* How many bytes two runs have in common at their beginning. */
+static size_t
+common_bytes(const char *a, const char *b, size_t size)
+{
+        size_t at = 0;
+        while (size - at >= COMPARED_AT_ONCE && memcmp(a + at, b + at, COMPARED_AT_ONCE) == 0)
+                at += COMPARED_AT_ONCE;
+        while (at < size && a[at] == b[at])
+                at++;
+        return at;
+}
+
+/* How many of b's file lines, from index on, stand there byte for byte, newlines and all. */
+static size_t
+common_lines(const struct baseline *b, size_t index, const char *there, size_t size)
+{
+        if (index == b->n_files)
+                return 0;
+        size_t start = file_start(b, index), all = file_stop(b, b->n_files - 1) - start, n = 0;
+        size_t common = common_bytes(b->text + start, there, min_size(all, size));
+        while (index + n < b->n_files && file_stop(b, index + n) - start <= common)
+                n++;
+        return n;
+}
+
+/* A line was right under its own scopes. */
+static bool
+scopes_are_those_of(const struct baseline *parent, const struct reader *reader)
+{
+        const struct baseline *b = reader->baseline;
+        size_t size = reader->at - b->entries_at;
+        return parent->n_files && size == file_start(parent, 0) - parent->entries_at &&
+               memcmp(b->text + b->entries_at, parent->text + parent->entries_at, size) == 0;
+}
+
+/* How many lines from here on are the parent's. Both are sorted, if this one is right: so it is a merge. */
+static size_t
+lines_known(struct reader *reader)
+{
+        const struct baseline *b = reader->baseline, *parent = reader->parent;
+        if (!parent || reader->last_kind > LINE_FILE || reader->at >= b->size)
+                return 0;
+        if (reader->last_kind < LINE_FILE) /* perhaps the scopes end here */
+                reader->same_scopes = scopes_are_those_of(parent, reader);
+        if (!reader->same_scopes)
+                return 0;
+        size_t left = b->size - reader->at;
+        const char *here = b->text + reader->at;
+        for (; reader->next < parent->n_files; reader->next++) {
+                size_t start = file_start(parent, reader->next),
+                       size = file_stop(parent, reader->next) - start;
+                int order = memcmp(parent->text + start, here, min_size(size, left));
+                if (order >= 0)
+                        return order ? 0 : common_lines(parent, reader->next, here, left);
         }
         return 0;
 }
 
-/* Settings and waivers point into a copy with NULs, made only if there are any. */
+/* Takes so many lines of the parent for read: what is left to be checked is how the first follows on what
+ * stands before it. */
 static int
-make_words(struct baseline *b)
+take_lines(struct reader *reader, size_t n)
 {
-        if (!memmem(b->text, b->size, "\nset ", 5) && !memmem(b->text, b->size, "\nwaive ", 7))
-                return 0;
-        b->words = malloc(b->size + 1);
-        return b->words ? 0 : -ENOMEM;
+        struct baseline *b = reader->baseline;
+        const struct baseline *parent = reader->parent;
+        size_t first = reader->next, start = file_start(parent, first), last = first + n - 1;
+        struct span line = {b->text + reader->at, file_stop(parent, first) - start - 1};
+        struct span path = file_path(&line);
+        reader->line++;
+        if (reader->last_kind == LINE_FILE && !lines_ascend(&reader->before, &line))
+                return malformed(reader, UNSORTED);
+        if (path_again(b, &path))
+                return malformed(reader, PATH_TWICE);
+        if (files_reserve(b, n) < 0)
+                return err_oom(reader->err);
+        for (size_t i = 0; i < n; i++)
+                b->files[b->n_files++] = (uint32_t)(parent->files[first + i] - start + reader->at);
+        line.data = b->text + reader->at + (file_start(parent, last) - start);
+        line.size = file_stop(parent, last) - file_start(parent, last) - 1;
+        reader->at += file_stop(parent, last) - start;
+        reader->line += (unsigned)n - 1;
+        reader->next += n;
+        reader->last_kind = LINE_FILE;
+        reader->before = line;
+        return 0;
+}
+
+/* ---- the whole text ---- */
+
+static int
+read_entry(struct reader *reader, const struct span *line)
+{
+        int kind = line_kind(line);
+        if (line->size > BASELINE_LINE_MAX)
+                return malformed(reader, "the line is longer than 1 MiB");
+        if (kind < 0)
+                return malformed(reader, "a line begins with scope, file, set or waive");
+        if (kind < reader->last_kind)
+                return malformed(reader, "scopes come first, then files, then settings, then waivers");
+        if (kind == reader->last_kind && !lines_ascend(&reader->before, line))
+                return malformed(reader, UNSORTED);
+        int r = entry_readers[kind](reader, line);
+        reader->last_kind = kind;
+        reader->before = *line;
+        return r;
+}
+
+static int
+read_entries(struct reader *reader)
+{
+        struct span line;
+        for (int r = 0;;) {
+                size_t known = lines_known(reader);
+                if (known)
+                        r = take_lines(reader, known);
+                else if (next_line(reader, &line))
+                        r = read_entry(reader, &line);
+                else
+                        return 0;
+                if (r)
+                        return r;
+        }
 }
 
 int
-baseline_open(char *text, size_t size, struct baseline **ret, struct err *err)
+baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
+        struct baseline **ret, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *b = calloc(1, sizeof *b);
         if (!b) {
                 free(text);
                 return err_oom(err);
         }
+        atomic_init(&b->references, 1);
+        pthread_mutex_init(&b->lock, NULL);
         b->text = text;
         b->size = size;
-        struct reader reader = {.baseline = b, .err = err};
+        struct reader reader = {.baseline = b, .last_kind = -1, .parent = parent, .err = err};
         if (size > BASELINE_SIZE_MAX)
                 return err_set(err, BASELINE_MALFORMED, "the baseline is larger than 1 GiB");
         if (!size || text[size - 1] != '\n')
                 return err_set(err, BASELINE_MALFORMED, "a baseline ends with a newline");
         if (memchr(text, '\0', size))
                 return err_set(err, BASELINE_MALFORMED, "a baseline holds no NUL byte");
-        if (make_words(b) < 0)
-                return err_oom(err);
         int r = read_header(&reader);
         r = r ? r : read_entries(&reader);
         if (r)
                 return r;
-        digest_bytes(text, size, &b->id);
+        if (id) {
+                b->id = *id;
+                atomic_store(&b->hashed, true);
+        }
         *ret = steal_pointer(&b);
         return 0;
+}
+
+int
+baseline_open(char *text, size_t size, struct baseline **ret, struct err *err)
+{
+        return baseline_open_after(NULL, text, size, NULL, ret, err);
+}
+
+struct baseline *
+baseline_keep(const struct baseline *baseline)
+{
+        struct baseline *b = (struct baseline *)(uintptr_t)baseline;
+        atomic_fetch_add(&b->references, 1);
+        return b;
 }
 
 struct baseline *
 baseline_free(struct baseline *b)
 {
-        if (!b)
+        if (!b || atomic_fetch_sub(&b->references, 1) > 1)
                 return NULL;
         for (size_t i = 0; i < b->n_scopes; i++)
                 scope_done(&b->scopes[i]);
@@ -484,6 +671,7 @@ baseline_free(struct baseline *b)
         free(b->words);
         free(b->header.ticket);
         free(b->text);
+        pthread_mutex_destroy(&b->lock);
         free(b);
         return NULL;
 }
@@ -499,7 +687,15 @@ baseline_header(const struct baseline *baseline)
 const struct digest *
 baseline_id(const struct baseline *baseline)
 {
-        return &baseline->id;
+        struct baseline *b = (struct baseline *)(uintptr_t)baseline;
+        if (atomic_load(&b->hashed))
+                return &b->id;
+        pthread_mutex_lock(&b->lock);
+        if (!atomic_load(&b->hashed))
+                digest_bytes(b->text, b->size, &b->id);
+        atomic_store(&b->hashed, true);
+        pthread_mutex_unlock(&b->lock);
+        return &b->id;
 }
 
 const char *
@@ -534,6 +730,26 @@ size_t
 baseline_files(const struct baseline *baseline)
 {
         return baseline->n_files;
+}
+
+const char *
+baseline_file_lines(const struct baseline *baseline, size_t first, size_t end, size_t *ret_size)
+{
+        if (first == end) {
+                *ret_size = 0;
+                return baseline->text;
+        }
+        *ret_size = file_stop(baseline, end - 1) - file_start(baseline, first);
+        return baseline->text + file_start(baseline, first);
+}
+
+size_t
+baseline_files_same(const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index)
+{
+        if (b_index == b->n_files)
+                return 0;
+        size_t start = file_start(b, b_index);
+        return common_lines(a, a_index, b->text + start, file_stop(b, b->n_files - 1) - start);
 }
 
 const char *

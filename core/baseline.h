@@ -51,11 +51,21 @@ enum baseline_result { BASELINE_MALFORMED = 1 };
 /* Takes the bytes over (malloc'ed; freed on failure too). 0, BASELINE_MALFORMED with the line and what would
  * be right, -ENOMEM. */
 int baseline_open(char *text, size_t size, struct baseline **ret, struct err *err);
+/*
+ * The same, with the same result for every input, but quick where most file lines are those of another
+ * baseline (NULL: none). id: the SHA-256 of the text, by a caller who has just made it of these very bytes
+ * (NULL: whoever asks for it first makes it).
+ */
+int baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
+        struct baseline **ret, struct err *err);
+/* One reference more / less; the last frees. */
+struct baseline *baseline_keep(const struct baseline *baseline);
 struct baseline *baseline_free(struct baseline *baseline);
 CLEANUP_DEFINE(struct baseline *, baseline_free)
 
 const struct baseline_header *baseline_header(const struct baseline *baseline);
-const struct digest *baseline_id(const struct baseline *baseline); /* SHA-256 of the bytes */
+/* SHA-256 of the bytes: half a second for a million lines, at the first asking. */
+const struct digest *baseline_id(const struct baseline *baseline);
 const char *baseline_text(const struct baseline *baseline, size_t *ret_size);
 const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret_count);
 
@@ -63,6 +73,12 @@ const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret
 size_t baseline_files(const struct baseline *baseline);
 /* The escaped path of an entry: borrowed, NOT terminated. */
 const char *baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size);
+/* The whole lines of the entries first up to end (not with it), with their newlines: borrowed, NOT
+ * terminated. */
+const char *baseline_file_lines(const struct baseline *baseline, size_t first, size_t end, size_t *ret_size);
+/* How many lines are the same in two baselines, byte for byte, from an entry of each on. */
+size_t baseline_files_same(
+        const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index) _pure_;
 /* The attributes of an entry, parsed; done by the caller. -ENOMEM. */
 int baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret);
 /* The size that a regular file is expected to have, without the rest; 0 where nothing is said of it. */

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "core/baseline_delta.h"
 #include "core/config.h"
 #include "core/judge.h"
 #include "core/note_signer.h"
@@ -141,6 +142,7 @@ struct instance {
          * as the store says), and the reviews (their values' keys) that are overdue. */
         int64_t waivers_told_ms;
         struct text_list reviews_told;
+        const struct baseline *applied; /* while it comes into force; borrowed */
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
@@ -224,11 +226,15 @@ struct apply_result {
         bool adopted, review_due;
         bool reviewed; /* nothing new was applied: the approvals were taken as the review of what was */
 };
-/* Takes text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or INSTANCE_SUPERSEDED
- * with the reason, < 0. moved: what live_check found to have moved, in words, for INSTANCE_MOVED where
- * nothing else stands against it; NULL: nothing. Flushes. */
-int instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+/* instance_apply takes the text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or
+ * INSTANCE_SUPERSEDED with the reason, < 0. moved: what live_check found to have moved, in words, for
+ * INSTANCE_MOVED where nothing else stands against it; NULL: nothing. Flushes. */
+int instance_apply_opened(struct instance *instance, const struct baseline *baseline, const char *approvals,
         size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err);
+/* What was to be applied did not open, or a delta was from another generation (of baseline_delta.h): records
+ * the refusal, and gives its code. why and err may be the same. */
+int instance_apply_refused(
+        struct instance *instance, enum delta_result result, const struct err *why, struct err *err);
 int instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err);
 

@@ -87,9 +87,9 @@ int shelf_put(const struct instance *instance, const struct baseline *b, const v
         struct err *err);
 /* Takes one generation off again; a failure is harmless. */
 void shelf_drop(const struct instance *instance, const char *name, uint64_t generation);
-/* That it is there, byte for byte, and no other generation of its name. */
+/* That it is there, byte for byte, and no other generation of its name. just_put: by shelf_put, and whole. */
 int shelf_keep(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
-        struct err *err);
+        bool just_put, struct err *err);
 
 struct shelf_entry {
         char name[NAME_MAX_SIZE];

@@ -184,12 +184,13 @@ entry_holds(const struct instance *instance, const struct baseline *b, const voi
 
 int
 shelf_keep(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
-        struct err *err)
+        bool just_put, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
         _cleanup_free_ struct shelf_entry *list = NULL;
         size_t count = 0;
-        int r = entry_holds(instance, b, approvals, size) ? 0 : shelf_put(instance, b, approvals, size, err);
+        bool holds = just_put || entry_holds(instance, b, approvals, size);
+        int r = holds ? 0 : shelf_put(instance, b, approvals, size, err);
         r = r ? r : shelf_list(instance, &list, &count, err);
         for (size_t i = 0; i < count && r == 0; i++)
                 if (strcmp(list[i].name, header->name) == 0 && list[i].generation != header->generation)

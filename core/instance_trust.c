@@ -296,9 +296,29 @@ static void
 keep_on_shelf(struct instance *instance, const struct baseline *b, const struct buf *approvals)
 {
         struct err why = {0};
-        if (shelf_keep(instance, b, approvals->data, approvals->size, &why) < 0)
+        bool just_put = b == instance->applied;
+        if (shelf_keep(instance, b, approvals->data, approvals->size, just_put, &why) < 0)
                 instance_record(instance, "storage", NULL,
                         json_make("{s:s, s:I}", "error", why.text, "records_dropped", (json_int)0));
+}
+
+/* The active text as a baseline: from the store, or the one that was put there a moment ago, which was opened
+ * and hashed whole before it was. 0, or what keeps it from being one, in *why. */
+static int
+open_active(struct instance *instance, const struct mark *active, struct baseline **ret,
+        struct buf *approvals, struct err *why)
+{
+        const struct baseline *applied = instance->applied;
+        char *text = NULL;
+        size_t size = 0;
+        if (applied && strcmp(baseline_header(applied)->name, active->name) == 0 &&
+                digest_equal(baseline_id(applied), &active->id)) {
+                int r = store_baseline_get(instance->store, active->name, 0, NULL, NULL, approvals, why);
+                *ret = r ? NULL : baseline_keep(applied);
+                return r;
+        }
+        int r = store_baseline_get(instance->store, active->name, 0, &text, &size, approvals, why);
+        return r ? r : baseline_open(text, size, ret, why);
 }
 
 /*
@@ -311,21 +331,16 @@ load_one(struct instance *instance, const struct mark *active, const struct mark
         struct baseline **ret, struct buf *signers, bool *trusted, struct err *err)
 {
         const char *name = active->name;
-        char *text = NULL;
-        size_t size = 0, n_scopes;
+        size_t n_scopes;
         _cleanup_buf_ struct buf approvals = {0};
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct err why = {0};
-        int r = store_baseline_get(instance->store, name, 0, &text, &size, &approvals, &why);
+        int r = open_active(instance, active, &b, &approvals, &why);
         if (r < 0 && r != -EBADMSG) {
                 if (err)
                         *err = why;
                 return r;
         }
-        if (r == 0)
-                r = baseline_open(text, size, &b, &why);
-        if (r == -ENOMEM)
-                return err_oom(err);
         if (r) {
                 report_broken(instance, name, why.text);
                 return 0;
@@ -900,7 +915,9 @@ apply_checked(struct instance *instance, const struct baseline *b, const struct 
         /* The store has it: that is what is judged by from now on, even if the second mark could not be kept.
          */
         int marked = raise_mark(instance, b, err);
+        instance->applied = b;
         r = instance_load_baselines(instance, marked ? NULL : err);
+        instance->applied = NULL;
         instance_flush(instance, NULL);
         return marked ? marked : r;
 }
@@ -918,29 +935,42 @@ int
 instance_apply(struct instance *instance, char *text, size_t size, const char *approvals,
         size_t approvals_size, struct apply_result *ret, struct err *err)
 {
-        return instance_apply_unmoved(instance, text, size, approvals, approvals_size, NULL, ret, err);
+        _cleanup_(baseline_freep) struct baseline *b = NULL;
+        int r = baseline_open(text, size, &b, err);
+        if (r > 0)
+                return instance_apply_refused(instance, DELTA_MALFORMED, err, err);
+        return r ? r : instance_apply_opened(instance, b, approvals, approvals_size, NULL, ret, err);
 }
 
 int
-instance_apply_unmoved(struct instance *instance, char *text, size_t size, const char *approvals,
+instance_apply_refused(
+        struct instance *instance, enum delta_result result, const struct err *why, struct err *err)
+{
+        bool another = result == DELTA_FROM_ANOTHER;
+        int code = another ? INSTANCE_SUPERSEDED : INSTANCE_MALFORMED;
+        if (err && err != why)
+                *err = *why;
+        if (another)
+                err_hint(err, code, "propose or bless anew from what is active now");
+        else
+                err_hint(err, code,
+                        "driftd-baseline(5) gives the form; was the file edited after driftctl wrote it?");
+        record_reject(instance, NULL, why->text);
+        if (err)
+                err->code = code;
+        return code;
+}
+
+int
+instance_apply_opened(struct instance *instance, const struct baseline *b, const char *approvals,
         size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err)
 {
-        _cleanup_(baseline_freep) struct baseline *b = NULL;
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
         bool adopted = false;
-        int r = baseline_open(text, size, &b, err);
-        if (r < 0)
-                return r;
-        if (r > 0) {
-                err_hint(err, r,
-                        "driftd-baseline(5) gives the form; was the file edited after driftctl wrote it?");
-                record_reject(instance, NULL, err->text);
-                return err->code = INSTANCE_MALFORMED;
-        }
         struct trust_verdict *verdict = calloc(1, sizeof *verdict);
         if (!verdict)
                 return err_oom(err);
-        r = review_take(instance, b, &given, ret, err);
+        int r = review_take(instance, b, &given, ret, err);
         bool review = r != REVIEW_NONE;
         if (!review)
                 r = check_baseline(instance, b, &given, verdict, &adopted, err);

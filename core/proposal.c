@@ -12,12 +12,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/baseline_delta.h"
 #include "core/clock.h"
 #include "core/escape.h"
 #include "core/item.h"
 #include "core/scan.h"
 
 #define REFUSALS_NAMED_MAX 5u
+#define TEXT_SPARE ((size_t)1 << 16) /* bytes that a text is longer than its parent's, as a rule */
 
 bool
 proposal_takes(const struct making *making, const char *item)
@@ -133,16 +135,21 @@ looked_at_already(const struct proposal_request *request, size_t index)
         return false;
 }
 
+static bool
+items_are_paths(const struct proposal_request *request)
+{
+        for (size_t i = 0; i < request->n_items; i++)
+                if (strncmp(request->items[i], "file:", 5) != 0 || strpbrk(request->items[i], "*?"))
+                        return false;
+        return request->n_items > 0;
+}
+
 /* Items without globs are looked at alone, so that blessing one file of a million is quick. */
 static int
 look(struct making *making, struct err *err)
 {
         const struct proposal_request *request = making->request;
-        bool literal = request->n_items > 0;
-        for (size_t i = 0; i < request->n_items; i++)
-                literal = literal && strncmp(request->items[i], "file:", 5) == 0 &&
-                          !strpbrk(request->items[i], "*?");
-        if (!literal)
+        if (!items_are_paths(request))
                 return !request->n_items && (request->n_waivers || request->retire)
                                ? 0
                                : look_below(making, NULL, err);
@@ -191,12 +198,13 @@ choose_scopes(struct making *making, struct err *err)
         const struct proposal_request *r = making->request;
         size_t n_parent = 0;
         const struct scope *parent = r->parent ? baseline_scopes(r->parent, &n_parent) : NULL;
-        bool keep = parent && !r->policy && (r->n_items || r->n_waivers);
+        bool keep = parent && !r->policy && !r->retire && (r->n_items || r->n_waivers);
         const struct scope *from = keep ? parent : r->scopes;
         size_t n = r->retire ? 0 : keep ? n_parent : r->n_scopes;
         making->scopes = calloc(n + 1, sizeof *making->scopes);
         if (!making->scopes)
                 return err_oom(err);
+        making->parent_scopes = keep;
         for (size_t i = 0; i < n; i++) {
                 struct scope *to = &making->scopes[making->n_scopes];
                 if (scope_copy(&from[i], to) < 0)
@@ -209,6 +217,26 @@ choose_scopes(struct making *making, struct err *err)
 }
 
 /* ---- the text ---- */
+
+/* Where the proposal goes: a text, or a delta from the parent. */
+struct output {
+        struct buf *text;
+        struct delta_writer *delta; /* NULL: the text */
+};
+
+static int
+output_bytes(const struct output *output, const void *data, size_t size)
+{
+        return output->delta ? delta_bytes(output->delta, data, size) : buf_append(output->text, data, size);
+}
+
+static int
+output_parent(const struct output *output, const struct baseline *parent, size_t first, size_t end)
+{
+        size_t size;
+        const char *lines = baseline_file_lines(parent, first, end, &size);
+        return output->delta ? delta_lines(output->delta, first, end) : buf_append(output->text, lines, size);
+}
 
 static int
 append_scopes(const struct making *making, struct buf *ret)
@@ -233,38 +261,75 @@ parent_line_stays(const struct making *making, const char *path, size_t size)
 {
         _cleanup_free_ char *item = NULL;
         return asprintf(&item, "file:%.*s", (int)size, path) >= 0 && !proposal_takes(making, item) &&
-               scope_for_item(making->scopes, making->n_scopes, item);
+               (making->parent_scopes || scope_for_item(making->scopes, making->n_scopes, item));
 }
 
-static int
-compare_line_to_path(const char *line, const char *path, size_t size)
+/* As item_selected has it for an item without globs: the path, and all below it. */
+static void
+drop_path(const struct baseline *parent, const char *path, bool *gone)
 {
-        const char *own = line + 5;
-        size_t own_size = strcspn(own, " ");
-        int order = memcmp(own, path, min_size(own_size, size));
-        return order ? order : (own_size > size) - (own_size < size);
+        size_t index, first, end;
+        if (baseline_file_find(parent, path, strlen(path), &index))
+                gone[index] = true;
+        baseline_files_below(parent, path, &first, &end);
+        for (; first < end; first++)
+                gone[first] = true;
+}
+
+/* Which of the parent's lines do not stay. Nothing is asked line by line where few paths are named. */
+static void
+find_gone(const struct making *making, bool *gone)
+{
+        const struct proposal_request *request = making->request;
+        const struct baseline *parent = request->parent;
+        bool by_name = making->parent_scopes && (!request->n_items || items_are_paths(request));
+        for (size_t i = 0; by_name && i < request->n_items; i++)
+                drop_path(parent, request->items[i] + strlen("file:"), gone);
+        for (size_t i = 0, size; !by_name && i < baseline_files(parent); i++) {
+                const char *path = baseline_file_path(parent, i, &size);
+                gone[i] = !parent_line_stays(making, path, size);
+        }
+}
+
+/* The parent's lines from one to another, but for those that are gone. */
+static int
+output_staying(const struct output *output, const struct baseline *parent, const bool *gone, size_t first,
+        size_t end)
+{
+        int r = 0;
+        while (first < end && r == 0) {
+                size_t from = first;
+                while (first < end && !gone[first])
+                        first++;
+                r = output_parent(output, parent, from, first);
+                while (first < end && gone[first])
+                        first++;
+        }
+        return r;
 }
 
 static int
-append_files(struct making *making, struct buf *ret)
+append_files(struct making *making, const struct output *output)
 {
         const struct baseline *parent = making->request->parent;
-        size_t n = parent && making->n_scopes ? baseline_files(parent) : 0, next = 0;
-        int r = 0;
+        size_t n = parent && making->n_scopes ? baseline_files(parent) : 0, at = 0;
+        _cleanup_free_ bool *gone = calloc(n + 1, sizeof *gone);
+        int r = gone ? 0 : -ENOMEM;
+        if (n && r == 0)
+                find_gone(making, gone);
         text_list_sort(&making->lines);
-        for (size_t i = 0; i < n && r == 0; i++) {
-                size_t size, all;
-                const char *path = baseline_file_path(parent, i, &size), *text = baseline_text(parent, &all);
-                const char *end = memchr(path, '\n', all - (size_t)(path - text));
-                while (next < making->lines.count && r == 0 &&
-                        compare_line_to_path(making->lines.items[next], path, size) < 0)
-                        r = buf_text(ret, making->lines.items[next++]);
-                if (r == 0 && parent_line_stays(making, path, size))
-                        r = buf_append(ret, path - 5, (size_t)(end - path) + 6);
+        for (size_t i = 0; i < making->lines.count && r == 0; i++) {
+                const char *line = making->lines.items[i], *path = line + strlen("file ");
+                size_t place = at;
+                if (n)
+                        baseline_file_find(parent, path, strcspn(path, " "), &place);
+                if (place > at) {
+                        r = output_staying(output, parent, gone, at, place);
+                        at = place;
+                }
+                r = r ? r : output_bytes(output, line, strlen(line));
         }
-        while (next < making->lines.count && r == 0)
-                r = buf_text(ret, making->lines.items[next++]);
-        return r;
+        return r ? r : output_staying(output, parent, gone, at, n);
 }
 
 static int
@@ -292,7 +357,7 @@ append_waivers(const struct making *making, struct buf *ret)
 }
 
 static int
-write_text(struct making *making, struct buf *ret)
+append_header(const struct making *making, struct buf *ret)
 {
         const struct proposal_request *request = making->request;
         struct baseline_header header = {
@@ -309,11 +374,43 @@ write_text(struct making *making, struct buf *ret)
         snprintf(header.author, sizeof header.author, "%s", request->author);
         if (request->parent)
                 header.parent = *baseline_id(request->parent);
-        int r = baseline_header_append(&header, ret);
-        r = r ? r : append_scopes(making, ret);
-        r = r ? r : append_files(making, ret);
-        r = r ? r : proposal_append_settings(making, ret);
-        return r ? r : append_waivers(making, ret);
+        return baseline_header_append(&header, ret);
+}
+
+static int
+write_to(struct making *making, const struct output *output)
+{
+        _cleanup_buf_ struct buf head = {0}, tail = {0};
+        int r = append_header(making, &head);
+        r = r ? r : append_scopes(making, &head);
+        r = r ? r : output_bytes(output, head.data, head.size);
+        r = r ? r : append_files(making, output);
+        r = r ? r : proposal_append_settings(making, &tail);
+        r = r ? r : append_waivers(making, &tail);
+        return r || !tail.size ? r : output_bytes(output, tail.data, tail.size);
+}
+
+/* About as long as the parent's, where most of it stays: not found out by doubling. */
+static int
+reserve_text(const struct proposal_request *request, struct buf *ret)
+{
+        size_t size = 0;
+        if (request->parent && (request->n_items || request->n_waivers))
+                baseline_text(request->parent, &size);
+        return size ? buf_reserve(ret, size + TEXT_SPARE) : 0;
+}
+
+static int
+write_text(struct making *making, struct buf *ret)
+{
+        _cleanup_(delta_writer_freep) struct delta_writer *writer = NULL;
+        if (!making->request->delta) {
+                int r = reserve_text(making->request, ret);
+                return r ? r : write_to(making, &(struct output){ret, NULL});
+        }
+        int r = delta_writer_new(making->request->parent, ret, &writer);
+        r = r ? r : write_to(making, &(struct output){ret, writer});
+        return r ? r : delta_end(writer);
 }
 
 static int

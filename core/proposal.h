@@ -29,6 +29,7 @@ struct proposal_request {
         const char *author;
         const char *ticket; /* escaped; NULL: none */
         enum baseline_class class;
+        bool delta; /* ret becomes the delta from the parent (core/baseline_delta.h), which must be there */
         int64_t now_ms, expires_ms;
         unsigned workers;
         const struct inode_id *own;

@@ -10,6 +10,7 @@ struct making {
         const struct proposal_request *request;
         struct scope *scopes; /* as they will stand in the proposal: borrowed members, own excludes */
         size_t n_scopes;
+        bool parent_scopes; /* they are the parent's, unchanged */
         pthread_mutex_t lock;
         struct text_list lines;    /* "file …\n" */
         struct text_list settings; /* "set …\n" */

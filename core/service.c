@@ -30,9 +30,17 @@ void
 service_session_done(struct service_session *session)
 {
         buf_done(&session->baseline);
+        buf_done(&session->delta);
         buf_done(&session->approvals);
         buf_done(&session->window);
         buf_done(&session->expect);
+}
+
+size_t
+service_session_held(const struct service_session *session)
+{
+        return session->baseline.size + session->delta.size + session->approvals.size + session->window.size +
+               session->expect.size;
 }
 
 int
@@ -532,19 +540,25 @@ upload(struct call *call)
         const struct {
                 const char *kind;
                 struct buf *to;
-        } kinds[] = {{"baseline", &session->baseline}, {"approvals", &session->approvals},
-                {"window", &session->window}, {"expect", &session->expect}};
+        } kinds[] = {{"baseline", &session->baseline}, {"delta", &session->delta},
+                {"approvals", &session->approvals}, {"window", &session->window},
+                {"expect", &session->expect}};
         struct buf *to = NULL;
         for (size_t i = 0; kind && i < ARRAY_SIZE(kinds); i++)
                 if (strcmp(kind, kinds[i].kind) == 0)
                         to = kinds[i].to;
         if (!to || !text) {
                 err_set(call->err, EXIT_FAILED,
-                        "Upload takes kind (baseline, approvals, window or expect) and text");
+                        "Upload takes kind (baseline, delta, approvals, window or expect) and text");
                 return EXIT_FAILED;
         }
         if (json_flag(call->parameters, "reset"))
                 buf_done(to);
+        /* One takes the other's place. */
+        if (to == &session->baseline)
+                buf_done(&session->delta);
+        else if (to == &session->delta)
+                buf_done(&session->baseline);
         if (to->size + strlen(text) > SERVICE_UPLOAD_MAX) {
                 err_set(call->err, EXIT_FAILED, "the upload is larger than 512 MiB");
                 return EXIT_FAILED;
@@ -554,21 +568,23 @@ upload(struct call *call)
 }
 
 static int
-apply(struct call *call, const char *moved)
+apply(struct call *call, const struct service_applying *applying)
 {
-        _cleanup_buf_ struct buf approvals = call->session->approvals;
+        const struct buf *approvals = &applying->approvals;
         struct apply_result result = {0};
         char id[DIGEST_HEX_SIZE];
-        size_t size = call->session->baseline.size;
-        char *text = buf_steal(&call->session->baseline);
-        call->session->approvals = (struct buf){0};
-        if (!text || !size) {
-                free(text);
+        int r;
+        if (applying->result > 0) {
+                r = instance_apply_refused(
+                        call->instance, (enum delta_result)applying->result, &applying->why, call->err);
+                return call_failed(call, r);
+        }
+        if (!applying->baseline) {
                 err_set(call->err, EXIT_FAILED, "nothing was uploaded to be applied");
                 return EXIT_FAILED;
         }
-        int r = instance_apply_unmoved(call->instance, text, size, approvals.data ? approvals.data : "",
-                approvals.size, moved, &result, call->err);
+        r = instance_apply_opened(call->instance, applying->baseline, approvals->data ? approvals->data : "",
+                approvals->size, applying->moved.data, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
@@ -865,13 +881,13 @@ asked_json(const struct service_peer *peer)
 }
 
 int
-service_apply(struct instance *instance, const struct service_peer *peer, struct service_session *session,
-        const char *moved, service_reply reply, void *userdata, struct err *err)
+service_apply(struct instance *instance, const struct service_peer *peer,
+        const struct service_applying *applying, service_reply reply, void *userdata, struct err *err)
 {
-        struct call call = {instance, peer, session, NULL, reply, userdata, err};
+        struct call call = {instance, peer, NULL, NULL, reply, userdata, err};
         _cleanup_json_ struct json *asked = asked_json(peer);
         instance->asked = asked;
-        int r = apply(&call, moved);
+        int r = apply(&call, applying);
         instance->asked = NULL;
         return r;
 }

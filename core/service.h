@@ -41,8 +41,9 @@ struct service_peer {
 
 /* What a caller has uploaded so far, for Apply, Compare, OpenWindow and CompareExpected. */
 struct service_session {
-        struct buf baseline, approvals, window, expect;
+        struct buf baseline, delta, approvals, window, expect; /* of baseline and delta one is empty */
 };
+size_t service_session_held(const struct service_session *session) _pure_; /* bytes */
 void service_session_done(struct service_session *session);
 
 /* Takes the reference. continues: more replies follow. Non-zero stops the call and is returned from it. */
@@ -97,17 +98,24 @@ int service_job_new(struct instance *instance, const struct service_peer *peer,
         struct service_job **ret, struct err *err);
 void service_job_run(struct service_job *job); /* any thread; keeps its own error */
 void service_job_cancel(struct service_job *job);
-bool service_job_progresses(const struct service_job *job); /* false: one look, with one reply */
+bool service_job_progresses(const struct service_job *job); /* false: it has one reply */
 void service_job_progress(const struct service_job *job, uint64_t *ret_files, uint64_t *ret_bytes);
 /* After run: replies. As service_call. */
 int service_job_finish(struct service_job *job, service_reply reply, void *userdata, struct err *err);
 struct service_job *service_job_free(struct service_job *job);
 CLEANUP_DEFINE(struct service_job *, service_job_free)
 
-/* For the job of Apply: what was uploaded is applied. moved: as of instance_apply_unmoved. As service_call.
- */
-int service_apply(struct instance *instance, const struct service_peer *peer, struct service_session *session,
-        const char *moved, service_reply reply, void *userdata, struct err *err);
+/* What the job of Apply found, for its end: what was uploaded, opened; or why it did not open. */
+struct service_applying {
+        struct baseline *baseline; /* NULL: see result */
+        struct buf approvals;
+        struct buf moved; /* what is not live as it says, in words; empty: nothing */
+        int result;       /* of opening: a delta_result; 0 and no baseline: nothing was uploaded */
+        struct err why;
+};
+/* As service_call. */
+int service_apply(struct instance *instance, const struct service_peer *peer,
+        const struct service_applying *applying, service_reply reply, void *userdata, struct err *err);
 
 /* {"progress": {files, files_expected, bytes}} */
 struct json *service_progress(uint64_t files, uint64_t files_expected, uint64_t bytes);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/audit.h"
+#include "core/baseline_delta.h"
 #include "core/clock.h"
 #include "core/document.h"
 #include "core/escape.h"
@@ -54,10 +55,10 @@ struct service_job {
         struct probe_reading reading;
         int64_t looked_ms;
         /* apply */
-        struct service_session uploaded;
+        struct service_session uploaded; /* baseline or delta: until it is opened */
+        struct service_applying applying;
         struct service_peer peer;
-        bool look_first;  /* whether what it changes is live */
-        struct buf moved; /* what is not, in words */
+        bool look_first; /* whether what it changes is live */
 };
 
 struct service_job *
@@ -87,7 +88,9 @@ service_job_free(struct service_job *job)
         probe_reading_done(&job->reading);
         snapshot_done(&job->snapshot);
         service_session_done(&job->uploaded);
-        buf_done(&job->moved);
+        baseline_free(job->applying.baseline);
+        buf_done(&job->applying.approvals);
+        buf_done(&job->applying.moved);
         free(job);
         return NULL;
 }
@@ -201,6 +204,22 @@ take_names(struct service_job *job, const struct service_peer *peer, struct err 
         return 0;
 }
 
+/* The caller holds a generation: if it is the parent, what differs is enough. */
+static int
+take_from(struct service_job *job, struct err *err)
+{
+        const char *text = json_text(job->parameters, "from");
+        struct digest from;
+        if (!text || !*text)
+                return 0;
+        if (digest_parse(text, strlen(text), &from) < 0)
+                return fail(
+                        err, "from is the id of a generation", "64 hex digits, as ListBaselines gives them");
+        const struct baseline *parent = job->request.parent;
+        job->request.delta = parent && digest_equal(&from, baseline_id(parent));
+        return 0;
+}
+
 static int
 prepare_propose(
         struct instance *instance, const struct service_peer *peer, struct service_job *job, struct err *err)
@@ -220,6 +239,8 @@ prepare_propose(
         job->never[1] = realpath(instance->config->runtime_dir, NULL);
         memcpy(job->host, instance->host, sizeof job->host);
         memcpy(job->own, instance->own, sizeof job->own);
+        if (take_from(job, err))
+                return EXIT_FAILED;
         job->request.name = job->name;
         job->request.host = job->host;
         job->request.scopes = job->scopes;
@@ -391,6 +412,8 @@ prepare_apply(struct instance *instance, const struct service_peer *peer, struct
 {
         job->uploaded = *session;
         *session = (struct service_session){0};
+        job->applying.approvals = job->uploaded.approvals;
+        job->uploaded.approvals = (struct buf){0};
         job->peer = *peer;
         job->look_first = !json_flag(job->parameters, "ahead");
         job->held = judge_hold(instance->judge);
@@ -417,22 +440,76 @@ binds_live(const struct service_job *job, const struct baseline *next, const str
         return header->has_parent && digest_equal(&header->parent, baseline_id(parent));
 }
 
-/* A text that is none is told by the applying itself; what keeps us from looking is not passed over. */
+/* Of which nearly all lines may be what was uploaded; NULL: none. A guess, which is for speed alone. */
+static const struct baseline *
+likely_parent(const struct service_job *job, const struct buf *text)
+{
+        const struct baseline *held;
+        for (size_t i = 0; (held = judge_held_at(job->held, i)); i++) {
+                char start[NAME_MAX_SIZE + 32];
+                int size = snprintf(
+                        start, sizeof start, "driftd-baseline 1\nname %s\n", baseline_header(held)->name);
+                if (text->size > (size_t)size && memcmp(text->data, start, (size_t)size) == 0)
+                        return held;
+        }
+        return NULL;
+}
+
+static int
+open_text(struct service_job *job, struct buf *text, struct baseline **ret, struct err *err)
+{
+        const struct baseline *parent = likely_parent(job, text);
+        size_t size = text->size;
+        return baseline_open_after(parent, buf_steal(text), size, NULL, ret, err);
+}
+
+/* A delta is from what is in force, or from nothing that we would go on from. */
+static int
+open_delta(struct service_job *job, const struct buf *delta, struct baseline **ret, struct err *err)
+{
+        const struct baseline *held;
+        struct digest from;
+        int r = delta_from(delta->data, delta->size, &from, err);
+        for (size_t i = 0; r == 0 && (held = judge_held_at(job->held, i)); i++)
+                if (digest_equal(&from, baseline_id(held)))
+                        return delta_open(held, delta->data, delta->size, ret, err);
+        return r ? r
+                 : err_set(err, DELTA_FROM_ANOTHER,
+                           "another generation was applied meanwhile: this one was made from what is in "
+                           "force "
+                           "no more");
+}
+
+/* 0 with nothing opened: nothing was uploaded. */
+static int
+open_uploaded(struct service_job *job)
+{
+        struct service_applying *applying = &job->applying;
+        struct service_session *uploaded = &job->uploaded;
+        int r = 0;
+        if (uploaded->delta.size)
+                r = open_delta(job, &uploaded->delta, &applying->baseline, &applying->why);
+        else if (uploaded->baseline.size)
+                r = open_text(job, &uploaded->baseline, &applying->baseline, &applying->why);
+        if (r == 0 && applying->baseline)
+                baseline_id(applying->baseline); /* hashed here, and not where the socket waits */
+        service_session_done(uploaded);
+        *uploaded = (struct service_session){0};
+        applying->result = r;
+        return r;
+}
+
+/* A text that is none is told at the end, where it is recorded; what keeps us from looking is not passed
+ * over. */
 static void
 run_apply(struct service_job *job)
 {
-        const struct buf *text = &job->uploaded.baseline;
-        _cleanup_(baseline_freep) struct baseline *next = NULL;
-        if (!job->look_first || !text->size)
-                return;
-        char *copy = malloc(text->size + 1);
-        if (copy)
-                memcpy(copy, text->data, text->size);
-        int r = copy ? baseline_open(copy, text->size, &next, NULL) : -ENOMEM;
+        int r = open_uploaded(job);
+        const struct baseline *next = job->applying.baseline;
         if (r < 0)
                 job->result = err_set(
                         &job->err, r, "what it changes could not be looked at: %s", strerrordesc_np(-r));
-        if (r)
+        if (r || !next || !job->look_first)
                 return;
         struct live_request request = {
                 .parent = judge_held(job->held, baseline_header(next)->name),
@@ -444,14 +521,13 @@ run_apply(struct service_job *job)
                 .cancel = &job->cancel,
         };
         if (binds_live(job, next, request.parent))
-                job->result = live_check(&request, steal_pointer(&next), &job->moved, &job->err);
+                job->result = live_check(&request, baseline_keep(next), &job->applying.moved, &job->err);
 }
 
 static int
 finish_apply(struct service_job *job, service_reply reply, void *userdata, struct err *err)
 {
-        return service_apply(
-                job->instance, &job->peer, &job->uploaded, job->moved.data, reply, userdata, err);
+        return service_apply(job->instance, &job->peer, &job->applying, reply, userdata, err);
 }
 
 /* ---- the life of a job ---- */
@@ -532,7 +608,7 @@ service_job_cancel(struct service_job *job)
 bool
 service_job_progresses(const struct service_job *job)
 {
-        return job->kind != JOB_SHOW;
+        return job->kind == JOB_PROPOSE || job->kind == JOB_COMPARE;
 }
 
 void
@@ -552,7 +628,8 @@ reply_text(const struct service_job *job, service_reply reply, void *userdata)
                 if (!value || reply(userdata, value, true))
                         return -1;
         }
-        return reply(userdata, json_make("{s:b}", "done", true), false) ? -1 : 0;
+        struct json *end = json_make("{s:b, s:b}", "delta", job->request.delta, "done", true);
+        return !end || reply(userdata, end, false) ? -1 : 0;
 }
 
 static int

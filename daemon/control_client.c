@@ -88,8 +88,7 @@ control_client_close(struct client *client)
 size_t
 control_client_held(const struct client *client)
 {
-        return varlink_frames_held(&client->in) + client->out.size + client->session.baseline.size +
-               client->session.approvals.size + client->session.window.size + client->session.expect.size;
+        return varlink_frames_held(&client->in) + client->out.size + service_session_held(&client->session);
 }
 
 bool

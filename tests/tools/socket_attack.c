@@ -423,6 +423,7 @@ static const char *const calls[] = {
         "{\"method\":\"" OURS "Verify\"}",
         "{\"method\":\"" OURS "GetBaseline\",\"more\":true}",
         "{\"method\":\"" OURS "Upload\",\"parameters\":{\"kind\":\"baseline\",\"text\":\"x\"}}",
+        "{\"method\":\"" OURS "Upload\",\"parameters\":{\"kind\":\"delta\",\"text\":\"x\"}}",
         "{\"method\":\"" OURS "Apply\"}",
         "{\"method\":\"" OURS "ListBaselines\"}",
         "{\"method\":\"" OURS "GetTrust\"}",
@@ -610,7 +611,7 @@ static const struct parameter parameters[] = {{"Diff", "items", 'l'}, {"Diff", "
         {"Log", "after_seq", 'i'}, {"Propose", "name", 's'}, {"Propose", "items", 'l'},
         {"Propose", "ticket", 's'}, {"Propose", "class", 's'}, {"Propose", "expires_ms", 'i'},
         {"Propose", "author", 's'}, {"Propose", "waivers", 'o'}, {"Propose", "retire", 'b'},
-        {"Upload", "kind", 's'}, {"Upload", "text", 's'}, {"Upload", "reset", 'b'},
+        {"Propose", "from", 's'}, {"Upload", "kind", 's'}, {"Upload", "text", 's'}, {"Upload", "reset", 'b'},
         {"ListBaselines", "name", 's'}, {"GetBaseline", "name", 's'}, {"GetBaseline", "generation", 'i'},
         {"Ack", "item", 's'}, {"Ack", "reason", 's'}, {"Backup", "path", 's'}};
 

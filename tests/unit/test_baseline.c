@@ -621,12 +621,138 @@ START_TEST(attributes_are_taken_apart_when_asked_for)
 }
 END_TEST
 
+/* ---- after another ---- */
+
+#define EDITS 20000u
+#define EDITED_LINES_MAX 4096u
+
+static uint32_t
+some(uint32_t *state, size_t below)
+{
+        *state = *state * 1664525u + 1013904223u;
+        return (uint32_t)((*state >> 8) % below);
+}
+
+/* One edit: of whole lines (gone, twice, moved, exchanged) or of a byte. */
+static void
+edit(uint32_t *state, struct buf *text)
+{
+        size_t starts[EDITED_LINES_MAX], n = 0;
+        _cleanup_buf_ struct buf made = {0};
+        for (size_t at = 0; at < text->size && n < EDITED_LINES_MAX - 1;
+                at = (size_t)((char *)memchr(text->data + at, '\n', text->size - at) - text->data) + 1)
+                starts[n++] = at;
+        starts[n] = text->size;
+        size_t what = some(state, 6), i = some(state, n), j = some(state, n);
+        if (what == 0) {
+                text->data[some(state, text->size - 1)] = "a0 =/\n"[some(state, 6)];
+                return;
+        }
+        for (size_t k = 0; k < n; k++) {
+                size_t from = what == 3 && k == i ? j : what == 3 && k == j ? i : k;
+                if ((what == 1 || what == 4) && k == i)
+                        continue;
+                buf_append(&made, text->data + starts[from], starts[from + 1] - starts[from]);
+                if ((what == 2 && k == i) || (what == 4 && k == j))
+                        buf_append(&made, text->data + starts[i], starts[i + 1] - starts[i]);
+        }
+        size_t at = starts[i] + some(state, starts[i + 1] - starts[i]);
+        if (what == 5 && made.data[at] >= '0' && made.data[at] < '9') /* which may well be right afterwards */
+                made.data[at]++;
+        if (!made.size)
+                return;
+        buf_clear(text);
+        buf_append(text, made.data, made.size);
+}
+
+/* Both ways of opening say the same. Takes the text's copies. */
+static bool
+opens_alike(const struct baseline *parent, const struct buf *text)
+{
+        _cleanup_(baseline_freep) struct baseline *whole = NULL, *after = NULL;
+        struct err err = {0}, err_after = {0};
+        int r = open_bytes(text->data, text->size, &whole, &err);
+        char *copy = malloc(text->size + !text->size);
+        ck_assert_ptr_nonnull(copy);
+        memcpy(copy, text->data, text->size);
+        int r_after = baseline_open_after(parent, copy, text->size, NULL, &after, &err_after);
+        ck_assert_msg(r == r_after, "%d (%s), but after another %d (%s):\n%s", r, err.text, r_after, err_after.text, text->data);
+        ck_assert_str_eq(err.text, err_after.text);
+        if (r)
+                return false;
+        _cleanup_buf_ struct buf again = {0};
+        rewrite(after, &again);
+        ck_assert_uint_eq(again.size, text->size);
+        ck_assert_mem_eq(again.data, text->data, text->size);
+        ck_assert(digest_equal(baseline_id(whole), baseline_id(after)));
+        ck_assert_uint_eq(baseline_files(whole), baseline_files(after));
+        return true;
+}
+
+START_TEST(after_another_every_text_opens_or_fails_as_by_itself)
+{
+        _cleanup_buf_ struct buf first = {0};
+        unsigned good = 0, bad = 0;
+        uint32_t state = 7 + (uint32_t)_i;
+        file_get(_i ? SMALL : GOLDEN, &first);
+        for (unsigned round = 0; round < EDITS / 4; round++) {
+                _cleanup_buf_ struct buf parent_text = {0}, text = {0};
+                _cleanup_(baseline_freep) struct baseline *parent = NULL;
+                buf_append(&parent_text, first.data, first.size);
+                edit(&state, &parent_text);
+                if (open_bytes(parent_text.data, parent_text.size, &parent, NULL))
+                        parent = opened(&first);
+                buf_append(&text, round % 2 ? first.data : baseline_text(parent, &(size_t){0}),
+                        round % 2 ? first.size : parent_text.size);
+                for (unsigned edits = some(&state, 4); edits; edits--)
+                        edit(&state, &text);
+                if (opens_alike(parent, &text))
+                        good++;
+                else
+                        bad++;
+        }
+        ck_assert_uint_gt(good, 100);
+        ck_assert_uint_gt(bad, 100);
+}
+END_TEST
+
+START_TEST(a_line_of_the_parent_is_read_anew_under_other_scopes)
+{
+        _cleanup_buf_ struct buf text = {0};
+        _cleanup_(baseline_freep) struct baseline *parent = opened_file(GOLDEN), *after = NULL;
+        file_get(GOLDEN, &text);
+        /* The scopes' paths are elsewhere now: the files lie in none. */
+        for (char *at = text.data; (at = strstr(at, "\nscope files ")); at++) {
+                char *path = strstr(at, " path=/");
+                if (path && path < strchr(at + 1, '\n'))
+                        path[7] = '~';
+        }
+        struct err err = {0};
+        char *copy = malloc(text.size);
+        ck_assert_ptr_nonnull(copy);
+        memcpy(copy, text.data, text.size);
+        ck_assert_int_eq(
+                baseline_open_after(parent, copy, text.size, NULL, &after, &err), BASELINE_MALFORMED);
+        ck_assert(!opens_alike(parent, &text));
+}
+END_TEST
+
+START_TEST(a_kept_baseline_stays_until_the_last_is_freed)
+{
+        struct baseline *baseline = opened_file(SMALL), *kept = baseline_keep(baseline);
+        size_t size;
+        ck_assert_ptr_null(baseline_free(baseline));
+        ck_assert_int_eq(baseline_text(kept, &size)[0], 'd');
+        baseline_free(kept);
+}
+END_TEST
+
 int
 main(void)
 {
         Suite *suite = suite_create("baseline");
         TCase *golden = tcase_create("golden vectors"), *rules = tcase_create("rules"),
-              *lookup = tcase_create("looking up");
+              *lookup = tcase_create("looking up"), *after = tcase_create("after another");
         digest_setup();
         tcase_add_loop_test(golden, the_id_is_what_sha256sum_says, 0, (int)ARRAY_SIZE(vectors));
         tcase_add_loop_test(golden, a_vector_is_written_again_to_the_byte, 0, (int)ARRAY_SIZE(vectors));
@@ -646,6 +772,11 @@ main(void)
         tcase_add_loop_test(lookup, what_is_below_a_folder_is_one_run, 0, 2);
         tcase_add_test(lookup, a_baseline_may_expect_nothing);
         tcase_add_test(lookup, attributes_are_taken_apart_when_asked_for);
+        tcase_set_timeout(after, 120);
+        tcase_add_loop_test(after, after_another_every_text_opens_or_fails_as_by_itself, 0, 2);
+        tcase_add_test(after, a_line_of_the_parent_is_read_anew_under_other_scopes);
+        tcase_add_test(after, a_kept_baseline_stays_until_the_last_is_freed);
+        suite_add_tcase(suite, after);
         suite_add_tcase(suite, golden);
         suite_add_tcase(suite, rules);
         suite_add_tcase(suite, lookup);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Proposals of a scratch folder: what is taken live, what stays as it was expected, and what is refused. */
+#include "core/baseline_delta.h"
 #include "core/proposal.h"
 
 #include <pthread.h>
@@ -63,12 +64,33 @@ request_of(const struct scope *scopes, size_t n_scopes, const struct baseline *p
         };
 }
 
+/* Said as a delta it is the same proposal. */
+static void
+assert_same_as_delta(const struct proposal_request *request, const struct buf *text)
+{
+        _cleanup_buf_ struct buf delta = {0};
+        _cleanup_(baseline_freep) struct baseline *made = NULL;
+        struct proposal_request again = *request;
+        struct err err = {0};
+        size_t size;
+        again.delta = true;
+        again.files = again.bytes = NULL;
+        int r = proposal_make(&again, &delta, &err);
+        r = r ? r : delta_open(request->parent, delta.data, delta.size, &made, &err);
+        ck_assert_msg(r == 0, "%s", err.text);
+        const char *bytes = baseline_text(made, &size);
+        ck_assert_uint_eq(size, text->size);
+        ck_assert_mem_eq(bytes, text->data, size);
+}
+
 static void
 propose(const struct proposal_request *request, struct buf *ret)
 {
         struct err err = {0};
         int r = proposal_make(request, ret, &err);
         ck_assert_msg(r == 0, "%s", err.text);
+        if (request->parent)
+                assert_same_as_delta(request, ret);
 }
 
 /* Whatever is proposed must open. */
