@@ -895,7 +895,7 @@ void
 instance_count(struct instance *instance, struct drift_counts *ret)
 {
         *ret = (struct drift_counts){.instance = instance, .now_ms = instance_expiry_now(instance)};
-        judge_each_unsorted(instance->judge, count_drift, ret);
+        judge_each(instance->judge, count_drift, ret);
 }
 
 static void

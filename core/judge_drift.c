@@ -15,15 +15,6 @@
 
 /* ---- drifts ---- */
 
-static size_t
-bucket_of(const char *item)
-{
-        uint64_t hash = 14695981039346656037u; /* FNV-1a */
-        for (; *item; item++)
-                hash = (hash ^ (unsigned char)*item) * 1099511628211u;
-        return (hash ^ hash >> 32) % BUCKETS;
-}
-
 struct drift *
 drift_free(struct drift *drift)
 {
@@ -41,21 +32,11 @@ drift_free(struct drift *drift)
         return NULL;
 }
 
-struct drift **
-drift_slot(struct judge *judge, const char *baseline, const char *item)
-{
-        struct drift **slot = &judge->buckets[bucket_of(item)];
-        while (*slot && (strcmp((*slot)->item, item) != 0 || strcmp((*slot)->baseline, baseline) != 0))
-                slot = &(*slot)->next;
-        return slot;
-}
-
 void
 drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation, const char *who)
 {
         struct drift *drift = *slot;
-        *slot = drift->next;
-        judge->n_drifts--;
+        tree_remove(judge, slot);
         struct judge_event event = {
                 .kind = JUDGE_RESOLVED,
                 .drift = drift,
@@ -74,10 +55,7 @@ drift_add(struct judge *judge, struct drift *drift)
                 atomic_fetch_add(&judge->refused, 1);
                 return -ENOSPC;
         }
-        struct drift **bucket = &judge->buckets[bucket_of(drift->item)];
-        drift->next = *bucket;
-        *bucket = drift;
-        judge->n_drifts++;
+        tree_insert(judge, drift);
         return 0;
 }
 

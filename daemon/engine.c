@@ -214,7 +214,7 @@ static uint64_t
 open_drifts(struct engine *engine)
 {
         uint64_t count = 0;
-        judge_each_unsorted(engine->instance->judge, count_all, &count);
+        judge_each(engine->instance->judge, count_all, &count);
         return count;
 }
 
