@@ -37,6 +37,7 @@
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 64u /* looks judged, and made durable together, in one turn of the loop */
+#define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
 #define UNVERIFIED_FOR_FULL                                                                                  \
         1000u /* expectations never verified from which a full pass is the quicker way                       \
@@ -79,6 +80,7 @@ struct engine {
         bool ready_told;
         int64_t last_quick_ms;
         uint64_t events; /* that the kernel told of */
+        size_t looks;    /* judged since memory was given back */
 };
 
 static void pump(struct engine *engine);
@@ -199,6 +201,7 @@ judge_answers(struct engine *engine)
                 judge_answer(engine, look);
                 look_free(look);
         }
+        engine->looks += count;
         if (count == ANSWERS_AT_ONCE)
                 pump_again(engine);
         if (any) /* durable, then announced; a failure is a problem of its own */
@@ -388,10 +391,10 @@ take_hints(struct engine *engine)
                         instance_keep_now(engine->instance, &hint.digest, hint.body, hint.body_size);
                         break;
                 case HINT_PASS:
-                        finish_pass(engine, &hint.pass);
+                        finish_pass(engine, hint.pass);
                         break;
                 case HINT_CIRCLE:
-                        record_scan(engine, &hint.pass, true);
+                        record_scan(engine, hint.pass, true);
                         break;
                 }
                 hint_done(&hint);
@@ -498,6 +501,16 @@ look_at_view(struct engine *engine)
         instance_flush(engine->instance, NULL);
 }
 
+/* A storm leaves holes, and the resident size is a budget. */
+static void
+give_back(struct engine *engine)
+{
+        if (engine->looks < TRIM_AFTER || dirty_count(engine->dirty) || !walker_is_quiet(engine->walker))
+                return;
+        engine->looks = 0;
+        malloc_trim(0);
+}
+
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */
 static void
 pump(struct engine *engine)
@@ -508,6 +521,7 @@ pump(struct engine *engine)
         look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
+        give_back(engine);
         arm_again(engine);
 }
 

@@ -102,7 +102,17 @@ hint_done(struct hint *hint)
         free(hint->path);
         who_drop(hint->who);
         free(hint->body);
+        free(hint->pass);
         *hint = (struct hint){0};
+}
+
+static struct pass *
+pass_copy(const struct pass *pass)
+{
+        struct pass *copy = malloc(sizeof *copy);
+        if (copy)
+                *copy = *pass;
+        return copy;
 }
 
 /* Takes the hint over, waiting for room. */
@@ -114,7 +124,7 @@ queue_hint(struct walker *walker, struct hint hint)
         while (!walker->stopping &&
                 (walker->n_hints >= HINTS_MAX || walker->hint_bytes >= PENDING_BODIES_MAX))
                 pthread_cond_wait(&walker->room, &walker->lock);
-        bool kept = entry && (hint.path || hint.body || hint.kind == HINT_CIRCLE);
+        bool kept = entry && (hint.path || hint.body || hint.pass);
         if (kept) {
                 *entry = (struct hint_entry){.hint = hint};
                 *walker->hints_end = entry;
@@ -194,8 +204,11 @@ walker_take(struct walker *walker, bool room, struct hint *ret)
         pthread_mutex_lock(&walker->lock);
         bool taken = true;
         if (walker->over && walker->before_over == 0) {
-                walker->over = false;
-                *ret = (struct hint){.kind = HINT_PASS, .pass = walker->pass};
+                struct hint hint = {.kind = HINT_PASS, .pass = pass_copy(&walker->pass)};
+                taken = hint.pass != NULL; /* else at another turn */
+                walker->over = !taken;
+                if (taken)
+                        *ret = hint;
         } else {
                 taken = take_first(walker, room, ret);
         }
@@ -543,14 +556,13 @@ static void
 circle_is_closed(struct circle *circle)
 {
         struct walker *walker = circle->walker;
-        struct hint hint = {
-                .kind = HINT_CIRCLE,
-                .pass = {.kind = PASS_FULL,
-                        .files = walker->circle_files,
-                        .bytes = walker->circle_bytes,
-                        .started_ms = circle->started_ms},
+        const struct pass pass = {
+                .kind = PASS_FULL,
+                .files = walker->circle_files,
+                .bytes = walker->circle_bytes,
+                .started_ms = circle->started_ms,
         };
-        queue_hint(walker, hint);
+        queue_hint(walker, (struct hint){.kind = HINT_CIRCLE, .pass = pass_copy(&pass)});
         circle->cost = 0;
         circle->started_ms = clock_now_ms();
         walker->circle_files = walker->circle_bytes = 0;
