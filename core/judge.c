@@ -451,6 +451,7 @@ judge_restore(struct judge *judge, const struct drift *drift)
         *copy = *drift;
         copy->item = strdup(drift->item);
         copy->attributes = judge_copy(drift->attributes);
+        copy->list = NULL;
         copy->reason = judge_copy(drift->reason);
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);

@@ -28,8 +28,9 @@ struct drift {
         enum change change;
         enum severity severity;
         int64_t first_seen_ms, last_change_ms;
-        bool unobserved;  /* it happened while nobody looked */
-        char *attributes; /* JSON array, as in diff --json */
+        bool unobserved;   /* it happened while nobody looked */
+        char *attributes;  /* JSON array, as in diff --json */
+        struct json *list; /* the same, only while the look that found them is told; else NULL */
         char *views;  /* of a setting: JSON object, as in diff --json; NULL: not looked at since the start */
         char *reason; /* CHANGE_UNKNOWN: why, in words; else NULL */
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */

@@ -22,6 +22,7 @@ drift_free(struct drift *drift)
                 return NULL;
         free(drift->item);
         free(drift->attributes);
+        json_free(drift->list);
         free(drift->views);
         free(drift->reason);
         free(drift->ack_by);
@@ -179,6 +180,8 @@ drift_describe(struct drift *drift, const struct ruling *ruling, const struct fi
         free(drift->attributes);
         free(drift->reason);
         drift->attributes = buf_steal(&text);
+        json_free(drift->list);
+        drift->list = steal_pointer(&list);
         drift->reason = steal_pointer(&reason);
         drift->change = finding->change;
         drift->severity = ruling->scope->severity;
@@ -205,6 +208,7 @@ emit_drift(struct judge *judge, struct drift *drift, const struct drift_look *lo
 {
         struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift, .result = look->result};
         judge->emit(judge->userdata, &event);
+        drift->list = json_free(drift->list);
 }
 
 static int
@@ -268,6 +272,7 @@ drift_update(struct judge *judge, const struct drift_look *look)
                 r = drift_alter(judge, *slot, look);
         else if (look->renew)
                 r = look->describe(look->userdata, *slot);
+        (*slot)->list = json_free((*slot)->list);
         if (r < 0)
                 return r;
         (*slot)->mark = look->mark;
