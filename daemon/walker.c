@@ -18,6 +18,7 @@
  */
 #include "daemon/walker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ struct hint_entry {
         struct hint hint;
         struct hint_entry *next;
 };
+static_assert(sizeof(struct hint_entry) <= 128, "HINTS_MAX of them may wait");
 
 struct subtree {
         struct subtree *next;
