@@ -293,7 +293,7 @@ document_diff(struct instance *instance, char *const *items, size_t n_items, uin
 {
         struct selecting s = {.instance = instance, .items = items, .n_items = n_items};
         s.now_ms = instance_expiry_now(instance);
-        judge_each_unsorted(instance->judge, count_selected, &s);
+        judge_each(instance->judge, count_selected, &s);
         *ret_count = s.count;
         refresh_not_covered(instance, items, n_items);
         const char *verdict = verdict_for(instance, &s);

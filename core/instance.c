@@ -254,8 +254,8 @@ drift_detail(const struct instance *instance, const struct judge_event *event)
                                 : json_null_new(),
                         /* Also in a window: who was told of the drift before is told of its end. */
                         "severity", severity_names[drift->severity], "who", who_json(event->who));
-        struct json *attributes = NULL;
-        if (json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
+        struct json *attributes = drift->list ? json_keep(drift->list) : NULL;
+        if (!attributes && json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
         struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b, s:o}", "baseline", drift->baseline,
                 "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
@@ -895,7 +895,7 @@ void
 instance_count(struct instance *instance, struct drift_counts *ret)
 {
         *ret = (struct drift_counts){.instance = instance, .now_ms = instance_expiry_now(instance)};
-        judge_each_unsorted(instance->judge, count_drift, ret);
+        judge_each(instance->judge, count_drift, ret);
 }
 
 static void

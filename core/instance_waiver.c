@@ -114,7 +114,7 @@ waivers_look(struct instance *instance)
         if (ending.told_ms < ending.now_ms)
                 tell_ends(&ending);
         if (ending.any)
-                judge_each_unsorted(instance->judge, tell_reopened, &ending);
+                judge_each(instance->judge, tell_reopened, &ending);
         if (known && !ending.any)
                 return;
         instance->waivers_told_ms = ending.now_ms;

@@ -201,17 +201,20 @@ judge_new(judge_emit emit, void *userdata, struct judge **ret)
         return 0;
 }
 
+static int
+free_at(void *userdata, struct drift **slot)
+{
+        (void)userdata;
+        *slot = drift_free(*slot);
+        return 0;
+}
+
 struct judge *
 judge_free(struct judge *judge)
 {
         if (!judge)
                 return NULL;
-        for (size_t i = 0; i < BUCKETS; i++)
-                while (judge->buckets[i]) {
-                        struct drift *drift = judge->buckets[i];
-                        judge->buckets[i] = drift->next;
-                        drift_free(drift);
-                }
+        tree_each_slot(&judge->drifts, free_at, NULL);
         judge_release(judge->standings);
         pthread_mutex_destroy(&judge->lock);
         free(judge);
@@ -261,38 +264,38 @@ rotations_inherit(struct judge *judge, struct standing *to, const struct standin
         return r;
 }
 
-static void
-note_moved(struct judge *judge, const struct standing *to, const struct standing *from)
+struct succession { /* of one baseline */
+        const struct standing *to, *from;
+};
+
+static int
+note_moved(void *userdata, struct drift *drift)
 {
-        const char *name = baseline_header(to->baseline)->name;
-        for (size_t i = 0; i < BUCKETS; i++)
-                for (struct drift *drift = judge->buckets[i]; drift; drift = drift->next)
-                        if (strcmp(drift->baseline, name) == 0 && !same_line(to, from, drift->item))
-                                drift->moved = true;
+        const struct succession *s = userdata;
+        const char *name = baseline_header(s->to->baseline)->name;
+        if (strcmp(drift->baseline, name) == 0 && !same_line(s->to, s->from, drift->item))
+                drift->moved = true;
+        return 0;
 }
 
-/* Drifts whose baseline is gone, or no longer speaks of the item, are settled by the new generation itself.
+/* A drift whose baseline is gone, or no longer speaks of the item, is settled by the new generation itself.
  */
-static void
-resolve_orphans(struct judge *judge)
+static int
+resolve_orphan(void *userdata, struct drift **slot)
 {
-        for (size_t i = 0; i < BUCKETS; i++)
-                for (struct drift **slot = &judge->buckets[i]; *slot;) {
-                        struct standing *s = standing_named(judge->standings, (*slot)->baseline);
-                        const char *path = (*slot)->item + 5;
-                        size_t n_scopes = 0, index;
-                        const struct scope *scopes = s ? baseline_scopes(s->baseline, &n_scopes) : NULL;
-                        bool is_file = strncmp((*slot)->item, "file:", 5) == 0;
-                        bool lives = s && (is_file ? scope_for_item(scopes, n_scopes, (*slot)->item) ||
-                                                                  baseline_file_find(s->baseline, path,
-                                                                          strlen(path), &index)
-                                                   : settings_speak_of(s, (*slot)->item));
-                        if (lives)
-                                slot = &(*slot)->next;
-                        else
-                                drift_resolve(judge, slot, true,
-                                        s ? baseline_header(s->baseline)->generation : 0, NULL);
-                }
+        struct judge *judge = userdata;
+        const struct drift *drift = *slot;
+        struct standing *s = standing_named(judge->standings, drift->baseline);
+        const char *path = drift->item + 5;
+        size_t n_scopes = 0, index;
+        const struct scope *scopes = s ? baseline_scopes(s->baseline, &n_scopes) : NULL;
+        bool is_file = strncmp(drift->item, "file:", 5) == 0;
+        bool lives = s && (is_file ? scope_for_item(scopes, n_scopes, drift->item) ||
+                                                  baseline_file_find(s->baseline, path, strlen(path), &index)
+                                   : settings_speak_of(s, drift->item));
+        if (!lives)
+                drift_resolve(judge, slot, true, s ? baseline_header(s->baseline)->generation : 0, NULL);
+        return 0;
 }
 
 /* From here on nothing can fail. */
@@ -307,7 +310,8 @@ standings_take(struct judge *judge, struct standings *standings)
                         continue;
                 standing_inherit(to, from);
                 settings_inherit(to, from);
-                note_moved(judge, to, from);
+                struct succession succession = {to, from};
+                tree_each(judge->drifts, note_moved, &succession);
         }
         judge->standings = standings;
 }
@@ -341,7 +345,7 @@ judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_
         if (r == 0) {
                 standings_take(judge, standings);
                 if (!keep_drifts)
-                        resolve_orphans(judge);
+                        tree_each_slot(&judge->drifts, resolve_orphan, judge);
         }
         pthread_mutex_unlock(&judge->lock);
         judge_release(r == 0 ? before : standings);
@@ -447,6 +451,7 @@ judge_restore(struct judge *judge, const struct drift *drift)
         *copy = *drift;
         copy->item = strdup(drift->item);
         copy->attributes = judge_copy(drift->attributes);
+        copy->list = NULL;
         copy->reason = judge_copy(drift->reason);
         copy->ack_by = judge_copy(drift->ack_by);
         copy->ack_reason = judge_copy(drift->ack_reason);
@@ -528,6 +533,14 @@ cover_standing(
         }
 }
 
+static int
+count_unknown(void *userdata, struct drift *drift)
+{
+        uint64_t *count = userdata;
+        *count += drift->change == CHANGE_UNKNOWN;
+        return 0;
+}
+
 void
 judge_coverage(struct judge *judge, int64_t now_ms, struct coverage *ret)
 {
@@ -537,48 +550,26 @@ judge_coverage(struct judge *judge, int64_t now_ms, struct coverage *ret)
         pthread_mutex_lock(&judge->lock);
         for (size_t i = 0; judge->standings && i < judge->standings->n; i++)
                 cover_standing(&judge->standings->list[i], now_ms, ret, &oldest_ms, &never);
-        for (size_t i = 0; i < BUCKETS; i++)
-                for (const struct drift *drift = judge->buckets[i]; drift; drift = drift->next)
-                        ret->unknown += drift->change == CHANGE_UNKNOWN;
+        tree_each(judge->drifts, count_unknown, &ret->unknown);
         pthread_mutex_unlock(&judge->lock);
         ret->oldest_content_check_ms = never || oldest_ms == INT64_MAX ? 0 : oldest_ms;
-}
-
-static int
-compare_drifts(const void *left, const void *right)
-{
-        const struct drift *a = *(struct drift *const *)left, *b = *(struct drift *const *)right;
-        int order = strcmp(a->item, b->item);
-        return order ? order : strcmp(a->baseline, b->baseline);
 }
 
 int
 judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata)
 {
         pthread_mutex_lock(&judge->lock);
-        size_t n = 0;
-        struct drift **list = calloc(judge->n_drifts + 1, sizeof *list);
-        for (size_t i = 0; list && i < BUCKETS; i++)
-                for (struct drift *drift = judge->buckets[i]; drift; drift = drift->next)
-                        list[n++] = drift;
-        int r = list ? 0 : -ENOMEM;
-        if (list)
-                qsort(list, n, sizeof *list, compare_drifts);
-        for (size_t i = 0; i < n && r == 0; i++)
-                r = visit(userdata, list[i]);
-        free(list);
+        int r = tree_each(judge->drifts, visit, userdata);
         pthread_mutex_unlock(&judge->lock);
         return r;
 }
 
 int
-judge_each_unsorted(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata)
+judge_each_below(struct judge *judge, const char *item, int (*visit)(void *userdata, struct drift *drift),
+        void *userdata)
 {
-        int r = 0;
         pthread_mutex_lock(&judge->lock);
-        for (size_t i = 0; i < BUCKETS && r == 0; i++)
-                for (struct drift *drift = judge->buckets[i]; drift && r == 0; drift = drift->next)
-                        r = visit(userdata, drift);
+        int r = tree_each_below(judge->drifts, item, visit, userdata);
         pthread_mutex_unlock(&judge->lock);
         return r;
 }

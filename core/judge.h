@@ -28,8 +28,9 @@ struct drift {
         enum change change;
         enum severity severity;
         int64_t first_seen_ms, last_change_ms;
-        bool unobserved;  /* it happened while nobody looked */
-        char *attributes; /* JSON array, as in diff --json */
+        bool unobserved;   /* it happened while nobody looked */
+        char *attributes;  /* JSON array, as in diff --json */
+        struct json *list; /* the same, only while the look that found them is told; else NULL */
         char *views;  /* of a setting: JSON object, as in diff --json; NULL: not looked at since the start */
         char *reason; /* CHANGE_UNKNOWN: why, in words; else NULL */
         char observed[DIGEST_HEX_SIZE]; /* of what was seen; "" where nothing is there */
@@ -41,7 +42,8 @@ struct drift {
         stat_mark mark;
         uint32_t met; /* number of the pass that met the thing last and saw that it is no expected one */
         bool moved;   /* not looked at since its expectation became another */
-        struct drift *next; /* in its bucket */
+        struct drift *left, *right; /* judge_tree.c */
+        uint32_t weight;
 };
 
 enum judge_event_kind {
@@ -168,8 +170,6 @@ struct judge_scan {
         bool full;    /* read all content; otherwise only what has another stat than when it was verified */
         bool at_once; /* judge in place; otherwise what deviates is only handed to `hint` */
         bool unobserved; /* with at_once: what is found happened while nobody looked */
-        bool open_later; /* with below: open drifts there that the walk cannot meet are left to
-                            judge_open_paths */
         const char *root;
         const char *below;
         char *const *items; /* only these (patterns); none: all */
@@ -189,10 +189,6 @@ struct judge_scan {
 };
 /* Walks every files scope of every baseline, and what is expected but was not met. 0 or < 0. */
 int judge_scan(struct judge *judge, const struct judge_scan *options, struct err *err);
-
-/* Calls visit for the escaped path of each open drift of a file, under the lock and in no order; a path may
- * come twice. Stops at what visit returns if it is not 0. */
-int judge_open_paths(struct judge *judge, int (*visit)(void *userdata, const char *escaped), void *userdata);
 
 /*
  * The slow circle: the content of each expected regular file is read again in turn, one file after the other.
@@ -224,11 +220,12 @@ uint64_t judge_refused(const struct judge *judge);
 /* Before a pass that meets everything again. */
 void judge_refused_reset(struct judge *judge);
 
-/* Calls visit for every open drift, sorted by item, then baseline; under the lock. */
+/* Calls visit for every open drift, in the order of items, then baselines; under the lock. It needs no
+ * memory, so that what is counted cannot come out too low. */
 int judge_each(struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);
-/* The same in no order. It needs no memory, so that what is counted cannot come out too low. */
-int judge_each_unsorted(
-        struct judge *judge, int (*visit)(void *userdata, struct drift *drift), void *userdata);
+/* The same for those at or below the path of a file's item. -ENOMEM too. */
+int judge_each_below(struct judge *judge, const char *item, int (*visit)(void *userdata, struct drift *drift),
+        void *userdata);
 /* The same for one; false if it is not open. */
 bool judge_find(struct judge *judge, const char *baseline, const char *item,
         int (*visit)(void *userdata, struct drift *drift), void *userdata, int *ret);

@@ -15,15 +15,6 @@
 
 /* ---- drifts ---- */
 
-static size_t
-bucket_of(const char *item)
-{
-        uint64_t hash = 14695981039346656037u; /* FNV-1a */
-        for (; *item; item++)
-                hash = (hash ^ (unsigned char)*item) * 1099511628211u;
-        return (hash ^ hash >> 32) % BUCKETS;
-}
-
 struct drift *
 drift_free(struct drift *drift)
 {
@@ -31,6 +22,7 @@ drift_free(struct drift *drift)
                 return NULL;
         free(drift->item);
         free(drift->attributes);
+        json_free(drift->list);
         free(drift->views);
         free(drift->reason);
         free(drift->ack_by);
@@ -41,21 +33,11 @@ drift_free(struct drift *drift)
         return NULL;
 }
 
-struct drift **
-drift_slot(struct judge *judge, const char *baseline, const char *item)
-{
-        struct drift **slot = &judge->buckets[bucket_of(item)];
-        while (*slot && (strcmp((*slot)->item, item) != 0 || strcmp((*slot)->baseline, baseline) != 0))
-                slot = &(*slot)->next;
-        return slot;
-}
-
 void
 drift_resolve(struct judge *judge, struct drift **slot, bool approved, uint64_t generation, const char *who)
 {
         struct drift *drift = *slot;
-        *slot = drift->next;
-        judge->n_drifts--;
+        tree_remove(judge, slot);
         struct judge_event event = {
                 .kind = JUDGE_RESOLVED,
                 .drift = drift,
@@ -74,10 +56,7 @@ drift_add(struct judge *judge, struct drift *drift)
                 atomic_fetch_add(&judge->refused, 1);
                 return -ENOSPC;
         }
-        struct drift **bucket = &judge->buckets[bucket_of(drift->item)];
-        drift->next = *bucket;
-        *bucket = drift;
-        judge->n_drifts++;
+        tree_insert(judge, drift);
         return 0;
 }
 
@@ -201,6 +180,8 @@ drift_describe(struct drift *drift, const struct ruling *ruling, const struct fi
         free(drift->attributes);
         free(drift->reason);
         drift->attributes = buf_steal(&text);
+        json_free(drift->list);
+        drift->list = steal_pointer(&list);
         drift->reason = steal_pointer(&reason);
         drift->change = finding->change;
         drift->severity = ruling->scope->severity;
@@ -227,6 +208,7 @@ emit_drift(struct judge *judge, struct drift *drift, const struct drift_look *lo
 {
         struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift, .result = look->result};
         judge->emit(judge->userdata, &event);
+        drift->list = json_free(drift->list);
 }
 
 static int
@@ -290,6 +272,7 @@ drift_update(struct judge *judge, const struct drift_look *look)
                 r = drift_alter(judge, *slot, look);
         else if (look->renew)
                 r = look->describe(look->userdata, *slot);
+        (*slot)->list = json_free((*slot)->list);
         if (r < 0)
                 return r;
         (*slot)->mark = look->mark;

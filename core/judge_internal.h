@@ -8,7 +8,6 @@
 
 #include "core/judge.h"
 
-#define BUCKETS 4096u
 #define ROTATIONS_MAX 4096u /* growing files remembered, of one baseline */
 
 enum entry_bits { ENTRY_REGULAR = 1, ENTRY_KEPT = 2 };
@@ -55,7 +54,7 @@ struct standings {
 struct judge {
         pthread_mutex_t lock;
         struct standings *standings; /* replaced under the lock */
-        struct drift *buckets[BUCKETS];
+        struct drift *drifts;        /* judge_tree.c */
         size_t n_drifts;
         atomic_uint pass;
         atomic_ullong refused;
@@ -115,12 +114,24 @@ struct drift *drift_free(struct drift *drift);
 int drift_update(struct judge *judge, const struct drift_look *look);
 /* As drift_update would open it. NULL: no memory. */
 struct drift *drift_make(const struct drift_look *look);
-struct drift **drift_slot(struct judge *judge, const char *baseline, const char *item);
 /* who: whose events were seen, or NULL. generation: of what is judged by; 0: no baseline of that name. */
 void drift_resolve(
         struct judge *judge, struct drift **slot, bool approved, uint64_t generation, const char *who);
 int drift_add(struct judge *judge, struct drift *drift);
 CLEANUP_DEFINE(struct drift *, drift_free)
+
+/* judge_tree.c: open drifts by item and baseline, under the lock. */
+/* Where it hangs, or NULL stands if it is not open. */
+struct drift **drift_slot(struct judge *judge, const char *baseline, const char *item);
+void tree_insert(struct judge *judge, struct drift *drift); /* one that is not open */
+void tree_remove(struct judge *judge, struct drift **slot);
+/* Each in order, until visit returns another number than 0, which is returned. */
+int tree_each(struct drift *tree, int (*visit)(void *userdata, struct drift *drift), void *userdata);
+/* The same for what is at or below the path of a file's item. -ENOMEM too. */
+int tree_each_below(struct drift *tree, const char *item, int (*visit)(void *userdata, struct drift *drift),
+        void *userdata);
+/* Each before the one that it hangs at: visit may remove what hangs there, and nothing else. */
+int tree_each_slot(struct drift **slot, int (*visit)(void *userdata, struct drift **slot), void *userdata);
 
 /* judge_setting.c */
 int settings_open(struct standing *s);

@@ -52,8 +52,8 @@ rule_wish(const struct ruling *ruling, const char *item, struct snapshot_wish *w
                 return;
         if (scope->attributes & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT))
                 wish->content = true;
-        if (scope->keep_content && scope->mode == SCOPE_STATIC)
-                wish->body = true;
+        if (scope->keep_content && scope->mode == SCOPE_STATIC && ruling->expected)
+                wish->body = true; /* (what nobody expects has nothing to be compared with) */
         if (scope->mode != SCOPE_GROWING || !ruling->expected)
                 return;
         _cleanup_attributes_ struct attributes expected = {0};

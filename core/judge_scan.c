@@ -264,29 +264,9 @@ walk_unmet(struct walk *walk, struct err *err)
         return r;
 }
 
-struct open_paths {
-        int (*visit)(void *userdata, const char *escaped);
-        void *userdata;
-};
-
-static int
-open_path(void *userdata, struct drift *drift)
-{
-        struct open_paths *paths = userdata;
-        return strncmp(drift->item, "file:", 5) == 0 ? paths->visit(paths->userdata, drift->item + 5) : 0;
-}
-
-int
-judge_open_paths(struct judge *judge, int (*visit)(void *userdata, const char *escaped), void *userdata)
-{
-        struct open_paths paths = {visit, userdata};
-        return judge_each_unsorted(judge, open_path, &paths);
-}
-
 /* Open drifts that this scan is to look at and did not meet. */
 struct unmet {
         const struct walk *walk;
-        const char *below; /* escaped; NULL: all */
         struct text_list items;
 };
 
@@ -295,9 +275,8 @@ collect_unmet(void *userdata, struct drift *drift)
 {
         struct unmet *unmet = userdata;
         const struct walk *walk = unmet->walk;
-        const char *path = drift->item + 5;
         if (strncmp(drift->item, "file:", 5) != 0 || (int32_t)(drift->met - walk->first_pass) >= 0 ||
-                (unmet->below && !path_is_at_or_below(path, unmet->below)) || !item_wanted(walk, drift->item))
+                !item_wanted(walk, drift->item))
                 return 0;
         return text_list_add(&unmet->items, drift->item, strlen(drift->item));
 }
@@ -307,11 +286,12 @@ static int
 walk_open_drifts(struct walk *walk, struct err *err)
 {
         const char *below = walk->options->below;
-        _cleanup_free_ char *escaped = below ? escape_new(below, strlen(below)) : NULL;
-        if (below && !escaped)
+        _cleanup_free_ char *item = below ? item_from_path(below) : NULL;
+        if (below && !item)
                 return err_oom(err);
-        struct unmet unmet = {.walk = walk, .below = escaped};
-        int r = judge_each_unsorted(walk->judge, collect_unmet, &unmet);
+        struct unmet unmet = {.walk = walk};
+        int r = below ? judge_each_below(walk->judge, item, collect_unmet, &unmet)
+                      : judge_each(walk->judge, collect_unmet, &unmet);
         for (size_t i = 0; i < unmet.items.count && r == 0; i++) {
                 _cleanup_free_ char *raw = NULL;
                 r = unescape_new(unmet.items.items[i] + 5, &raw);
@@ -427,7 +407,7 @@ judge_scan(struct judge *judge, const struct judge_scan *options, struct err *er
                         .mounts = &mounts,
                 };
                 r = walk_standing(&walk, err);
-                if (r == 0 && i == standings->n - 1 && !options->open_later)
+                if (r == 0 && i == standings->n - 1)
                         r = walk_open_drifts(&walk, err);
         }
         return r;

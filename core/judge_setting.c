@@ -473,28 +473,21 @@ is_found(const struct judging *judging, const char *item)
 }
 
 static int
-resolve_others(struct judging *judging)
+resolve_other(void *userdata, struct drift **slot)
 {
-        struct judge *judge = judging->judge;
+        struct judging *judging = userdata;
+        const struct drift *drift = *slot;
         const struct baseline_header *header = baseline_header(judging->standing->baseline);
-        int r = 0;
-        for (size_t i = 0; i < BUCKETS; i++)
-                for (struct drift **slot = &judge->buckets[i]; *slot && r == 0;) {
-                        struct drift *drift = *slot;
-                        bool ours = strcmp(drift->baseline, header->name) == 0 &&
-                                    setting_domain(drift->item) == (int)judging->look->scope->domain;
-                        const struct probe_setting *actual =
-                                ours ? probe_find(judging->look->reading, drift->item) : NULL;
-                        bool open = !actual && judging->look->reading->incomplete;
-                        if (!ours || open || is_found(judging, drift->item)) {
-                                slot = &drift->next;
-                                continue;
-                        }
-                        struct drift_look look = {.header = header, .item = drift->item};
-                        observed_of(actual, NULL, look.observed);
-                        r = drift_update(judge, &look); /* takes it out of its bucket */
-                }
-        return r;
+        if (strcmp(drift->baseline, header->name) != 0 ||
+                setting_domain(drift->item) != (int)judging->look->scope->domain)
+                return 0;
+        const struct probe_setting *actual = probe_find(judging->look->reading, drift->item);
+        bool open = !actual && judging->look->reading->incomplete;
+        if (open || is_found(judging, drift->item))
+                return 0;
+        struct drift_look look = {.header = header, .item = drift->item};
+        observed_of(actual, NULL, look.observed);
+        return drift_update(judging->judge, &look); /* takes it out of the tree */
 }
 
 static const struct setting_finding *
@@ -530,7 +523,7 @@ static int
 settle_findings(struct judging *judging)
 {
         drop_repeated(judging);
-        int r = resolve_others(judging);
+        int r = tree_each_slot(&judging->judge->drifts, resolve_other, judging);
         for (size_t i = 0; i < judging->n && r >= 0; i++) {
                 struct describing describing = {.finding = &judging->list[i]};
                 describing.follows = followed(judging, &judging->list[i]);

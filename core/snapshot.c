@@ -587,9 +587,9 @@ snapshot_look_path(struct snapshot_reader *reader, const char *root, const char 
         const struct snapshot_wish *wish, struct snapshot *ret)
 {
         const char *name;
-        bool world;
+        bool world = false; /* to know it, each folder on the way is asked */
         int64_t taken_ms = clock_now_ms();
-        _cleanup_fd_ int parent = folder_open_parent(root, path, &name, &world);
+        _cleanup_fd_ int parent = folder_open_parent(root, path, &name, wish->body ? &world : NULL);
         if (parent >= 0)
                 return snapshot_look(reader, parent, name, NULL, world, wish, ret);
         if (errno_is_ours(-parent))

@@ -55,7 +55,7 @@ struct snapshot {
         unsigned char md5[MD5_SIZE]; /* of them; only if md5er was wished and content is known */
         dev_t dev;
         stat_mark mark;      /* 0 if ctime is younger than 100 ms: a change in the same tick would not show */
-        bool world_readable; /* o+r, and every folder above is o+x */
+        bool world_readable; /* o+r, and every folder above is o+x; of a path only where the body is wished */
         char *body;          /* NULL unless wished and allowed; owned; body_size bytes */
         size_t body_size;
         int failed_errno; /* for SNAPSHOT_UNREADABLE */

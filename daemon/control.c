@@ -5,6 +5,10 @@
  * its own: connections, bytes held, threads. Who connects past a share does not wait: the connection of that
  * share that has been idle longest is closed for it, so that a flood hurts nobody but its own.
  *
+ * In the loop the socket goes ahead of the watch and of all that follows from it: who asks is answered in a
+ * storm too. It does so for AHEAD_MS; then it stands in the row like the rest until each of them had a turn,
+ * so that no flood of calls keeps the daemon from seeing.
+ *
  * When descriptors run out the listener rests until the timer's next turn: an event that cannot be answered
  * would otherwise come again at once, and for ever.
  */
@@ -27,6 +31,8 @@
 #define JOBS_END_S 5  /* how long an end waits for cancelled jobs */
 #define SLOW_MS 5000  /* who takes nothing of an answer for so long may be closed for another */
 #define TELL_MS 60000 /* limits are told no more often */
+#define AHEAD_MS 10
+#define AHEAD_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 10)
 #ifndef SO_PASSRIGHTS /* Linux 6.16 */
 #define SO_PASSRIGHTS 83
 #endif
@@ -148,6 +154,51 @@ tell_limits(struct control *control, int64_t now_ms)
         *limits = (typeof(*limits)){.told_ms = now_ms};
 }
 
+/* ---- its place in the loop's row ---- */
+
+int
+control_place(const struct control *control, sd_event_source *source)
+{
+        return sd_event_source_set_priority(
+                source, control->waits ? SD_EVENT_PRIORITY_NORMAL : AHEAD_PRIORITY);
+}
+
+static void
+place_all(struct control *control, bool waits)
+{
+        if (control->waits == waits)
+                return;
+        control->waits = waits;
+        control_place(control, control->source);
+        control_place(control, control->job_source);
+        for (struct client *client = control->clients; client; client = client->next)
+                control_place(control, client->source);
+}
+
+/* All that waited when the socket was first served in this round had its turn. */
+static int
+on_round(sd_event_source *source, void *userdata)
+{
+        struct control *control = userdata;
+        (void)source;
+        control->served = false;
+        place_all(control, false);
+        return 0;
+}
+
+void
+control_has_turn(struct control *control)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        if (!control->served) {
+                control->served = true;
+                control->served_ms = now_ms;
+                sd_event_source_set_enabled(control->round_source, SD_EVENT_ONESHOT);
+        }
+        if (now_ms - control->served_ms >= AHEAD_MS)
+                place_all(control, true);
+}
+
 /* ---- the listener ---- */
 
 static int
@@ -169,6 +220,7 @@ on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         socklen_t size = sizeof credentials;
         (void)source;
         (void)revents;
+        control_has_turn(control);
         int accepted = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (accepted < 0)
                 return accept_failed(control, errno);
@@ -246,6 +298,7 @@ on_job_over(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)source;
         (void)revents;
         (void)got;
+        control_has_turn(control);
         for (struct client *client = control->clients, *next; client; client = next) {
                 next = client->next;
                 if (job_is_over(client))
@@ -320,6 +373,12 @@ control_new(sd_event *event, struct instance *instance, struct engine *engine, c
                         event, &control->job_source, control->job_fd, EPOLLIN, on_job_over, control);
         if (r >= 0)
                 r = sd_event_add_time(event, &control->timer, CLOCK_BOOTTIME, soon, 50000, on_timer, control);
+        if (r >= 0)
+                r = sd_event_add_defer(event, &control->round_source, on_round, control);
+        if (r >= 0)
+                r = control_place(control, control->source);
+        if (r >= 0)
+                r = control_place(control, control->job_source);
         if (r < 0)
                 return err_set(err, r, "the event loop: %s", strerrordesc_np(-r));
         *ret = steal_pointer(&control);
@@ -363,6 +422,7 @@ control_free(struct control *control)
         sd_event_source_disable_unref(control->source);
         sd_event_source_disable_unref(control->job_source);
         sd_event_source_disable_unref(control->timer);
+        sd_event_source_disable_unref(control->round_source);
         if (control->fd >= 0 && control->path)
                 unlink(control->path);
         fd_close(control->fd);

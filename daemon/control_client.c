@@ -39,7 +39,9 @@ control_client_new(struct control *control, int fd, const struct service_peer *p
         client->in.max = CONTROL_FRAME_MAX;
         client->active_ms = clock_monotonic_ms();
         int r = sd_event_add_io(control->event, &client->source, fd, EPOLLIN, on_client, client);
+        r = r < 0 ? r : control_place(control, client->source);
         if (r < 0) {
+                sd_event_source_disable_unref(client->source);
                 close(fd);
                 control_client_free(client);
                 return r;
@@ -223,6 +225,7 @@ on_client(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         bool gone = revents & EPOLLHUP;
         (void)source;
         (void)fd;
+        control_has_turn(client->control);
         if (revents & EPOLLERR || (gone && (client->state != CALL_NONE || client->ended))) {
                 control_client_close(client); /* nobody waits for the answer any more */
                 return 0;

@@ -52,7 +52,9 @@ struct control {
         struct engine *engine;
         char *path;
         int fd, job_fd;
-        sd_event_source *source, *job_source, *timer;
+        sd_event_source *source, *job_source, *timer, *round_source;
+        bool served, waits; /* in this round: a source of ours was served; they go ahead no longer */
+        int64_t served_ms;  /* when the first of them was */
         pthread_mutex_t lock;
         struct client *clients;
         struct client *orphans; /* closed, their jobs not yet over */
@@ -73,6 +75,10 @@ struct control_count {
 /* Jobs that run (those whose client has gone too): the looks, or the others. */
 struct control_count control_count_jobs(const struct control *control, bool looks, uid_t uid);
 void control_unlink(struct control *control, struct client *client);
+/* A source of the socket has its turn. */
+void control_has_turn(struct control *control);
+/* Gives a new source the place in the row that all have now. < 0: as sd_event_source_set_priority(3). */
+int control_place(const struct control *control, sd_event_source *source);
 
 /* ---- control_client.c ---- */
 

@@ -36,6 +36,9 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
+#define ANSWERS_AT_ONCE 64u /* looks judged, and made durable together, in one turn of the loop */
+#define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
+#define HINTS_AT_ONCE 1024u /* taken in one turn */
 #define UNVERIFIED_FOR_FULL                                                                                  \
         1000u /* expectations never verified from which a full pass is the quicker way                       \
                */
@@ -77,9 +80,11 @@ struct engine {
         bool ready_told;
         int64_t last_quick_ms;
         uint64_t events; /* that the kernel told of */
+        size_t looks;    /* judged since memory was given back */
 };
 
 static void pump(struct engine *engine);
+static void pump_again(struct engine *engine);
 static void mark_overflow(struct engine *engine, const char *why);
 
 static void
@@ -185,16 +190,20 @@ judge_answer(struct engine *engine, struct look *look)
 static void
 judge_answers(struct engine *engine)
 {
-        struct look *look = lookers_answers(engine->lookers);
+        struct look *look = lookers_answers(engine->lookers, ANSWERS_AT_ONCE);
         bool any = look != NULL;
+        size_t count = 0;
         /* What was done until a look ended may still wait to be read: it must be known who did it. */
         if (any && engine->instance->watched_by == WATCH_FANOTIFY)
                 watch_drain(engine->watch);
-        for (struct look *next; look; look = next) {
+        for (struct look *next; look; look = next, count++) {
                 next = look->next;
                 judge_answer(engine, look);
                 look_free(look);
         }
+        engine->looks += count;
+        if (count == ANSWERS_AT_ONCE)
+                pump_again(engine);
         if (any) /* durable, then announced; a failure is a problem of its own */
                 instance_flush(engine->instance, NULL);
 }
@@ -214,7 +223,7 @@ static uint64_t
 open_drifts(struct engine *engine)
 {
         uint64_t count = 0;
-        judge_each_unsorted(engine->instance->judge, count_all, &count);
+        judge_each(engine->instance->judge, count_all, &count);
         return count;
 }
 
@@ -368,7 +377,8 @@ static void
 take_hints(struct engine *engine)
 {
         struct hint hint;
-        while (walker_take(engine->walker, dirty_has_room(engine->dirty), &hint)) {
+        size_t count = 0;
+        while (count++ < HINTS_AT_ONCE && walker_take(engine->walker, dirty_has_room(engine->dirty), &hint)) {
                 switch (hint.kind) {
                 case HINT_PATH:
                         if (!dirty_mark(engine->dirty, hint.path, hint.from_pass, passing(engine, hint.path)))
@@ -381,14 +391,16 @@ take_hints(struct engine *engine)
                         instance_keep_now(engine->instance, &hint.digest, hint.body, hint.body_size);
                         break;
                 case HINT_PASS:
-                        finish_pass(engine, &hint.pass);
+                        finish_pass(engine, hint.pass);
                         break;
                 case HINT_CIRCLE:
-                        record_scan(engine, &hint.pass, true);
+                        record_scan(engine, hint.pass, true);
                         break;
                 }
                 hint_done(&hint);
         }
+        if (count > HINTS_AT_ONCE)
+                pump_again(engine);
 }
 
 /* ---- settling ---- */
@@ -425,8 +437,7 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         settle->pass = walker_ask(engine->walker, full ? PASS_FULL : PASS_QUICK, true);
         settle->probes = prober_ask(engine->prober);
         dirty_hurry(engine->dirty);
-        sd_event_source_set_enabled(
-                engine->defer_source, SD_EVENT_ONESHOT); /* done is never called from here */
+        pump_again(engine); /* done is never called from here */
         return settle;
 }
 
@@ -446,11 +457,18 @@ engine_is_quiet(struct engine *engine)
 {
         watch_drain(engine->watch);
         dirty_hurry(engine->dirty);
-        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
+        pump_again(engine);
         return engine->instance->settled && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker);
 }
 
 /* ---- the pump ---- */
+
+/* At the next turn of the loop: others are served between. */
+static void
+pump_again(struct engine *engine)
+{
+        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
+}
 
 static int
 on_again(sd_event_source *source, uint64_t usec, void *userdata)
@@ -483,6 +501,16 @@ look_at_view(struct engine *engine)
         instance_flush(engine->instance, NULL);
 }
 
+/* A storm leaves holes, and the resident size is a budget. */
+static void
+give_back(struct engine *engine)
+{
+        if (engine->looks < TRIM_AFTER || dirty_count(engine->dirty) || !walker_is_quiet(engine->walker))
+                return;
+        engine->looks = 0;
+        malloc_trim(0);
+}
+
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */
 static void
 pump(struct engine *engine)
@@ -493,6 +521,7 @@ pump(struct engine *engine)
         look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
+        give_back(engine);
         arm_again(engine);
 }
 
@@ -569,7 +598,7 @@ on_changed(void *userdata, const char *path, const struct who_touch *touch)
                 mark_overflow(engine, "more changed paths than are kept");
         else if (touch)
                 dirty_touch(engine->dirty, path, touch);
-        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
+        pump_again(engine);
 }
 
 static void
@@ -608,7 +637,7 @@ on_mount(void *userdata, const char *path, const char *change)
         _cleanup_free_ char *escaped = escape_new(path, strlen(path));
         engine->view_is_due = true;
         walker_mounts_changed(engine->walker);
-        sd_event_source_set_enabled(engine->defer_source, SD_EVENT_ONESHOT);
+        pump_again(engine);
         if (!escaped) {
                 mark_overflow(engine, "no memory for a mount");
                 return;

@@ -310,14 +310,19 @@ lookers_answer(struct lookers *lookers, struct look *look)
 }
 
 struct look *
-lookers_answers(struct lookers *lookers)
+lookers_answers(struct lookers *lookers, size_t most)
 {
         pthread_mutex_lock(&lookers->lock);
-        struct look *answers = lookers->answers;
-        lookers->answers = NULL;
-        lookers->answers_end = &lookers->answers;
-        for (const struct look *look = answers; look; look = look->next)
+        struct look *answers = lookers->answers, **end = &lookers->answers;
+        for (; most && *end; most--) {
+                end = &(*end)->next;
                 lookers->n_out--;
+        }
+        lookers->answers = *end;
+        if (!*end)
+                lookers->answers_end = &lookers->answers;
+        if (answers)
+                *end = NULL;
         pthread_mutex_unlock(&lookers->lock);
         return answers;
 }

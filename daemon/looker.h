@@ -12,8 +12,9 @@
 
 #include "core/snapshot.h"
 
-#define LOOKERS_MAX 16u      /* threads, those that got stuck included */
-#define LOOKS_AHEAD 4u       /* looks that wait, for each thread */
+#define LOOKERS_MAX 16u /* threads, those that got stuck included */
+#define LOOKS_AHEAD                                                                                          \
+        32u /* looks that wait, for each thread: they are taken while the loop makes others durable */
 #define SLOW_AFTER_MS 2000   /* a look without progress for so long has another thread stand in for it */
 #define STUCK_AFTER_MS 30000 /* a look without progress for so long is called stuck */
 
@@ -58,8 +59,9 @@ bool lookers_have_room(struct lookers *lookers);
 void lookers_ask(struct lookers *lookers, struct look *look);
 /* The same for one that is answered already (look_failed). */
 void lookers_answer(struct lookers *lookers, struct look *look);
-/* The looks that are answered, linked by next; the caller's from then on. NULL: none. */
-struct look *lookers_answers(struct lookers *lookers);
+/* The looks that are answered, the oldest first and at most so many, linked by next; the caller's from then
+ * on. NULL: none. */
+struct look *lookers_answers(struct lookers *lookers, size_t most);
 /* Gives up the looks that have not moved for long. Returns how many threads hang. */
 unsigned lookers_check(struct lookers *lookers, int64_t now_ms);
 /* Threads that do not hang. */

@@ -18,6 +18,7 @@
  */
 #include "daemon/walker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -30,8 +31,7 @@
 #include "core/snapshot_reader.h"
 #include "daemon/looker.h"
 
-#define CIRCLE_STEP_S 1  /* between two turns of the circle */
-#define WALKED_MAX 1024u /* subtrees whose open drifts are looked for at once */
+#define CIRCLE_STEP_S 1 /* between two turns of the circle */
 
 const char *const pass_names[PASS_COUNT] = {"folders", "quick", "full"};
 
@@ -39,6 +39,7 @@ struct hint_entry {
         struct hint hint;
         struct hint_entry *next;
 };
+static_assert(sizeof(struct hint_entry) <= 128, "HINTS_MAX of them may wait");
 
 struct subtree {
         struct subtree *next;
@@ -103,7 +104,17 @@ hint_done(struct hint *hint)
         free(hint->path);
         who_drop(hint->who);
         free(hint->body);
+        free(hint->pass);
         *hint = (struct hint){0};
+}
+
+static struct pass *
+pass_copy(const struct pass *pass)
+{
+        struct pass *copy = malloc(sizeof *copy);
+        if (copy)
+                *copy = *pass;
+        return copy;
 }
 
 /* Takes the hint over, waiting for room. */
@@ -115,7 +126,7 @@ queue_hint(struct walker *walker, struct hint hint)
         while (!walker->stopping &&
                 (walker->n_hints >= HINTS_MAX || walker->hint_bytes >= PENDING_BODIES_MAX))
                 pthread_cond_wait(&walker->room, &walker->lock);
-        bool kept = entry && (hint.path || hint.body || hint.kind == HINT_CIRCLE);
+        bool kept = entry && (hint.path || hint.body || hint.pass);
         if (kept) {
                 *entry = (struct hint_entry){.hint = hint};
                 *walker->hints_end = entry;
@@ -195,8 +206,11 @@ walker_take(struct walker *walker, bool room, struct hint *ret)
         pthread_mutex_lock(&walker->lock);
         bool taken = true;
         if (walker->over && walker->before_over == 0) {
-                walker->over = false;
-                *ret = (struct hint){.kind = HINT_PASS, .pass = walker->pass};
+                struct hint hint = {.kind = HINT_PASS, .pass = pass_copy(&walker->pass)};
+                taken = hint.pass != NULL; /* else at another turn */
+                walker->over = !taken;
+                if (taken)
+                        *ret = hint;
         } else {
                 taken = take_first(walker, room, ret);
         }
@@ -437,121 +451,10 @@ take_subtree(struct walker *walker)
         return subtree;
 }
 
-/*
- * Subtrees that were walked, and whose open drifts are still to be looked at: the things may be gone, which
- * no walk can meet. All open drifts are gone through for it, so that it is done for many subtrees at once.
- */
-struct walked {
-        struct subtree *list[WALKED_MAX];
-        char *escaped[WALKED_MAX]; /* sorted with the list, once it is complete */
-        size_t count;
-        struct open_look {
-                char *path; /* raw */
-                struct who *who;
-        } * looks;
-        size_t n_looks;
-};
-
-static void
-walked_done(struct walked *walked)
-{
-        for (size_t i = 0; i < walked->count; i++) {
-                who_drop(walked->list[i]->who);
-                free(walked->list[i]);
-                free(walked->escaped[i]);
-        }
-        for (size_t i = 0; i < walked->n_looks; i++) {
-                free(walked->looks[i].path);
-                who_drop(walked->looks[i].who);
-        }
-        free(walked->looks);
-        walked->looks = NULL;
-        walked->count = walked->n_looks = 0;
-}
-
-/* Takes the subtree over. */
-static int
-walked_add(struct walked *walked, struct subtree *subtree)
-{
-        char *escaped = escape_new(subtree->path, strlen(subtree->path));
-        if (!escaped) {
-                who_drop(subtree->who);
-                free(subtree);
-                return -ENOMEM;
-        }
-        size_t place = walked->count++;
-        for (; place && strcmp(walked->escaped[place - 1], escaped) > 0; place--) {
-                walked->escaped[place] = walked->escaped[place - 1];
-                walked->list[place] = walked->list[place - 1];
-        }
-        walked->escaped[place] = escaped;
-        walked->list[place] = subtree;
-        return 0;
-}
-
-/* The subtree of exactly this path (size bytes, escaped); NULL: none. */
-static struct subtree *
-walked_find(const struct walked *walked, const char *path, size_t size)
-{
-        size_t low = 0, high = walked->count;
-        while (low < high) {
-                size_t middle = low + (high - low) / 2;
-                int order = strncmp(walked->escaped[middle], path, size);
-                if (order == 0 && walked->escaped[middle][size])
-                        order = 1;
-                if (order == 0)
-                        return walked->list[middle];
-                if (order < 0)
-                        low = middle + 1;
-                else
-                        high = middle;
-        }
-        return NULL;
-}
-
-static int
-collect_open(void *userdata, const char *escaped)
-{
-        struct walked *walked = userdata;
-        struct subtree *subtree = NULL;
-        for (size_t size = strlen(escaped); size && !subtree;) {
-                subtree = walked_find(walked, escaped, size);
-                do /* to the folder above */
-                        size--;
-                while (size && escaped[size] != '/');
-        }
-        if (!subtree)
-                subtree = walked_find(walked, "/", 1);
-        if (!subtree)
-                return 0;
-        struct open_look look = {.who = who_keep(subtree->who)};
-        if (array_grow(&walked->looks, walked->n_looks) < 0 || unescape_new(escaped, &look.path) < 0) {
-                who_drop(look.who);
-                return -ENOMEM;
-        }
-        walked->looks[walked->n_looks++] = look;
-        return 0;
-}
-
-static void
-look_at_open(struct walker *walker, struct walked *walked)
-{
-        int r = judge_open_paths(walker->instance->judge, collect_open, walked);
-        for (size_t i = 0; i < walked->n_looks; i++) {
-                walker->pruning_who = walked->looks[i].who;
-                hint_from_event(walker, walked->looks[i].path);
-        }
-        walker->pruning_who = NULL;
-        walked_done(walked);
-        if (r < 0)
-                walker_ask(walker, PASS_QUICK, false);
-}
-
 static int
 walk_subtree(struct walker *walker, const struct subtree *subtree)
 {
         struct judge_scan scan = {
-                .open_later = true,
                 .below = subtree->path,
                 .workers = 1,
                 .own = walker->instance->own,
@@ -572,30 +475,24 @@ static void *
 prunes_main(void *argument)
 {
         struct walker *walker = argument;
-        struct walked walked = {0};
         pthread_mutex_lock(&walker->lock);
         while (!walker->stopping) {
-                if (!walker->subtrees && !walked.count) {
+                if (!walker->subtrees) {
                         walker->pruning = false;
                         pthread_cond_wait(&walker->work, &walker->lock);
                         continue;
                 }
-                struct subtree *subtree =
-                        walker->subtrees && walked.count < WALKED_MAX ? take_subtree(walker) : NULL;
+                struct subtree *subtree = take_subtree(walker);
                 walker->pruning = true;
                 pthread_mutex_unlock(&walker->lock);
-                if (subtree) {
-                        int r = walk_subtree(walker, subtree);
-                        int added = walked_add(&walked, subtree);
-                        if ((r < 0 && r != -ECANCELED) || added < 0)
-                                walker_ask(walker, PASS_QUICK, false);
-                } else {
-                        look_at_open(walker, &walked);
-                }
+                int r = walk_subtree(walker, subtree);
+                if (r < 0 && r != -ECANCELED)
+                        walker_ask(walker, PASS_QUICK, false);
+                who_drop(subtree->who);
+                free(subtree);
                 pthread_mutex_lock(&walker->lock);
         }
         pthread_mutex_unlock(&walker->lock);
-        walked_done(&walked);
         return NULL;
 }
 
@@ -661,14 +558,13 @@ static void
 circle_is_closed(struct circle *circle)
 {
         struct walker *walker = circle->walker;
-        struct hint hint = {
-                .kind = HINT_CIRCLE,
-                .pass = {.kind = PASS_FULL,
-                        .files = walker->circle_files,
-                        .bytes = walker->circle_bytes,
-                        .started_ms = circle->started_ms},
+        const struct pass pass = {
+                .kind = PASS_FULL,
+                .files = walker->circle_files,
+                .bytes = walker->circle_bytes,
+                .started_ms = circle->started_ms,
         };
-        queue_hint(walker, hint);
+        queue_hint(walker, (struct hint){.kind = HINT_CIRCLE, .pass = pass_copy(&pass)});
         circle->cost = 0;
         circle->started_ms = clock_now_ms();
         walker->circle_files = walker->circle_bytes = 0;

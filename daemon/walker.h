@@ -51,7 +51,7 @@ struct hint {
         struct digest digest;
         char *body;
         size_t body_size;
-        struct pass pass;
+        struct pass *pass; /* of its own: many hints wait, and most have none */
 };
 void hint_done(struct hint *hint);
 

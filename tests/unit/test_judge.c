@@ -617,6 +617,46 @@ START_TEST(drifts_are_listed_by_item_and_then_baseline)
 }
 END_TEST
 
+START_TEST(what_is_open_below_a_folder_is_found_and_no_neighbour)
+{
+        static const char *const paths[] = {
+                "/etc/a/b/c", "/etc/a", "/etc/a.d", "/etc/a-b/c", "/etc/a/b", "/etc/a0", "/etc/b", "/etc"};
+        _cleanup_buf_ struct buf below = {0}, all = {0}, none = {0};
+        active(1, SCOPE_ETC);
+        for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
+                see(paths[i], " type=fifo mode=0644");
+        ck_assert_int_eq(judge_each_below(judge, "file:/etc/a", collect_items, &below), 0);
+        ck_assert_str_eq(below.data, "file:/etc/a@host file:/etc/a/b@host file:/etc/a/b/c@host ");
+        ck_assert_int_eq(judge_each_below(judge, "file:/etc/a/", collect_items, &none), 0);
+        ck_assert_str_eq(none.data, "file:/etc/a/b@host file:/etc/a/b/c@host ");
+        ck_assert_int_eq(judge_each_below(judge, "file:/", collect_items, &all), 0);
+        ck_assert_str_eq(all.data,
+                "file:/etc@host file:/etc/a@host file:/etc/a-b/c@host file:/etc/a.d@host "
+                "file:/etc/a/b@host file:/etc/a/b/c@host file:/etc/a0@host file:/etc/b@host ");
+}
+END_TEST
+
+/* Each opened and ended in another order: the tree loses none and keeps none. */
+START_TEST(drifts_that_come_and_go_in_any_order_are_all_known)
+{
+        enum { COUNT = 512, STEP = 211 };
+        char path[32];
+        active(1, SCOPE_ETC);
+        for (unsigned i = 0; i < COUNT; i++) {
+                snprintf(path, sizeof path, "/etc/%u", i * STEP % COUNT);
+                see(path, " type=fifo mode=0644");
+                n_told = 0;
+        }
+        for (unsigned left = COUNT; left; left--) {
+                ck_assert_uint_eq(open_drifts(), left);
+                snprintf(path, sizeof path, "/etc/%u", left - 1);
+                see_gone(path);
+                n_told = 0;
+        }
+        ck_assert_uint_eq(open_drifts(), 0);
+}
+END_TEST
+
 /* ---- present ---- */
 
 START_TEST(of_a_file_that_must_be_present_only_absence_is_drift)
@@ -881,6 +921,9 @@ START_TEST(what_one_look_should_hold_is_asked_of_all_baselines)
         ck_assert(wish.content);
         ck_assert(wish.body);
         ck_assert_uint_eq(wish.prefix, UINT64_MAX);
+        ck_assert_int_eq(judge_wish(judge, "/etc/new", &wish), 0); /* nothing to compare its lines with */
+        ck_assert(wish.content);
+        ck_assert(!wish.body);
         ck_assert_int_eq(judge_wish(judge, "/bin/a", &wish), JUDGE_NOT_OURS);
         ck_assert(!wish.content);
         active(1, SCOPE_RUN);
@@ -1379,6 +1422,8 @@ main(void)
         tcase_add_test(life, the_reason_of_a_remembered_unknown_is_the_one_of_the_newest_look);
         tcase_add_test(life, past_the_bound_a_drift_is_counted_and_not_told);
         tcase_add_test(life, drifts_are_listed_by_item_and_then_baseline);
+        tcase_add_test(life, what_is_open_below_a_folder_is_found_and_no_neighbour);
+        tcase_add_test(life, drifts_that_come_and_go_in_any_order_are_all_known);
 
         tcase_add_test(modes, of_a_file_that_must_be_present_only_absence_is_drift);
         tcase_add_test(modes, an_unreadable_file_is_present_and_so_verified);
