@@ -87,7 +87,7 @@ module(load="imtcp")
 module(load="imuxsock" SysSock.Use="off")
 template(name="line" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %msgid% %structured-data%|%msg%\n")
 input(type="imtcp" address="127.0.0.1" port="$SYSLOG_PORT")
-input(type="imuxsock" Socket="$SCRATCH/log.sock" CreatePath="off" UseSpecialParser="off" ParseHostname="on" RateLimit.Interval="0")
+input(type="imuxsock" Socket="$SCRATCH/log.sock" CreatePath="off" RateLimit.Interval="0")
 action(type="omfile" file="$SCRATCH/syslog.out" template="line")
 TEXT
 }
@@ -485,6 +485,9 @@ $(ECS_OUTPUT '')"
     kill -CONT "$RSYSLOG"
     wait_until 60 is_told log
     wait_until "$LIVE" received syslog_numbers
+    # As rsyslog takes it with its defaults, and journald: the program is driftd, the data begins the message.
+    grep -Eq "^3[0-9] $(date +%Y-)[^ ]+ driftd - -\| ?\[driftd@32473 seq=\"[0-9]+\" kind=\"drift\" item=\"file:$TREE/new-1\" .*\] unexpected file:$TREE/new-1 " \
+        "$SCRATCH/syslog.out" || fail "no such line: $(head -n 3 "$SCRATCH/syslog.out")"
     stop_relay
 }
 
