@@ -144,22 +144,6 @@ file_write_line(struct sender *sender, struct err *err)
         return give_up(sender, err, quote(sender->config->path), strerrordesc_np(error));
 }
 
-static int
-file_send(struct sender *sender, const struct output_event *event, struct err *err)
-{
-        if (sender->fd >= 0 && file_is_another(sender)) {
-                if (fdatasync(sender->fd) < 0)
-                        return give_up(sender, err, quote(sender->config->path), strerrordesc_np(errno));
-                disconnect(sender);
-        }
-        int r = sender->fd < 0 ? file_open(sender, err) : 0;
-        if (r)
-                return r;
-        if (output_ecs(sender->host, event, &sender->text) < 0)
-                return err_oom(err);
-        return file_write_line(sender, err);
-}
-
 /* fdatasync that fails may have dropped what it could not write: that is sent again. */
 static int
 file_sync(struct sender *sender, struct err *err)
@@ -168,6 +152,23 @@ file_sync(struct sender *sender, struct err *err)
                 return 0;
         sender->sent = true;
         return give_up(sender, err, quote(sender->config->path), strerrordesc_np(errno));
+}
+
+static int
+file_send(struct sender *sender, const struct output_event *event, struct err *err)
+{
+        if (sender->fd >= 0 && file_is_another(sender)) {
+                int r = file_sync(sender, err);
+                if (r)
+                        return r;
+                disconnect(sender);
+        }
+        int r = sender->fd < 0 ? file_open(sender, err) : 0;
+        if (r)
+                return r;
+        if (output_ecs(sender->host, event, &sender->text) < 0)
+                return err_oom(err);
+        return file_write_line(sender, err);
 }
 
 /* ---- syslog: sockets ---- */
