@@ -66,6 +66,19 @@ is_configured(const struct doctor *doctor, const char *path)
         return config && scope_for_path(config->scopes, config->n_scopes, path);
 }
 
+/* For the format of printf in single quotes of a shell: whoever owns a link chose where it leads, and root is
+ * to run the line. */
+static int
+append_printf(struct buf *ret, const char *text)
+{
+        int r = 0;
+        for (; *text && r == 0; text++)
+                r = *text == '\''                   ? buf_text(ret, "'\\''")
+                    : *text == '%' || *text == '\\' ? buf_printf(ret, "%c%c", *text, *text)
+                                                    : buf_append(ret, text, 1);
+        return r;
+}
+
 static void
 add_gap(struct gaps *gaps, const char *section, const char *path)
 {
@@ -85,7 +98,9 @@ add_gap(struct gaps *gaps, const char *section, const char *path)
                 return;
         }
         bool again = gaps->lines.data && strstr(gaps->lines.data, header);
-        gaps->r = buf_printf(&gaps->lines, "%spath = %s\\n", again ? "" : header, path);
+        gaps->r = buf_printf(&gaps->lines, "%spath = ", again ? "" : header);
+        gaps->r = gaps->r ? gaps->r : append_printf(&gaps->lines, path);
+        gaps->r = gaps->r ? gaps->r : buf_text(&gaps->lines, "\\n");
 }
 
 static void

@@ -9,7 +9,9 @@
  * anew. If it is another one, the history was replaced: that is said, and the new one is told from its start.
  *
  * When a connection is lost, the place goes back to where it was some seconds before (RELAY_REWIND_MS): a
- * receiver that died may have lost what it had read and not yet kept.
+ * receiver that died may have lost what it had read and not yet kept. Where it did not end in order, the
+ * seconds are those before what was delivered last: it may have hung, or been without power, long before that
+ * was noticed. (Where it did, not so: one that closes what is idle would be told the same for ever.)
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -104,13 +106,18 @@ static void
 fail_and_wait(struct outlet *outlet, const struct err *err)
 {
         count_failure(outlet, err);
-        outlet->retry_ms = outlet->retry_ms ? 2 * outlet->retry_ms : RELAY_RETRY_LEAST_MS;
+        /* (One that takes a record and closes at once has not come back: it is asked less and less often
+         * too.) */
+        bool was_well = outlet->delivered && clock_monotonic_ms() - outlet->failed_ms >= outlet->retry_ms;
+        outlet->retry_ms = outlet->retry_ms && !was_well ? 2 * outlet->retry_ms : RELAY_RETRY_LEAST_MS;
         if (outlet->retry_ms > RELAY_RETRY_MOST_MS)
                 outlet->retry_ms = RELAY_RETRY_MOST_MS;
         /* (news wake it, and a receiver that is away is not asked more often for that) */
         for (int64_t until_ms = clock_monotonic_ms() + outlet->retry_ms;
                 !relay_stops(outlet->relay) && clock_monotonic_ms() < until_ms;)
                 outlet_wait(outlet, until_ms - clock_monotonic_ms());
+        outlet->delivered = false;
+        outlet->failed_ms = clock_monotonic_ms();
 }
 
 /* ---- the cursor ---- */
@@ -148,13 +155,17 @@ remember(struct outlet *outlet, const struct cursor *cursor)
         outlet->marks[outlet->n_marks++] = (struct rewind_mark){now_ms, *cursor};
 }
 
-/* Back to what was kept, or with `far` to what was before the last seconds. */
+/* Back to what was kept, or where more may be lost to what was before the last seconds. */
 static void
-go_back(struct outlet *outlet, bool far)
+go_back(struct outlet *outlet, int result)
 {
-        int64_t since_ms = clock_monotonic_ms() - RELAY_REWIND_MS;
+        int64_t from_ms = clock_monotonic_ms();
         struct cursor to = outlet->kept;
         struct err err = {0};
+        bool far = result == SENDER_LOST || result == SENDER_BROKEN;
+        if (result == SENDER_BROKEN && outlet->n_marks)
+                from_ms = outlet->marks[outlet->n_marks - 1].at_ms;
+        int64_t since_ms = from_ms - RELAY_REWIND_MS;
         for (size_t i = 0; far && i < outlet->n_marks; i++)
                 if (outlet->marks[i].at_ms >= since_ms && outlet->marks[i].cursor.seq < to.seq) {
                         to = outlet->marks[i].cursor;
@@ -262,7 +273,7 @@ find_place(struct outlet *outlet, bool *is_new, struct err *err)
 
 /* ---- telling ---- */
 
-/* Once or again until it is delivered. 0, SENDER_LOST, -ECANCELED. */
+/* Once or again until it is delivered. 0, SENDER_LOST, SENDER_BROKEN, -ECANCELED. */
 static int
 tell(struct outlet *outlet, const struct output_event *event)
 {
@@ -270,14 +281,14 @@ tell(struct outlet *outlet, const struct output_event *event)
                 struct err err = {0};
                 int r = sender_send(outlet->sender, event, &err);
                 if (r == 0) {
-                        outlet->retry_ms = 0;
+                        outlet->delivered = true;
                         count_delivery(outlet, event->count);
                         return 0;
                 }
                 if (relay_stops(outlet->relay) || r == -ECANCELED)
                         return -ECANCELED;
                 fail_and_wait(outlet, &err);
-                if (r == SENDER_LOST)
+                if (r == SENDER_LOST || r == SENDER_BROKEN)
                         return r;
         }
 }
@@ -378,11 +389,11 @@ deliver_records(struct outlet *outlet)
                         continue;
                 }
                 int r = sender_look(outlet->sender, &err);
-                if (r == SENDER_LOST)
+                if (r)
                         fail_and_wait(outlet, &err);
                 r = r ? r : take_batch(outlet, &err);
-                if (r == SENDER_LOST || r == SENDER_FAILED || r == -ENOMEM)
-                        go_back(outlet, r == SENDER_LOST);
+                if (r > 0 || r == -ENOMEM)
+                        go_back(outlet, r);
                 else if (r == -EIO)
                         outlet_wait(outlet, 1000); /* the daemon's connection; the listener says so */
                 else

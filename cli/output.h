@@ -53,7 +53,8 @@ int output_ecs(const struct output_host *host, const struct output_event *event,
 #define SYSLOG_MESSAGE_MAX 8000u /* bytes: rsyslog's own limit is 8 KiB; RFC 5424 asks for 2048 at least */
 #define SYSLOG_VALUE_MAX 1200u   /* bytes of the text, and of one value of the structured data */
 #define SYSLOG_VALUE_LEAST 100u  /* for a socket that takes less */
-/* A message of RFC 5424, without a frame. value_max: what is longer is cut, and the message says so. */
+/* A message of RFC 5424, to a local socket of syslog(3), without a frame. value_max: what is longer is cut,
+ * and the message says so. */
 int output_syslog(const struct config_output *output, const struct output_host *host,
         const struct output_event *event, size_t value_max, struct buf *ret);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A record as a syslog message (RFC 5424), without the frame of its transport. The message is words for
+ * A record as a syslog message (RFC 5424; on a local socket the form of syslog(3)), without the frame of its
+ * transport. The message is words for
  * people; the structured data holds the same for programs, in printable ASCII, so that no value can end its
  * quotes, its element or the line.
  *
@@ -8,9 +9,13 @@
  * none; 32473 is the one that RFC 5612 keeps for examples, which nobody else is ever given. A site may set
  * its own. The BOM stands before a message that is not ASCII alone (6.4), and only there: many receivers keep
  * it.
+ *
+ * Behind /dev/log stand journald and rsyslog's imuxsock, and both read there only what syslog(3) writes: of a
+ * message of RFC 5424 they take its version, 1, for the name of the program, and all else for words.
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/output.h"
 #include "core/clock.h"
@@ -137,21 +142,43 @@ is_ascii(const struct buf *text)
         return true;
 }
 
+/* "<38>Nov 27 02:16:19 driftd[12]: ": the time is local, the months are of the C locale (syslog(3)). */
+static int
+append_local_head(struct buf *ret, unsigned priority, int64_t time_ms)
+{
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        time_t seconds = (time_t)(time_ms / 1000);
+        struct tm tm = {0};
+        localtime_r(&seconds, &tm);
+        return buf_printf(ret, "<%u>%.3s %2d %02d:%02d:%02d driftd[%d]: ", priority,
+                months + 3 * (ptrdiff_t)tm.tm_mon, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+                (int)getpid());
+}
+
+static int
+append_head(struct buf *ret, const struct config_output *output, const struct output_host *host,
+        const struct output_event *event)
+{
+        char time[CLOCK_TEXT_MAX];
+        int64_t time_ms = event->time_ms ? event->time_ms : clock_now_ms();
+        unsigned priority = output->facility * 8 + (unsigned)event->priority;
+        if (output->socket)
+                return append_local_head(ret, priority, time_ms);
+        clock_format(time_ms, time);
+        return buf_printf(
+                ret, "<%u>1 %s %s driftd %d %.32s ", priority, time, host->name, (int)getpid(), event->kind);
+}
+
 int
 output_syslog(const struct config_output *output, const struct output_host *host,
         const struct output_event *event, size_t value_max, struct buf *ret)
 {
-        char time[CLOCK_TEXT_MAX];
         _cleanup_buf_ struct buf words = {0}, message = {0};
         bool cut = false;
-        clock_format(event->time_ms ? event->time_ms : clock_now_ms(), time);
         int r = output_words(event, &words);
         r = r ? r : append_cut(&message, words.data, value_max, &cut);
-        r = r ? r
-              : buf_printf(ret, "<%u>1 %s %s driftd %d %.32s ",
-                        output->facility * 8 + (unsigned)event->priority, time, host->name, (int)getpid(),
-                        event->kind);
+        r = r ? r : append_head(ret, output, host, event);
         r = r ? r : append_data(output, host, event, value_max, ret, &cut);
-        r = r ? r : buf_text(ret, is_ascii(&message) ? " " : " \xef\xbb\xbf");
+        r = r ? r : buf_text(ret, output->socket || is_ascii(&message) ? " " : " \xef\xbb\xbf");
         return r ? r : buf_append(ret, message.data, message.size);
 }

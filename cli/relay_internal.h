@@ -33,8 +33,9 @@ struct outlet {
         unsigned epoch;     /* of the relay, when it was */
         struct rewind_mark marks[REWIND_MARKS];
         size_t n_marks;
-        int64_t retry_ms;
-        pthread_mutex_t lock; /* of counts */
+        int64_t retry_ms, failed_ms; /* how long was waited after the last failure, and when that was over */
+        bool delivered;              /* something, since then */
+        pthread_mutex_t lock;        /* of counts */
         struct output_counts counts;
         uint64_t place; /* kept.seq, for others */
         bool changed;   /* counts, since they were written */

@@ -167,18 +167,21 @@ reach(struct relay *relay, struct err *err)
         return 0;
 }
 
-static void
+/* Whether the daemon answered: one that only takes connections (it has too many) is as good as away. */
+static bool
 follow(struct relay *relay, struct client *client, struct err *err)
 {
+        bool reached = false;
         pthread_mutex_lock(&relay->lock);
         relay->follower = client;
         pthread_mutex_unlock(&relay->lock);
-        if (!relay_stops(relay) && reach(relay, err) == 0)
+        if (!relay_stops(relay) && (reached = reach(relay, err) == 0))
                 client_call(
                         client, "Log", log_parameters(atomic_load(&relay->end), 0, true), heard, relay, err);
         pthread_mutex_lock(&relay->lock);
         relay->follower = NULL;
         pthread_mutex_unlock(&relay->lock);
+        return reached;
 }
 
 void *
@@ -190,8 +193,7 @@ relay_listen(void *userdata)
         while (!relay_stops(relay)) {
                 _cleanup_(client_freep) struct client *client = NULL;
                 struct err err = {0};
-                if (client_open_daemon(relay->config, &client, &err) == 0) {
-                        follow(relay, client, &err);
+                if (client_open_daemon(relay->config, &client, &err) == 0 && follow(relay, client, &err)) {
                         wait_ms = RELAY_RETRY_LEAST_MS;
                         told = false;
                 }

@@ -6,6 +6,8 @@
  * TCP tells nobody whether a program has read what it was sent. The kernel tells what the peer's kernel has
  * acknowledged (SIOCOUTQ), and sender_sync waits for that. What a receiver loses that dies with records in
  * its own buffers is sent again by the relay, which goes back by some seconds whenever a connection is lost.
+ * A local socket is the same: what was in the queue of a receiver that died counts as read, and only the next
+ * message meets the refusal.
  */
 #include "cli/sender.h"
 
@@ -53,7 +55,7 @@ disconnect(struct sender *sender)
 static int
 give_up(struct sender *sender, struct err *err, const char *what, const char *why)
 {
-        int r = sender->sent ? SENDER_LOST : SENDER_FAILED;
+        int r = sender->sent ? SENDER_BROKEN : SENDER_FAILED;
         disconnect(sender);
         return err_set(err, r, "%.400s: %s", what, why);
 }
@@ -142,22 +144,6 @@ file_write_line(struct sender *sender, struct err *err)
         return give_up(sender, err, quote(sender->config->path), strerrordesc_np(error));
 }
 
-static int
-file_send(struct sender *sender, const struct output_event *event, struct err *err)
-{
-        if (sender->fd >= 0 && file_is_another(sender)) {
-                if (fdatasync(sender->fd) < 0)
-                        return give_up(sender, err, quote(sender->config->path), strerrordesc_np(errno));
-                disconnect(sender);
-        }
-        int r = sender->fd < 0 ? file_open(sender, err) : 0;
-        if (r)
-                return r;
-        if (output_ecs(sender->host, event, &sender->text) < 0)
-                return err_oom(err);
-        return file_write_line(sender, err);
-}
-
 /* fdatasync that fails may have dropped what it could not write: that is sent again. */
 static int
 file_sync(struct sender *sender, struct err *err)
@@ -166,6 +152,23 @@ file_sync(struct sender *sender, struct err *err)
                 return 0;
         sender->sent = true;
         return give_up(sender, err, quote(sender->config->path), strerrordesc_np(errno));
+}
+
+static int
+file_send(struct sender *sender, const struct output_event *event, struct err *err)
+{
+        if (sender->fd >= 0 && file_is_another(sender)) {
+                int r = file_sync(sender, err);
+                if (r)
+                        return r;
+                disconnect(sender);
+        }
+        int r = sender->fd < 0 ? file_open(sender, err) : 0;
+        if (r)
+                return r;
+        if (output_ecs(sender->host, event, &sender->text) < 0)
+                return err_oom(err);
+        return file_write_line(sender, err);
 }
 
 /* ---- syslog: sockets ---- */
@@ -260,8 +263,9 @@ sender_look(struct sender *sender, struct err *err)
         ssize_t n = recv(sender->fd, byte, sizeof byte, MSG_DONTWAIT);
         if (n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
                 return 0;
-        return give_up(sender, err, peer_name(sender, name),
+        int r = give_up(sender, err, peer_name(sender, name),
                 n == 0 ? "the receiver closed the connection" : strerrordesc_np(errno));
+        return n == 0 && r == SENDER_BROKEN ? SENDER_LOST : r; /* it had read all: else it were a reset */
 }
 
 static int

@@ -29,14 +29,15 @@ CLEANUP_DEFINE(struct sender *, sender_free)
 enum sender_result {
         SENDER_FAILED = 1, /* not delivered; words say why. Try again later */
         SENDER_LOST = 2,   /* the same, and what was sent on this connection before may be lost with it */
+        SENDER_BROKEN =
+                3, /* the same, and it did not end in order: what was sent last was perhaps never read */
 };
 
-/* Hands an event over, opening what is closed. 0, SENDER_FAILED, SENDER_LOST, -ECANCELED (stopped), -ENOMEM.
- */
+/* Hands an event over, opening what is closed. 0, an enum sender_result, -ECANCELED (stopped), -ENOMEM. */
 int sender_send(struct sender *sender, const struct output_event *event, struct err *err);
 /* All that was sent is with the receiver: on disk (a file), or taken by its kernel (a socket). As above. */
 int sender_sync(struct sender *sender, struct err *err);
 /* For poll: readable when the connection ended. -1: nothing to wait for. */
 int sender_fd(const struct sender *sender);
-/* Whether it did: SENDER_LOST, closing it; else 0. */
+/* Whether it did: SENDER_LOST or SENDER_BROKEN, closing it; else 0. */
 int sender_look(struct sender *sender, struct err *err);

@@ -87,7 +87,7 @@ module(load="imtcp")
 module(load="imuxsock" SysSock.Use="off")
 template(name="line" type="string" string="%pri% %timestamp:::date-rfc3339% %app-name% %msgid% %structured-data%|%msg%\n")
 input(type="imtcp" address="127.0.0.1" port="$SYSLOG_PORT")
-input(type="imuxsock" Socket="$SCRATCH/log.sock" CreatePath="off" UseSpecialParser="off" ParseHostname="on" RateLimit.Interval="0")
+input(type="imuxsock" Socket="$SCRATCH/log.sock" CreatePath="off" RateLimit.Interval="0")
 action(type="omfile" file="$SCRATCH/syslog.out" template="line")
 TEXT
 }
@@ -318,6 +318,126 @@ test_output_rsyslog_over_tcp_has_all_in_order_though_it_is_killed() {
     echo "note: rsyslogd killed 3 times: $(syslog_numbers | wc -l) lines for $(told_numbers | wc -l) records"
 }
 
+# start_deaf ADDRESS — a receiver that takes what comes (a port or the path of a socket) and reads nothing of it
+# start_reader ADDRESS FILE — one that writes what it reads to a file; with CLOSES=yes it closes after each read
+cat >"$SCRATCH/receiver" <<'PYTHON'
+import os, select, socket, sys
+address, out, closes = sys.argv[1], sys.argv[2], os.environ.get('CLOSES')
+tcp = address.isdigit()
+s = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX, socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+if not tcp and os.path.exists(address):
+    os.unlink(address)
+s.bind(('127.0.0.1', int(address)) if tcp else address)
+if tcp:
+    s.listen()
+open(out + '.up', 'w').close()
+while True:
+    c = s.accept()[0] if tcp else s
+    if tcp:
+        open(out + '.connections', 'a').write('one\n')
+    if os.environ.get('DEAF'):
+        select.select([], [], [])
+    while data := c.recv(65536):
+        with open(out, 'ab') as f:
+            f.write(data + b'\n')
+        if closes:
+            c.close()
+            break
+PYTHON
+RECEIVER=''
+
+start_reader() {
+    command -v python3 >/dev/null || skip "needs python3"
+    rm -f "$2.up"
+    python3 "$SCRATCH/receiver" "$1" "$2" 9>&- &
+    RECEIVER=$!
+    remember_process "$RECEIVER"
+    wait_until 20 test -e "$2.up"
+}
+
+start_deaf() {
+    DEAF=yes start_reader "$1" "$SCRATCH/deaf"
+}
+
+kill_receiver() {
+    kill -KILL "$RECEIVER"
+    wait "$RECEIVER" 2>/dev/null || true
+}
+
+is_later() {
+    ((SECONDS > $1))
+}
+
+# unread ADDRESS FULL_ADDRESS — one hangs with a record that it never reads, for longer than RELAY_REWIND_MS, and dies
+unread() {
+    output_config "[output log]
+type = syslog
+address = $2
+kinds = drift
+from = now"
+    start_deaf "$1"
+    start_clean
+    start_relay
+    wait_until "$LIVE" is_told log
+    echo x >"$TREE/unread"
+    wait_until "$LIVE" records_of_files 1
+    wait_until 30 is_later $((SECONDS + 12))
+    kill_receiver
+    start_reader "$1" "$SCRATCH/read"
+    [[ $1 != /* ]] || wait_until 30 is_later $((SECONDS + 12)) # of a local socket nobody hears that it is gone
+    echo x >"$TREE/next"
+    wait_until "$LIVE" grep -q "file:$TREE/next" "$SCRATCH/read"
+    grep -q "file:$TREE/unread" "$SCRATCH/read" || fail "what the one that died had not read is lost"
+    stop_relay
+}
+
+test_output_tells_again_what_a_receiver_that_hung_and_died_had_not_read() {
+    local port=$((20000 + RANDOM % 10000))
+    unread "$port" "tcp:127.0.0.1:$port"
+}
+
+test_output_tells_again_what_was_in_the_queue_of_a_local_socket_that_died() {
+    unread "$SCRATCH/log.sock" "unix:$SCRATCH/log.sock"
+}
+
+has_connections() {
+    [[ $(wc -l <"$SCRATCH/read.connections") -ge $1 ]]
+}
+
+test_output_a_receiver_that_takes_and_closes_is_asked_less_and_less_often() {
+    local port=$((20000 + RANDOM % 10000)) connections
+    output_config "[output log]
+type = syslog
+address = tcp:127.0.0.1:$port"
+    CLOSES=yes start_reader "$port" "$SCRATCH/read"
+    start_clean
+    start_relay
+    wait_until "$LIVE" has_connections 4 # after 0, 0.2, 0.6 and 1.4 s
+    wait_until 30 is_later $((SECONDS + 7))
+    connections=$(wc -l <"$SCRATCH/read.connections")
+    ((connections <= 8)) || fail "it was asked $connections times"
+    stop_relay
+}
+
+test_output_a_daemon_that_takes_no_more_clients_is_told_of_once() {
+    output_config "$(ECS_OUTPUT '')"
+    mkdir -p "$RUN"
+    python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+while True:
+    s.accept()[0].close()
+    open(sys.argv[2], "a").write("one\n")' "$RUN/control.sock" "$SCRATCH/read.connections" 9>&- &
+    remember_process $!
+    wait_until 20 test -S "$RUN/control.sock"
+    start_relay
+    wait_until "$LIVE" has_connections 4
+    expect_equal "$(grep -c 'going on when the daemon answers' "$SCRATCH/relay.log")" 1
+    stop_relay
+}
+
 rss_kb() {
     awk '/^VmRSS/{print $2}' "/proc/$1/status"
 }
@@ -365,6 +485,9 @@ $(ECS_OUTPUT '')"
     kill -CONT "$RSYSLOG"
     wait_until 60 is_told log
     wait_until "$LIVE" received syslog_numbers
+    # As rsyslog takes it with its defaults, and journald: the program is driftd, the data begins the message.
+    grep -Eq "^3[0-9] $(date +%Y-)[^ ]+ driftd - -\| ?\[driftd@32473 seq=\"[0-9]+\" kind=\"drift\" item=\"file:$TREE/new-1\" .*\] unexpected file:$TREE/new-1 " \
+        "$SCRATCH/syslog.out" || fail "no such line: $(head -n 3 "$SCRATCH/syslog.out")"
     stop_relay
 }
 

@@ -234,6 +234,37 @@ START_TEST(what_matters_and_is_there_and_in_no_scope_is_named_with_its_section)
 }
 END_TEST
 
+/* A user's own link names the folder, and root pastes the line. */
+START_TEST(a_line_that_mends_is_one_word_to_the_shell_whatever_a_path_is_called)
+{
+        static const char evil[] = "/home/eve/a';touch${IFS}\"$PWNED\";'%s%n\\x b";
+        char link[160], target[160], command[2048], made[160], got[512] = "";
+        set_status("{\"problems\":[]}");
+        put_text("/home/eve/.profile", "");
+        snprintf(target, sizeof target, "%s%s", root, evil);
+        snprintf(link, sizeof link, "%s/home/eve/.ssh", root);
+        ck_assert_int_eq(mkdir(target, 0755), 0);
+        ck_assert_int_eq(symlink(target, link), 0);
+        add_scope("files etc path=/etc" RULES);
+        doctor.config_folder = strdup("/etc/driftd/conf.d");
+        look(doctor_scope, DOCTOR_WEAK);
+        const char *begin = strstr(answer.mend.data, "printf "),
+                   *end = strstr(answer.mend.data, " | sudo tee ");
+        ck_assert(begin && end);
+        snprintf(made, sizeof made, "%s/pwned", root);
+        ck_assert_int_eq(setenv("PWNED", made, 1), 0);
+        ck_assert_int_lt(
+                snprintf(command, sizeof command, "%.*s", (int)(end - begin), begin), sizeof command);
+        FILE *shell = popen(command, "r");
+        ck_assert_ptr_nonnull(shell);
+        ck_assert_uint_gt(fread(got, 1, sizeof got - 1, shell), 0);
+        ck_assert_int_eq(pclose(shell), 0);
+        ck_assert_int_ne(access(made, F_OK), 0);
+        ck_assert_str_eq(
+                got, "[files ssh_keys]\npath = /home/eve/a';touch${IFS}\"$PWNED\";'%s%n\\x5cx\\x20b\n");
+}
+END_TEST
+
 START_TEST(an_exclusion_that_hides_a_set_uid_program_or_a_unit_is_named)
 {
         char path[128];
@@ -270,6 +301,7 @@ main(void)
         tcase_add_test(tests, a_journal_that_a_boot_empties_is_weak);
         tcase_add_test(tests, package_transactions_matter_where_dpkg_is);
         tcase_add_test(tests, what_matters_and_is_there_and_in_no_scope_is_named_with_its_section);
+        tcase_add_test(tests, a_line_that_mends_is_one_word_to_the_shell_whatever_a_path_is_called);
         tcase_add_test(tests, an_exclusion_that_hides_a_set_uid_program_or_a_unit_is_named);
         suite_add_tcase(suite, tests);
         SRunner *runner = srunner_create(suite);

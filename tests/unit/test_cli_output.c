@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The forms of a record for each kind of receiver, to the byte, and folding. */
 #include <check.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
+#include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/sender.h"
 #include "core/cursor.h"
 #include "core/digest.h"
 #include "core/file.h"
@@ -357,6 +360,44 @@ START_TEST(no_name_can_end_a_label)
 }
 END_TEST
 
+/* ---- a file whose disk fails ---- */
+
+static bool disk_fails;
+
+/* In place of the C library's, for cli/sender.c too. */
+int
+fdatasync(int fd)
+{
+        if (!disk_fails)
+                return fsync(fd);
+        disk_fails = false;
+        errno = EIO;
+        return -1;
+}
+
+START_TEST(what_a_rotated_file_may_have_lost_is_told_again)
+{
+        char folder[] = "/tmp/test_cli_output.XXXXXX", path[64], rotated[64];
+        struct err err = {0};
+        struct sender_stop stop = {.fd = -1};
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        snprintf(path, sizeof path, "%s/siem.json", folder);
+        snprintf(rotated, sizeof rotated, "%s/siem.json.1", folder);
+        struct config_output output = {.type = OUTPUT_ECS, .path = path};
+        _cleanup_(sender_freep) struct sender *sender = sender_new(&output, &host, &stop);
+        _cleanup_json_ struct json *record = output_test_record("siem");
+        struct output_event event = event_of(record);
+        ck_assert_int_eq(sender_send(sender, &event, &err), 0);
+        ck_assert_int_eq(rename(path, rotated), 0);
+        disk_fails = true;
+        /* (SENDER_FAILED would ask for this event alone again) */
+        ck_assert_int_eq(sender_send(sender, &event, &err), SENDER_BROKEN);
+        ck_assert(!disk_fails);
+        ck_assert_int_eq(unlink(rotated), 0);
+        ck_assert_int_eq(rmdir(folder), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -381,6 +422,7 @@ main(void)
         tcase_add_test(tcase, a_cursor_has_one_form);
         tcase_add_test(tcase, of_a_daemon_that_does_not_answer_only_that_is_told);
         tcase_add_test(tcase, no_name_can_end_a_label);
+        tcase_add_test(tcase, what_a_rotated_file_may_have_lost_is_told_again);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
         int failures = srunner_ntests_failed(runner);
