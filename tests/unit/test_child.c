@@ -53,12 +53,13 @@ END_TEST
 START_TEST(it_gets_a_clean_environment_and_no_descriptor_of_ours)
 {
         ck_assert_int_eq(setenv("LD_PRELOAD_TEST", "x", 1), 0);
-        ck_assert_int_eq(run("env | sort | grep -v ^_=; readlink /proc/self/fd/0; ls /proc/$$/fd | wc -w",
+        /* 3 is the folder that the shell itself reads. */
+        ck_assert_int_eq(run("env | sort | grep -v ^_=; readlink /proc/self/fd/0; cd /proc/$$/fd; echo *",
                                  10000, NULL),
                 0);
         ck_assert_ptr_null(strstr(output.data, "LD_PRELOAD_TEST"));
         ck_assert_ptr_nonnull(strstr(output.data, "LC_ALL=C\n"));
-        ck_assert_ptr_nonnull(strstr(output.data, "/dev/null\n3\n"));
+        ck_assert_ptr_nonnull(strstr(output.data, "/dev/null\n0 1 2 3\n"));
 }
 END_TEST
 
