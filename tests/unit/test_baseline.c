@@ -676,7 +676,8 @@ opens_alike(const struct baseline *parent, const struct buf *text)
         ck_assert_ptr_nonnull(copy);
         memcpy(copy, text->data, text->size);
         int r_after = baseline_open_after(parent, copy, text->size, NULL, &after, &err_after);
-        ck_assert_msg(r == r_after, "%d (%s), but after another %d (%s):\n%s", r, err.text, r_after, err_after.text, text->data);
+        ck_assert_msg(r == r_after, "%d (%s), but after another %d (%s):\n%s", r, err.text, r_after,
+                err_after.text, text->data);
         ck_assert_str_eq(err.text, err_after.text);
         if (r)
                 return false;
@@ -702,8 +703,9 @@ START_TEST(after_another_every_text_opens_or_fails_as_by_itself)
                 edit(&state, &parent_text);
                 if (open_bytes(parent_text.data, parent_text.size, &parent, NULL))
                         parent = opened(&first);
-                buf_append(&text, round % 2 ? first.data : baseline_text(parent, &(size_t){0}),
-                        round % 2 ? first.size : parent_text.size);
+                size_t size;
+                const char *bytes = baseline_text(parent, &size);
+                buf_append(&text, round % 2 ? first.data : bytes, round % 2 ? first.size : size);
                 for (unsigned edits = some(&state, 4); edits; edits--)
                         edit(&state, &text);
                 if (opens_alike(parent, &text))
