@@ -21,6 +21,10 @@
  * thread up, and no other: the loop waits for it a bounded time, and then says that events may be missing, as
  * of an overflow, so that passes look.
  *
+ * A reader that ends by itself (the kernel refuses it a call) is told as an overflow too, and made anew with
+ * a new group: the doubt lets every folder be marked again. One that ends again and again is given up, and
+ * the same doubt lets inotify watch the folders.
+ *
  * Owns the group, the thread, the queue and the cache of processes. Who reads holds `reading`; it is never
  * taken by one who holds the table's lock.
  */
@@ -45,7 +49,9 @@
 #define EVENT_BUFFER_SIZE ((size_t)16 << 10) /* bytes read at once: at most some 370 events */
 #define READING_WAIT_MS 1000                 /* that the loop waits for the reader at most */
 #define JOIN_TIMEOUT_S 5
-#define DRAIN_LOOK_US 100 /* between looks whether the reader is done */
+#define REMAKES_MAX 3u                  /* of a reader that ended by itself */
+#define REMAKES_FORGET_MS (3600 * 1000) /* one that held so long is not counted */
+#define DRAIN_LOOK_US 100               /* between looks whether the reader is done */
 #define READER_NICE (-10)
 #define TOLD_MAX 16384u     /* events between the thread and the loop */
 #define TOLD_AT_ONCE 1024u  /* of them, in one turn of the loop */
@@ -104,6 +110,9 @@ struct watch_fanotify {
         sd_event_source *wake_source;
         pthread_t thread;
         bool runs;
+        unsigned n_remade, n_ends; /* without those forgotten; all. As the next of the loop alone */
+        int64_t made_ms;
+        atomic_int given_up; /* the errno that the last reader ended with */
 
         pthread_mutex_t reading; /* of the cache and of who reads */
         struct cached cache[CACHE_SIZE];
@@ -119,6 +128,7 @@ struct watch_fanotify {
         size_t n_told;
         bool stopping;
         bool told_lost; /* memory ran out: to be told even without */
+        int ended;      /* the errno that the reader ended with by itself; 0: it did not */
 };
 
 /* ---- folders ---- */
@@ -132,6 +142,8 @@ watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_ke
         } handle = {.head.handle_bytes = FAN_HANDLE_MAX};
         struct statfs fs;
         int mount_id;
+        if (fanotify->given_up)
+                return -fanotify->given_up;
         if (fstatfs(folder_fd, &fs) < 0)
                 return -errno;
         int r = name_to_handle_at(folder_fd, "", &handle.head, &mount_id, AT_EMPTY_PATH | AT_HANDLE_FID);
@@ -194,11 +206,62 @@ queue_told(struct watch_fanotify *fanotify, const char *path, enum sense sense, 
         told_free(told);
 }
 
+static void *reader_main(void *argument);
+
+static int
+start_reader(struct watch_fanotify *fanotify)
+{
+        int r = -pthread_create(&fanotify->thread, NULL, reader_main, fanotify);
+        fanotify->runs = r == 0;
+        fanotify->made_ms = clock_monotonic_ms();
+        return r;
+}
+
+/* A new group in the place of the old one: whoever marks a folder just now marks it in one of the two, and
+ * asks again after the doubt that follows. */
+static int
+remake_reader(struct watch_fanotify *fanotify)
+{
+        _cleanup_fd_ int fd = fanotify_init(GROUP_FLAGS, O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || dup3(fd, fanotify->fd, O_CLOEXEC) < 0)
+                return -errno;
+        return start_reader(fanotify);
+}
+
+/* Main thread. */
+static void
+mend_reader(struct watch_fanotify *fanotify)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        int error = fanotify->ended;
+        fanotify->ended = 0;
+        pthread_mutex_unlock(&fanotify->lock);
+        if (!error)
+                return;
+        pthread_join(fanotify->thread, NULL); /* that was its last word */
+        fanotify->runs = false;
+        fanotify->n_ends++;
+        if (clock_monotonic_ms() - fanotify->made_ms >= REMAKES_FORGET_MS)
+                fanotify->n_remade = 0;
+        int r = fanotify->n_remade < REMAKES_MAX ? remake_reader(fanotify) : -error;
+        fanotify->n_remade++;
+        if (r < 0) {
+                fanotify->given_up = error;
+                /* The group goes, with what is queued in it; where it cannot, it is bounded. */
+                (void)dup3(fanotify->stop_fd, fanotify->fd, O_CLOEXEC);
+        }
+        char why[160];
+        snprintf(why, sizeof why, "the reader of fanotify's events ended (%s); %s", strerrordesc_np(error),
+                r < 0 ? "inotify watches from now on" : "a new one reads from now on");
+        fanotify->watch->calls.overflow(fanotify->watch->userdata, why);
+}
+
 /* Hands on at most so many. Main thread. Returns whether more wait. */
 static bool
 hand_on(struct watch_fanotify *fanotify, size_t most)
 {
         struct watch *watch = fanotify->watch;
+        mend_reader(fanotify);
         pthread_mutex_lock(&fanotify->lock);
         bool lost = fanotify->told_lost;
         fanotify->told_lost = false;
@@ -430,8 +493,8 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         return n_paths > 0;
 }
 
-/* One buffer of events. */
-static void
+/* One buffer of events. 0, or -errno: nothing can be read any more. */
+static int
 take_events(struct watch_fanotify *fanotify)
 {
         char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(8)));
@@ -440,6 +503,7 @@ take_events(struct watch_fanotify *fanotify)
         struct fan_event event;
         pthread_mutex_lock(&fanotify->reading);
         ssize_t size = read(fanotify->fd, buffer, sizeof buffer);
+        int error = size < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
         fanotify->batch++;
         int r = 0;
         for (; size > 0 && (r = fan_event_next(buffer, (size_t)size, &at, &event)) > 0; count++)
@@ -453,6 +517,7 @@ take_events(struct watch_fanotify *fanotify)
         pthread_mutex_unlock(&fanotify->reading);
         if (any)
                 wake(fanotify);
+        return error;
 }
 
 static bool
@@ -471,13 +536,16 @@ static bool
 wait_for_reader(struct watch_fanotify *fanotify, const struct timespec *until)
 {
         int queued = 0;
+        unsigned n_ends = fanotify->n_ends; /* what a group that is gone had queued nobody will take */
+        if (fanotify->given_up)
+                return true;
         if (pthread_mutex_clocklock(&fanotify->reading, CLOCK_MONOTONIC, until) != 0)
                 return false;
         uint64_t wanted = fanotify->taken;
         if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
                 wanted += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
         pthread_mutex_unlock(&fanotify->reading);
-        while (fanotify->taken < wanted) {
+        while (fanotify->taken < wanted && n_ends == fanotify->n_ends) {
                 if (is_past(until))
                         return false;
                 hand_on(fanotify, 2 * TOLD_MAX);
@@ -523,6 +591,15 @@ fanotify_waits(struct watch_fanotify *fanotify)
         return waits;
 }
 
+static void
+note_end(struct watch_fanotify *fanotify, int error)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        fanotify->ended = error;
+        pthread_mutex_unlock(&fanotify->lock);
+        wake(fanotify);
+}
+
 static void *
 reader_main(void *argument)
 {
@@ -532,13 +609,17 @@ reader_main(void *argument)
         (void)setpriority(PRIO_PROCESS, (id_t)gettid(), READER_NICE);
         struct pollfd fds[] = {
                 {.fd = fanotify->fd, .events = POLLIN}, {.fd = fanotify->stop_fd, .events = POLLIN}};
-        while (wait_for_room(fanotify)) {
+        int r = 0;
+        while (r == 0 && wait_for_room(fanotify)) {
                 struct timespec soon = {.tv_nsec = PENDING_LOOK_US * 1000};
                 if (ppoll(fds, ARRAY_SIZE(fds), fanotify_waits(fanotify) ? &soon : NULL, NULL) < 0 &&
                         errno != EINTR)
-                        break;
-                take_events(fanotify);
+                        r = -errno;
+                else
+                        r = take_events(fanotify);
         }
+        if (r < 0)
+                note_end(fanotify, -r);
         return NULL;
 }
 
@@ -587,8 +668,7 @@ open_group(struct watch_fanotify *fanotify, struct err *err)
                 return err_set(err, -errno, "an eventfd: %s", strerrordesc_np(errno));
         int r = sd_event_add_io(fanotify->watch->event, &fanotify->wake_source, fanotify->wake_fd, EPOLLIN,
                 on_wake, fanotify);
-        r = r < 0 ? r : -pthread_create(&fanotify->thread, NULL, reader_main, fanotify);
-        fanotify->runs = r == 0;
+        r = r < 0 ? r : start_reader(fanotify);
         return r < 0 ? err_set(err, r, "the reader of events: %s", strerrordesc_np(-r)) : 0;
 }
 
