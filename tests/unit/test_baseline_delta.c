@@ -30,7 +30,7 @@ opened(const struct buf *text)
 {
         struct baseline *baseline = NULL;
         struct err err = {0};
-        char *copy = malloc(text->size);
+        char *copy = malloc(text->size + 1);
         ck_assert_ptr_nonnull(copy);
         memcpy(copy, text->data, text->size);
         int r = baseline_open(copy, text->size, &baseline, &err);
