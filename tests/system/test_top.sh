@@ -15,6 +15,7 @@ terminal() {
 open_terminal() {
     terminal new-session -d -x "$1" -y "$2" "env -u TMUX PS1='ready> ' LC_ALL=${SCREEN_LOCALE:-C.UTF-8} sh"
     remember_process "$(terminal display-message -p '#{pid}')"
+    wait_until "$LIVE" shows '^ready>' # what is typed before would be echoed in front of the prompt
     type_line 'echo before the screen'
     wait_until "$LIVE" shows '^before the screen'
 }

@@ -235,6 +235,7 @@ test_a_revoked_key_no_longer_counts_and_what_it_approved_is_untrusted_and_detect
     expect_error '1 of 2 approvals.*does not list'
     propose_by alice carol
     expect_exit 0 driftctl apply "$SCRATCH/next.baseline"
+    expect_exit 0 driftctl diff # waits until what was applied is looked at
     expect_exit 0 driftctl status
 }
 

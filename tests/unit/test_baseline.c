@@ -629,6 +629,7 @@ END_TEST
 static uint32_t
 some(uint32_t *state, size_t below)
 {
+        ck_assert_uint_gt(below, 0);
         *state = *state * 1664525u + 1013904223u;
         return (uint32_t)((*state >> 8) % below);
 }

@@ -23,6 +23,7 @@ file_get(const char *path, struct buf *ret)
         while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
                 ck_assert_int_eq(buf_append(ret, chunk, n), 0);
         fclose(file);
+        ck_assert_ptr_nonnull(ret->data);
 }
 
 static struct baseline *
