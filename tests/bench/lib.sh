@@ -79,7 +79,7 @@ write_config() {
     local folder=$1 state=${CONFIG%/*}
     shift
     {
-        printf '[daemon]\nstate_dir = %s/state\nruntime_dir = %s/run\ntrust = %s/trust.conf\n\n[scan]\n' "$state" "$state" "$state"
+        printf '[daemon]\nstate_dir = %s/state\nruntime_dir = %s/run\ntrust = %s/trust.conf\nwatch = %s\n\n[scan]\n' "$state" "$state" "$state" "${BENCH_WATCH:-auto}"
         [[ " $* " == *full_interval* ]] || echo 'full_interval = 100w'
         [[ " $* " == *quick_interval* ]] || echo 'quick_interval = 100w'
         [[ $# -eq 0 ]] || printf '%s\n' "$@"
