@@ -103,6 +103,7 @@ section_untar() {
         DAEMON='' timed "$SCRATCH/tar.with" tar -xf "$SCRATCH/packed.tar" -C "$made/untar"
         POLL=0.2 wait_for 300 open_is $((base + entries)) || die "$(open_drifts) drifts, and not $((base + entries)), after the archive"
         calc "$EPOCHREALTIME - $start" >>"$SCRATCH/tar.followed"
+        calc "$EPOCHREALTIME - $start - $(tail -n 1 "$SCRATCH/tar.with" | cut -d' ' -f1)" >>"$SCRATCH/tar.behind"
         rm -r "$made/untar/packed"
         POLL=0.2 wait_for 300 open_is "$base" || die "$(open_drifts) drifts, and not $base, after it was removed"
     done
@@ -110,6 +111,7 @@ section_untar() {
     with=$(column 1 <"$SCRATCH/tar.with" | median)
     figure storm "untar of $count files until all are recorded" "$(calc "$(median <"$SCRATCH/tar.followed") / $alone" 2)" x target 1.2 \
         "tar alone $alone s, with driftd $with s, all recorded after $(median <"$SCRATCH/tar.followed") s"
+    figure storm 'the last file is recorded after the end of such a tar' "$(median <"$SCRATCH/tar.behind")" s report - "$(spread <"$SCRATCH/tar.behind") s"
 }
 
 # The number of open drifts holds still for a second.
