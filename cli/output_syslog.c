@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A record as a syslog message (RFC 5424; on a local socket the form of syslog(3)), without the frame of its
- * transport. The message is words for
- * people; the structured data holds the same for programs, in printable ASCII, so that no value can end its
- * quotes, its element or the line.
+ * transport. The message is words for people; the structured data holds the same for programs, in printable
+ * ASCII, so that no value can end its quotes, its element or the line.
  *
  * The name of the structured data needs the private number of an organization (RFC 5424, 7.2.2). driftd has
  * none; 32473 is the one that RFC 5612 keeps for examples, which nobody else is ever given. A site may set
  * its own. The BOM stands before a message that is not ASCII alone (6.4), and only there: many receivers keep
  * it.
  *
- * Behind /dev/log stand journald and rsyslog's imuxsock, and both read there only what syslog(3) writes: of a
- * message of RFC 5424 they take its version, 1, for the name of the program, and all else for words.
+ * Behind /dev/log stand journald and rsyslog's imuxsock, and what they read there is what syslog(3) writes:
+ * of a message of RFC 5424 rsyslog takes its version, 1, for the name of the program, and all else for words.
  */
 #include <stdio.h>
 #include <string.h>
