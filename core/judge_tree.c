@@ -126,6 +126,6 @@ tree_each_below(struct drift *tree, const char *item, int (*visit)(void *userdat
         bool ends = item[size - 1] == '/'; /* the root folder */
         if (asprintf(&start, "%s%s", item, ends ? "" : "/") < 0)
                 return -ENOMEM;
-        int r = each_with(tree, item, size + 1, visit, userdata);
+        int r = ends ? 0 : each_with(tree, item, size + 1, visit, userdata); /* it begins with itself */
         return r ? r : each_with(tree, start, strlen(start), visit, userdata);
 }
