@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-256 by libcrypto's own functions, which pick the CPU's instructions. The fence of libcrypto: no other
- * file includes its headers.
+ * SHA-256 by libcrypto's own functions, which pick the CPU's instructions; and of several messages at once in
+ * the lanes of digest_lanes.c, which are believed only where they say the same as libcrypto. The fence of
+ * libcrypto: no other file includes its headers.
  *
  * These are the old functions and not the EVP ones on purpose: EVP allocates in every start of a digest, so
  * that it can fail, and what is true of a file must not hang on memory. Here a digest is a few words of the
@@ -10,22 +11,66 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "core/digest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/md5.h>
 #include <openssl/sha.h>
+#include <string.h>
 
 #include "core/crypto.h"
+#include "core/digest_lanes.h"
+
+#define LANES_WORTH 4u /* messages; fewer are faster one after another */
+
+static_assert(DIGEST_LANES_MAX == LANES_MAX && LANES_BLOCK == SHA256_CBLOCK, "the same, told to others");
+static_assert(sizeof(SHA_LONG) == sizeof(uint32_t), "a context's words are the lanes' words");
 
 struct digester {
         SHA256_CTX context;
 };
 
+/* How messages are hashed together, or NULL. Written once, by digest_setup, before there are threads. */
+static const struct lanes *lanes;
+
+/* Whether it says what libcrypto says: of some blocks, with a different message in each lane. */
+static bool
+lanes_agree(const struct lanes *way)
+{
+        enum { BLOCKS = 3 };
+        unsigned char bytes[BLOCKS * LANES_BLOCK + LANES_MAX];
+        const unsigned char *data[LANES_MAX];
+        SHA256_CTX contexts[LANES_MAX];
+        uint32_t *state[LANES_MAX];
+        unsigned char byte = 1;
+        bool agree = true;
+        for (size_t i = 0; i < sizeof bytes; i++)
+                bytes[i] = byte = (unsigned char)(byte * 5 + 113); /* each value once in 256 */
+        for (unsigned i = 0; i < way->count; i++) {
+                SHA256_Init(&contexts[i]);
+                state[i] = contexts[i].h;
+                data[i] = bytes + i;
+        }
+        way->compress(state, data, way->count, BLOCKS);
+        for (unsigned i = 0; i < way->count; i++) {
+                SHA256_CTX alone;
+                SHA256_Init(&alone);
+                SHA256_Update(&alone, data[i], BLOCKS * LANES_BLOCK);
+                agree = agree && memcmp(alone.h, contexts[i].h, sizeof alone.h) == 0;
+        }
+        return agree;
+}
+
 int
 digest_setup(void)
 {
-        return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 : -EIO;
+        size_t n;
+        if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
+                return -EIO;
+        const struct lanes *best = lanes_known(&n);
+        lanes = n && !lanes_needless() && lanes_agree(best) ? best : NULL;
+        return 0;
 }
 
 struct digester *
@@ -60,6 +105,173 @@ void
 digester_final(struct digester *digester, struct digest *ret)
 {
         SHA256_Final(ret->bytes, &digester->context);
+}
+
+/* ---- several at once ---- */
+
+unsigned
+digest_lanes(void)
+{
+        return lanes ? lanes->count : 0;
+}
+
+static void
+piece_add(struct digest_piece *piece, size_t size)
+{
+        SHA256_Update(&piece->digester->context, piece->data, size);
+        piece->data = (const unsigned char *)piece->data + size;
+        piece->size -= size;
+}
+
+/* Whole blocks that were hashed without libcrypto's knowing: its count, in bits, is told of them. */
+static void
+piece_added(struct digest_piece *piece, size_t size)
+{
+        SHA256_CTX *context = &piece->digester->context;
+        uint64_t bits = ((uint64_t)context->Nh << 32 | context->Nl) + ((uint64_t)size << 3);
+        context->Nl = (SHA_LONG)bits;
+        context->Nh = (SHA_LONG)(bits >> 32);
+        piece->data = (const unsigned char *)piece->data + size;
+        piece->size -= size;
+}
+
+/* Adds what makes the digester's next byte the first of a block. */
+static void
+piece_align(struct digest_piece *piece)
+{
+        size_t held = piece->digester->context.num;
+        if (held)
+                piece_add(piece, min_size(LANES_BLOCK - held, piece->size));
+}
+
+void
+digest_pieces(struct digest_piece *pieces, size_t n)
+{
+        const unsigned char *data[LANES_MAX];
+        uint32_t *state[LANES_MAX];
+        size_t blocks = SIZE_MAX;
+        bool together = lanes && n >= LANES_WORTH && n <= lanes->count;
+        for (size_t i = 0; i < n && together; i++) {
+                piece_align(&pieces[i]);
+                blocks = min_size(blocks, pieces[i].size / LANES_BLOCK);
+                data[i] = pieces[i].data;
+                state[i] = pieces[i].digester->context.h;
+        }
+        if (together && blocks)
+                lanes->compress(state, data, (unsigned)n, blocks);
+        for (size_t i = 0; i < n; i++) {
+                if (together)
+                        piece_added(&pieces[i], blocks * LANES_BLOCK);
+                if (!together || pieces[i].size < LANES_BLOCK)
+                        piece_add(&pieces[i], pieces[i].size);
+        }
+}
+
+/* A message in a lane: its whole blocks, and then its end with the padding of FIPS 180-4, section 5.1.1. */
+struct lane {
+        const struct digest_message *message;
+        uint32_t state[8];
+        const unsigned char *data;
+        size_t blocks; /* left, of data */
+        bool ends;     /* data is its end */
+        unsigned char end[2 * LANES_BLOCK];
+};
+
+static void
+lane_begin(struct lane *lane, const struct digest_message *message)
+{
+        SHA256_CTX context;
+        SHA256_Init(&context);
+        memcpy(lane->state, context.h, sizeof lane->state);
+        lane->message = message;
+        lane->data = message->data;
+        lane->blocks = message->size / LANES_BLOCK;
+        lane->ends = false;
+}
+
+static void
+lane_end(struct lane *lane)
+{
+        size_t size = lane->message->size, rest = size % LANES_BLOCK;
+        uint64_t bits = (uint64_t)size << 3;
+        lane->blocks = rest < LANES_BLOCK - sizeof bits ? 1 : 2;
+        size_t end = lane->blocks * LANES_BLOCK;
+        memset(lane->end, 0, end);
+        if (rest)
+                memcpy(lane->end, (const unsigned char *)lane->message->data + size - rest, rest);
+        lane->end[rest] = 0x80;
+        for (size_t i = 0; i < sizeof bits; i++)
+                lane->end[end - 1 - i] = (unsigned char)(bits >> 8 * i);
+        lane->data = lane->end;
+        lane->ends = true;
+}
+
+static void
+lane_result(const struct lane *lane)
+{
+        unsigned char *bytes = lane->message->ret->bytes;
+        for (size_t i = 0; i < DIGEST_SIZE; i++)
+                bytes[i] = (unsigned char)(lane->state[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+/* Makes the lane ready for its next blocks. false: there are none, and none of another message. */
+static bool
+lane_fill(struct lane *lane, const struct digest_message **next, const struct digest_message *end)
+{
+        for (;;) {
+                if (lane->message && lane->blocks)
+                        return true;
+                if (lane->message && !lane->ends) {
+                        lane_end(lane);
+                        return true;
+                }
+                if (lane->message)
+                        lane_result(lane);
+                lane->message = NULL;
+                if (*next == end)
+                        return false;
+                lane_begin(lane, (*next)++);
+        }
+}
+
+static void
+messages_together(const struct digest_message *messages, size_t n)
+{
+        struct lane all[LANES_MAX] = {0};
+        const struct digest_message *next = messages, *end = messages + n;
+        for (;;) {
+                const unsigned char *data[LANES_MAX];
+                uint32_t *state[LANES_MAX];
+                struct lane *used[LANES_MAX];
+                size_t blocks = SIZE_MAX;
+                unsigned count = 0;
+                for (unsigned i = 0; i < lanes->count; i++) {
+                        if (!lane_fill(&all[i], &next, end))
+                                continue;
+                        used[count] = &all[i];
+                        data[count] = all[i].data;
+                        state[count++] = all[i].state;
+                        blocks = min_size(blocks, all[i].blocks);
+                }
+                if (!count)
+                        return;
+                lanes->compress(state, data, count, blocks);
+                for (unsigned i = 0; i < count; i++) {
+                        used[i]->data += blocks * LANES_BLOCK;
+                        used[i]->blocks -= blocks;
+                }
+        }
+}
+
+void
+digest_messages(const struct digest_message *messages, size_t n)
+{
+        if (lanes && n >= LANES_WORTH) {
+                messages_together(messages, n);
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                digest_bytes(messages[i].data, messages[i].size, messages[i].ret);
 }
 
 /* ---- MD5: the same, but that the host's policy may refuse it, which EVP alone can tell ---- */

@@ -34,6 +34,33 @@ void digester_update(struct digester *digester, const void *data, size_t size);
 void digester_final(struct digester *digester, struct digest *ret);
 
 /*
+ * Several messages at once, each in a lane of the CPU's vectors, where that is faster than one after another:
+ * on a CPU that has wide vectors and no instructions for SHA-256. digest_lanes: so many, at most
+ * DIGEST_LANES_MAX, for about the price of three; 0: it is not faster, and what follows does one after
+ * another.
+ */
+#define DIGEST_LANES_MAX 16u
+unsigned digest_lanes(void);
+
+/* What is to be added to a digester. */
+struct digest_piece {
+        struct digester *digester;
+        const void *data;
+        size_t size; /* bytes */
+};
+/* Goes on until at least one piece is all added, and its size 0; data and size of the others go on as far. At
+ * most DIGEST_LANES_MAX pieces, of different digesters. */
+void digest_pieces(struct digest_piece *pieces, size_t n);
+
+struct digest_message {
+        const void *data;
+        size_t size;
+        struct digest *ret;
+};
+/* As digest_bytes of each; what is returned may not lie in any message. */
+void digest_messages(const struct digest_message *messages, size_t n);
+
+/*
  * MD5 (RFC 1321), for one purpose: to compare a file with the list that its package manager keeps, which has
  * nothing better. It is broken against whoever made both files, so what it says is corroboration and never
  * approval. NULL when out of memory, or where libcrypto refuses MD5 (FIPS).
