@@ -13,23 +13,33 @@
 #include <errno.h>
 #include <string.h>
 
+#define NODE_SIZE (1 + 2 * DIGEST_SIZE)
+#define TOGETHER ((size_t)32) /* trees whose roots are folded side by side */
+
 void
 merkle_leaf(struct digester *digester, const void *leaf, size_t size, struct digest *ret)
 {
-        static const unsigned char prefix = 0;
+        static const unsigned char prefix = MERKLE_LEAF_PREFIX;
         digester_start(digester);
         digester_update(digester, &prefix, 1);
         digester_update(digester, leaf, size);
         digester_final(digester, ret);
 }
 
+static void
+node_text(const struct digest *left, const struct digest *right, unsigned char ret[static NODE_SIZE])
+{
+        ret[0] = MERKLE_NODE_PREFIX;
+        memcpy(ret + 1, left->bytes, DIGEST_SIZE);
+        memcpy(ret + 1 + DIGEST_SIZE, right->bytes, DIGEST_SIZE);
+}
+
 void
 merkle_node(
         struct digester *digester, const struct digest *left, const struct digest *right, struct digest *ret)
 {
-        unsigned char node[1 + 2 * DIGEST_SIZE] = {1};
-        memcpy(node + 1, left->bytes, DIGEST_SIZE);
-        memcpy(node + 1 + DIGEST_SIZE, right->bytes, DIGEST_SIZE);
+        unsigned char node[NODE_SIZE];
+        node_text(left, right, node);
         digester_start(digester);
         digester_update(digester, node, sizeof node);
         digester_final(digester, ret);
@@ -64,6 +74,49 @@ merkle_root(const struct merkle *merkle, struct digester *digester, struct diges
         while (n)
                 merkle_node(digester, &merkle->peaks[--n], &root, &root);
         *ret = root;
+}
+
+/* All at once, one node of each for as long as it has peaks left. */
+static void
+fold_roots(const struct merkle *trees, size_t n, struct digest *ret)
+{
+        unsigned char nodes[TOGETHER][NODE_SIZE];
+        struct digest_message messages[TOGETHER];
+        unsigned left[TOGETHER];
+        for (size_t i = 0; i < n; i++) {
+                left[i] = merkle_peaks(trees[i].size);
+                if (left[i])
+                        ret[i] = trees[i].peaks[--left[i]];
+                else
+                        digest_bytes(NULL, 0, &ret[i]);
+        }
+        for (;;) {
+                size_t count = 0;
+                for (size_t i = 0; i < n; i++) {
+                        if (!left[i])
+                                continue;
+                        node_text(&trees[i].peaks[--left[i]], &ret[i], nodes[count]);
+                        messages[count] = (struct digest_message){nodes[count], NODE_SIZE, &ret[i]};
+                        count++;
+                }
+                if (!count)
+                        return;
+                digest_messages(messages, count);
+        }
+}
+
+void
+merkle_roots(const struct merkle *trees, size_t n, struct digest *ret)
+{
+        for (size_t i = 0; i < n; i += TOGETHER)
+                fold_roots(trees + i, min_size(n - i, TOGETHER), ret + i);
+}
+
+void
+merkle_copy(const struct merkle *merkle, struct merkle *ret)
+{
+        ret->size = merkle->size;
+        memcpy(ret->peaks, merkle->peaks, merkle_peaks(merkle->size) * sizeof *ret->peaks);
 }
 
 int

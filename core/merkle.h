@@ -21,6 +21,9 @@ struct merkle {
         struct digest peaks[MERKLE_PEAKS_MAX]; /* merkle_peaks() of them are in use */
 };
 
+#define MERKLE_LEAF_PREFIX 0
+#define MERKLE_NODE_PREFIX 1
+
 /* SHA-256(0x00 || leaf) and SHA-256(0x01 || left || right). */
 void merkle_leaf(struct digester *digester, const void *leaf, size_t size, struct digest *ret);
 void merkle_node(
@@ -31,6 +34,12 @@ void merkle_append(struct merkle *merkle, struct digester *digester, const struc
 
 /* The root; of the empty tree SHA-256 of nothing. One hash for each peak but one. */
 void merkle_root(const struct merkle *merkle, struct digester *digester, struct digest *ret);
+
+/* As merkle_root of each of n trees, together (digest_messages). */
+void merkle_roots(const struct merkle *trees, size_t n, struct digest *ret);
+
+/* Makes a copy, of the peaks that are in use alone. */
+void merkle_copy(const struct merkle *merkle, struct merkle *ret);
 
 /* How many peaks a tree of that size has: they are what has to be stored of it. */
 unsigned merkle_peaks(uint64_t size);

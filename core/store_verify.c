@@ -16,7 +16,8 @@
  *
  * Half of all hashing is that of the tree heads, one beside each record. It needs nothing but the leaves'
  * digests, so a thread does it for one slice while the next is read; it touches no store. What it finds is
- * told a slice later, and still before anything that stands behind it.
+ * told a slice later, and still before anything that stands behind it. Records, and heads, have nothing to do
+ * with each other as far as hashing goes, and are hashed together, row by row.
  *
  * Who can rewrite all of it consistently is found only by a head kept elsewhere.
  */
@@ -30,6 +31,10 @@
 
 #include "core/crypto.h"
 #include "core/quote.h"
+
+#define LEAF_ROW_SIZE ((size_t)64 << 10) /* bytes; a longer record is hashed alone */
+#define LEAF_ROW_MAX 128u
+#define HEADS_ROW ((size_t)32) /* tree heads that are made together */
 
 enum { BY_TIME, BY_KIND, BY_ITEM, INDEX_COUNT };
 
@@ -63,6 +68,14 @@ struct leaf {
         struct digest digest, root; /* root: as it is stored beside the record */
 };
 
+/* Records that were read, to be hashed together. */
+struct leaf_row {
+        unsigned char bytes[LEAF_ROW_SIZE]; /* each with its prefix */
+        size_t size;
+        struct digest_message messages[LEAF_ROW_MAX];
+        size_t n;
+};
+
 /* The heads of the records of one slice. */
 struct heads {
         struct digester *digester;
@@ -71,6 +84,7 @@ struct heads {
         pthread_t thread;
         bool running;         /* or finished and not yet joined */
         struct merkle merkle; /* of what was checked */
+        struct merkle trees[HEADS_ROW];
         struct digest root;
         bool wrong; /* the head beside record merkle.size is not that of the tree */
 };
@@ -80,6 +94,7 @@ struct store_verifier {
         uint64_t size;       /* records read */
         struct leaf *leaves; /* of the slice that is read; room for leaves_room */
         size_t n_leaves, leaves_room;
+        struct leaf_row row; /* of these leaves, those whose digest is not made yet */
         struct heads heads;
         bool headed;    /* the records are done, and the head */
         unsigned index; /* that is walked, after that */
@@ -141,6 +156,31 @@ leaf_agrees(const struct buf *start, const struct record_columns *columns, const
                columns->time_ms <= RECORD_TIME_MAX_MS;
 }
 
+static void
+row_hash(struct leaf_row *row)
+{
+        digest_messages(row->messages, row->n);
+        row->n = row->size = 0;
+}
+
+/* As merkle_leaf, but the digest may be there only after row_hash. */
+static void
+leaf_hash(struct store_verifier *v, const char *body, size_t size, struct digest *ret)
+{
+        struct leaf_row *row = &v->row;
+        if (size >= LEAF_ROW_SIZE) {
+                merkle_leaf(v->store->digester, body, size, ret);
+                return;
+        }
+        if (row->n == LEAF_ROW_MAX || size >= LEAF_ROW_SIZE - row->size)
+                row_hash(row);
+        unsigned char *leaf = row->bytes + row->size;
+        leaf[0] = MERKLE_LEAF_PREFIX;
+        memcpy(leaf + 1, body, size);
+        row->messages[row->n++] = (struct digest_message){leaf, 1 + size, ret};
+        row->size += 1 + size;
+}
+
 static int
 verifier_take(struct store_verifier *v, const struct record_columns *columns, const char *body, size_t size,
         const struct digest *root, struct err *err)
@@ -160,7 +200,7 @@ verifier_take(struct store_verifier *v, const struct record_columns *columns, co
                 return tampered(store, err, seq, "its text and its columns differ");
 
         struct leaf *leaf = &v->leaves[v->n_leaves++];
-        merkle_leaf(store->digester, body, size, &leaf->digest);
+        leaf_hash(v, body, size, &leaf->digest);
         leaf->root = *root;
         v->size++;
         sums_add(v, columns);
@@ -169,15 +209,32 @@ verifier_take(struct store_verifier *v, const struct record_columns *columns, co
 
 /* ---- heads ---- */
 
+/* Of the next n leaves, HEADS_ROW at most; up to the first that is wrong. */
+static void
+heads_check_row(struct heads *heads, const struct leaf *leaves, size_t n)
+{
+        struct digest roots[HEADS_ROW];
+        size_t i;
+        merkle_copy(&heads->merkle, &heads->trees[0]);
+        for (i = 0; i < n; i++) {
+                if (i)
+                        merkle_copy(&heads->trees[i - 1], &heads->trees[i]);
+                merkle_append(&heads->trees[i], heads->digester, &leaves[i].digest);
+        }
+        merkle_roots(heads->trees, n, roots);
+        for (i = 0; i + 1 < n && digest_equal(&roots[i], &leaves[i].root);)
+                i++;
+        heads->wrong = !digest_equal(&roots[i], &leaves[i].root);
+        heads->root = roots[i];
+        merkle_copy(&heads->trees[i], &heads->merkle);
+}
+
 static void *
 heads_check(void *argument)
 {
         struct heads *heads = argument;
-        for (size_t i = 0; i < heads->n && !heads->wrong; i++) {
-                merkle_append(&heads->merkle, heads->digester, &heads->leaves[i].digest);
-                merkle_root(&heads->merkle, heads->digester, &heads->root);
-                heads->wrong = !digest_equal(&heads->root, &heads->leaves[i].root);
-        }
+        for (size_t i = 0; i < heads->n && !heads->wrong; i += HEADS_ROW)
+                heads_check_row(heads, heads->leaves + i, min_size(heads->n - i, HEADS_ROW));
         heads->n = 0;
         return NULL;
 }
@@ -201,6 +258,7 @@ static int
 heads_start(struct store_verifier *v, struct err *err)
 {
         struct heads *heads = &v->heads;
+        row_hash(&v->row);
         int r = heads_join(v, err);
         if (r != 0)
                 return r;

@@ -168,6 +168,25 @@ START_TEST(a_frontier_that_does_not_fit_its_size_is_refused)
 }
 END_TEST
 
+START_TEST(roots_made_together_are_those_made_alone)
+{
+        enum { COUNT = 75 };
+        static struct merkle trees[COUNT];
+        struct digest together[COUNT], alone;
+        for (size_t i = 0; i + 1 < COUNT; i++) {
+                struct digest leaf;
+                merkle_leaf(digester, &i, sizeof i, &leaf);
+                merkle_copy(&trees[i], &trees[i + 1]);
+                merkle_append(&trees[i + 1], digester, &leaf);
+        }
+        merkle_roots(trees, COUNT, together);
+        for (size_t i = 0; i < COUNT; i++) {
+                merkle_root(&trees[i], digester, &alone);
+                ck_assert(digest_equal(&alone, &together[i]));
+        }
+}
+END_TEST
+
 START_TEST(the_largest_size_has_a_peak_for_each_bit)
 {
         ck_assert_uint_eq(merkle_peaks(UINT64_MAX), MERKLE_PEAKS_MAX);
@@ -189,6 +208,7 @@ main(void)
         tcase_add_test(tree, every_size_agrees_with_the_recursive_definition);
         tcase_add_test(tree, a_restored_frontier_goes_on_as_if_it_had_never_been_stored);
         tcase_add_test(tree, a_frontier_that_does_not_fit_its_size_is_refused);
+        tcase_add_test(tree, roots_made_together_are_those_made_alone);
         tcase_add_test(tree, the_largest_size_has_a_peak_for_each_bit);
         suite_add_tcase(suite, tree);
         SRunner *runner = srunner_create(suite);
