@@ -9,7 +9,8 @@
  *
  * As many workers are busy as there are processors, which is as fast as files in memory can be hashed. A
  * worker that had to wait for a device has one more join in: what keeps a device busy is the number of reads
- * in flight, and that has nothing to do with processors.
+ * in flight, and that has nothing to do with processors. Nor is a worker busy while its chunk waits to be
+ * hashed beside those of others (scan_hash.c).
  *
  * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
  *
@@ -177,10 +178,19 @@ next_work(struct scan_worker *worker, struct scan_work *ret)
         while (!atomic_load(&scan->stopped)) {
                 bool may = scan->n_busy < scan->limit;
                 found = may && take_work(worker, ret);
-                if (found || !scan->n_busy)
+                if (found || (!scan->n_busy && !scan->n_hashing))
                         break;
+                if (worker->n_later) {
+                        pthread_mutex_unlock(&scan->lock);
+                        scan_settle(worker);
+                        pthread_mutex_lock(&scan->lock);
+                        continue;
+                }
+                scan_hash_look(scan);
                 scan->n_idle += may;
+                scan->n_waiting++;
                 pthread_cond_wait(&scan->wake, &scan->lock);
+                scan->n_waiting--;
                 scan->n_idle -= may;
         }
         if (found)
@@ -192,6 +202,26 @@ next_work(struct scan_worker *worker, struct scan_work *ret)
 }
 
 static int start_worker(struct scan *scan);
+
+bool
+scan_wants_another(struct scan *scan)
+{
+        if (!scan_has_work(scan) || scan->n_busy >= scan->limit)
+                return false;
+        if (scan->n_waiting) {
+                pthread_cond_signal(&scan->wake);
+                return false;
+        }
+        bool one_more = scan->n_started < scan->most_threads;
+        scan->n_started += one_more;
+        return one_more;
+}
+
+void
+scan_start_another(struct scan *scan)
+{
+        (void)start_worker(scan); /* fewer threads are slower, not wrong */
+}
 
 /* Blocks that this thread had to wait for, metadata too. */
 static long
@@ -234,7 +264,7 @@ work_is_done(struct scan_worker *worker)
         bool one_more = adapt(worker, blocks);
         pthread_mutex_unlock(&scan->lock);
         if (one_more)
-                (void)start_worker(scan); /* fewer threads are slower, not wrong */
+                scan_start_another(scan);
 }
 
 /* What was not done when the scan was stopped. */
@@ -274,6 +304,7 @@ worker_main(void *userdata)
                 (void)scan_work_do(worker, &work); /* a failure stops the scan: scan.error has it */
                 work_is_done(worker);
         }
+        scan_settle(worker);
         return NULL;
 }
 
@@ -283,6 +314,8 @@ worker_free(struct scan_worker *worker)
         if (!worker)
                 return NULL;
         snapshot_reader_free(worker->reader);
+        buf_done(&worker->later_paths);
+        pthread_cond_destroy(&worker->turn);
         free(worker->batch);
         buf_done(&worker->path);
         buf_done(&worker->escaped);
@@ -299,9 +332,14 @@ worker_new(struct scan *scan)
                 return NULL;
         memset(worker, 0, offsetof(struct scan_worker, dirents));
         worker->scan = scan;
+        pthread_cond_init(&worker->turn, NULL);
         worker->reader = snapshot_reader_new();
         if (!worker->reader || buf_reserve(&worker->path, PATH_MAX) < 0)
                 return worker_free(worker);
+        if (scan->lanes) {
+                snapshot_reader_hash(worker->reader, scan_hash, worker);
+                snapshot_reader_defer(worker->reader);
+        }
         if (scan->options->pace) {
                 worker->pacer =
                         (struct pacer){.pace = scan->options->pace, .cancel = scan->options->wish.cancel};
@@ -320,6 +358,11 @@ count_workers(struct scan *scan)
         scan->wanted = wanted < 1 ? 1 : wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
         scan->most = !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT : scan->wanted;
         scan->limit = scan->wanted;
+        scan->lanes = scan->options->workers ? 0 : digest_lanes();
+        unsigned most =
+                scan->wanted + (scan->wanted + 1) / 2 * scan->lanes; /* half of them hash, each a row */
+        most = most < SCAN_WORKERS_MAX ? most : SCAN_WORKERS_MAX;
+        scan->most_threads = scan->lanes && most > scan->most ? most : scan->most;
 }
 
 /* One that n_started counts already. */
@@ -512,6 +555,7 @@ scan_run(const struct scan_options *options, struct err *err)
                 .announce = PTHREAD_MUTEX_INITIALIZER,
                 .wake = PTHREAD_COND_INITIALIZER,
         };
+        scan.row_end = &scan.row;
         if (add_starts(&scan) == 0)
                 run_workers(&scan);
         int r = scan.error; /* the first of any thread */

@@ -41,13 +41,52 @@ tell_problem(struct scan_worker *worker, int error)
 }
 
 static void
-tell_seen(struct scan_worker *worker, const struct scan_start *start, int result, struct snapshot *snapshot)
+tell(struct scan_worker *worker, const char *path, const struct scan_start *start, int result,
+        struct snapshot *snapshot)
 {
         const struct scan_options *options = worker->scan->options;
         if (options->calls.seen && !options->folders_only)
-                options->calls.seen(options->userdata, worker_path(worker), start->scope, result, snapshot);
+                options->calls.seen(options->userdata, path, start->scope, result, snapshot);
         if (snapshot)
                 snapshot_done(snapshot);
+}
+
+static void
+tell_seen(struct scan_worker *worker, const struct scan_start *start, int result, struct snapshot *snapshot)
+{
+        tell(worker, worker_path(worker), start, result, snapshot);
+}
+
+void
+scan_settle(struct scan_worker *worker)
+{
+        snapshot_reader_settle(worker->reader);
+        for (unsigned i = 0; i < worker->n_later; i++) {
+                struct scan_later *later = &worker->later[i];
+                tell(worker, worker->later_paths.data + later->path, later->start, later->result,
+                        &later->snapshot);
+        }
+        worker->n_later = 0;
+        buf_clear(&worker->later_paths);
+}
+
+/* Of the snapshot that was taken into the next place of `later`. */
+static int
+tell_later(struct scan_worker *worker, const struct scan_start *start, int result)
+{
+        struct scan_later *later = &worker->later[worker->n_later];
+        const char *path = worker_path(worker);
+        later->start = start;
+        later->result = result;
+        later->path = worker->later_paths.size;
+        if (buf_append(&worker->later_paths, path, strlen(path) + 1) < 0) {
+                snapshot_reader_settle(worker->reader);
+                snapshot_done(&later->snapshot);
+                return scan_fail(worker->scan, -ENOMEM, "keep a path");
+        }
+        if (++worker->n_later == DIGEST_LANES_MAX)
+                scan_settle(worker);
+        return 0;
 }
 
 /* What can be told of a name whose stat failed. */
@@ -103,27 +142,32 @@ look(struct scan_worker *worker, const struct scan_place *place, const char *nam
 {
         const struct statx *stx = &held->stx;
         struct snapshot_wish wish;
-        struct snapshot snapshot = {0};
         if (worker->scan->options->folders_only)
                 return 0;
         worker->opens_first = ask_plan(worker, start, stx, &wish) != SCAN_SKIP;
         if (!worker->opens_first)
                 return 0;
-        if (wish.content && S_ISREG(stx->stx_mode) && stx->stx_size >= SHARE_SIZE)
+        if (wish.content && S_ISREG(stx->stx_mode) && stx->stx_size >= SHARE_SIZE) {
                 share_rest(worker, 0);
+                scan_settle(worker); /* nor do those wait that were seen */
+        }
+        struct snapshot *snapshot = &worker->later[worker->n_later].snapshot;
+        *snapshot = (struct snapshot){0};
         if (held->fd < 0)
                 held = NULL;
-        int r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, &snapshot);
+        int r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, snapshot);
         if (r == -EMFILE || r == -ENFILE) {
                 scan_folders_shed(worker->scan);
-                r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, &snapshot);
+                r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, snapshot);
         }
         if (r == -EMFILE || r == -ENFILE)
                 tell_problem(worker, -r);
         else if (r < 0)
                 return scan_fail(worker->scan, r, "look at a file");
+        else if (snapshot_reader_deferred(worker->reader) > worker->n_later)
+                return tell_later(worker, start, r);
         else
-                tell_seen(worker, start, r, &snapshot);
+                tell_seen(worker, start, r, snapshot);
         return 0;
 }
 

@@ -36,19 +36,35 @@
 #define CHUNK_SIZE                                                                                           \
         ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
 #define PSEUDO_SIZE_MAX                                                                                      \
-        ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
+        ((uint64_t)64 << 20) /* bytes past its stat's size that a file (of proc, say) may give */
+#define SMALL_SIZE                                                                                           \
+        ((size_t)8 << 10)     /* bytes: a file smaller than this may be hashed later, beside others          \
+                               */
 #define TORN_MS 1000          /* content that was written no longer ago is read twice */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
         "bodies, extended attributes and link targets are read into one chunk");
 
+/* Contents that were read and are not hashed yet. */
+struct deferred {
+        struct digest_message messages[DIGEST_LANES_MAX];
+        unsigned n;
+        size_t used;  /* bytes of theirs */
+        bool reading; /* the look that runs has put its content behind them: `size` bytes */
+        size_t size;
+        char bytes[DIGEST_LANES_MAX * SMALL_SIZE];
+};
+
 struct snapshot_reader {
         int proc_fd; /* /proc/self/fd, or -errno */
         struct digester *digester;
         int (*pace)(void *userdata, size_t bytes);
         void *pace_userdata;
-        struct page_cache cache; /* of the file that is read, if `uncached` is wished */
+        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size);
+        void *hash_userdata;
+        struct deferred *deferred; /* NULL: nothing is left for later */
+        struct page_cache cache;   /* of the file that is read, if `uncached` is wished */
         char names[XATTR_LIST_MAX];
         char chunk[CHUNK_SIZE];
 };
@@ -87,6 +103,8 @@ snapshot_reader_new(void)
                 return NULL;
         reader->proc_fd = proc_open();
         reader->pace = NULL;
+        reader->hash = NULL;
+        reader->deferred = NULL;
         reader->digester = digester_new();
         return reader->digester ? reader : snapshot_reader_free(reader);
 }
@@ -98,6 +116,7 @@ snapshot_reader_free(struct snapshot_reader *reader)
                 return NULL;
         digester_free(reader->digester);
         fd_close(reader->proc_fd);
+        free(reader->deferred);
         free(reader);
         return NULL;
 }
@@ -108,6 +127,15 @@ snapshot_reader_pace(
 {
         reader->pace = pace;
         reader->pace_userdata = userdata;
+}
+
+void
+snapshot_reader_hash(struct snapshot_reader *reader,
+        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size),
+        void *userdata)
+{
+        reader->hash = hash;
+        reader->hash_userdata = userdata;
 }
 
 /* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED:
@@ -256,17 +284,16 @@ target_look(const struct attempt *try)
 }
 
 static ssize_t
-chunk_read(const struct attempt *try, size_t offset, uint64_t left)
+chunk_read(const struct attempt *try, char *data, size_t size)
 {
         const struct snapshot_wish *wish = try->wish;
         struct snapshot_reader *reader = try->reader;
-        size_t room = CHUNK_SIZE - offset, size = left < room ? (size_t)left : room;
         if (wish->cancel && atomic_load_explicit(wish->cancel, memory_order_relaxed))
                 return -ECANCELED;
         ssize_t n;
         do
-                n = wish->uncached ? page_cache_read(&reader->cache, try->fd, reader->chunk + offset, size)
-                                   : read(try->fd, reader->chunk + offset, size);
+                n = wish->uncached ? page_cache_read(&reader->cache, try->fd, data, size)
+                                   : read(try->fd, data, size);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
@@ -301,6 +328,15 @@ content_end(const struct attempt *try, uint64_t *ret_end)
         return 0;
 }
 
+static void
+chunk_hash(struct snapshot_reader *reader, const char *chunk, size_t size)
+{
+        if (reader->hash)
+                reader->hash(reader->hash_userdata, reader->digester, chunk, size);
+        else
+                digester_update(reader->digester, chunk, size);
+}
+
 /* From the start. With *keep what is read stays whole in the chunk, for as long as it fits. */
 static int
 content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest *ret, uint64_t *ret_total)
@@ -311,13 +347,14 @@ content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest 
         if (try->wish->md5er)
                 md5er_start(try->wish->md5er);
         while (total < end) {
-                size_t offset = *keep ? (size_t)total : 0;
-                ssize_t n = chunk_read(try, offset, end - total);
+                size_t offset = *keep ? (size_t)total : 0, room = CHUNK_SIZE - offset;
+                ssize_t n = chunk_read(
+                        try, reader->chunk + offset, end - total < room ? (size_t)(end - total) : room);
                 if (n < 0)
                         return (int)n;
                 if (n == 0)
                         break;
-                digester_update(reader->digester, reader->chunk + offset, (size_t)n);
+                chunk_hash(reader, reader->chunk + offset, (size_t)n);
                 if (try->wish->md5er)
                         md5er_update(try->wish->md5er, reader->chunk + offset, (size_t)n);
                 total += (uint64_t)n;
@@ -333,12 +370,57 @@ content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest 
         return 0;
 }
 
-/* A body that may be kept stays whole in the chunk: *ret_kept. */
+/* Whether the content can be read now and hashed later. */
+static bool
+may_defer(const struct attempt *try)
+{
+        const struct snapshot_wish *wish = try->wish;
+        const struct deferred *deferred = try->reader->deferred;
+        uint64_t size = try->before.stx_size;
+        return deferred && deferred->n < DIGEST_LANES_MAX && size > 0 && size < SMALL_SIZE &&
+               wish->prefix == UINT64_MAX && !wish->md5er;
+}
+
+/* 1: it is read. 0: it is longer than its stat said, and is to be read in the other way. */
 static int
-content_look(const struct attempt *try, bool *ret_kept)
+content_defer(const struct attempt *try, uint64_t *ret_total)
+{
+        struct deferred *deferred = try->reader->deferred;
+        size_t total = 0;
+        ssize_t n;
+        while ((n = chunk_read(try, deferred->bytes + deferred->used + total, SMALL_SIZE - total)) > 0) {
+                total += (size_t)n;
+                if (total == SMALL_SIZE || total > try->before.stx_size)
+                        return lseek(try->fd, 0, SEEK_SET) < 0 ? -errno : 0;
+        }
+        if (n < 0)
+                return (int)n;
+        deferred->reading = true;
+        deferred->size = total;
+        *ret_total = total;
+        return 1;
+}
+
+/* A body that may be kept stays whole in a buffer of the reader until the next file is read: *ret_body. */
+static int
+content_read(const struct attempt *try, uint64_t end, const char **ret_body)
 {
         struct snapshot *snapshot = try->snapshot;
+        struct snapshot_reader *reader = try->reader;
         bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
+        const char *data = reader->chunk;
+        int r = may_defer(try) ? content_defer(try, &snapshot->content_size) : 0;
+        if (r > 0)
+                data = reader->deferred->bytes + reader->deferred->used;
+        else if (r == 0)
+                r = content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
+        *ret_body = keep ? data : NULL;
+        return r < 0 ? r : 0;
+}
+
+static int
+content_look(const struct attempt *try, const char **ret_body)
+{
         uint64_t end;
         if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
                 return 0;
@@ -347,13 +429,12 @@ content_look(const struct attempt *try, bool *ret_kept)
                 return r;
         if (try->wish->uncached)
                 page_cache_note(&try->reader->cache, try->fd, try->before.stx_size, true);
-        r = content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
+        r = content_read(try, end, ret_body);
         if (try->wish->uncached)
                 page_cache_drop(&try->reader->cache, try->fd, try->before.stx_size);
         if (r < 0)
                 return r;
-        snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
-        *ret_kept = keep;
+        try->snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
         return 0;
 }
 
@@ -373,16 +454,15 @@ is_text(const char *data, size_t size)
 }
 
 static int
-body_keep(const struct attempt *try)
+body_keep(struct snapshot *snapshot, const char *body)
 {
-        struct snapshot *snapshot = try->snapshot;
         size_t size = (size_t)snapshot->content_size;
-        if (!is_text(try->reader->chunk, size))
+        if (!is_text(body, size))
                 return 0;
         snapshot->body = malloc(size + 1);
         if (!snapshot->body)
                 return -ENOMEM;
-        memcpy(snapshot->body, try->reader->chunk, size);
+        memcpy(snapshot->body, body, size);
         snapshot->body[size] = '\0';
         snapshot->body_size = size;
         return 0;
@@ -442,12 +522,12 @@ static int
 attempt_read(struct attempt *try)
 {
         struct statx after;
-        bool kept = false;
+        const char *body = NULL;
         int r = note(try, attempt_open(try));
         r = r ? r : note(try, xattrs_look(try));
         r = r ? r : note(try, flags_look(try));
         r = r ? r : note(try, target_look(try));
-        r = r ? r : note(try, content_look(try, &kept));
+        r = r ? r : note(try, content_look(try, &body));
         if (r < 0)
                 return r;
         r = entry_stat(try->fd >= 0 ? try->fd : try->path_fd, "", &after);
@@ -458,7 +538,7 @@ attempt_read(struct attempt *try)
         }
         if (!snapshot_held_still(&try->before, &after, try->wish))
                 return ATTEMPT_AGAIN;
-        r = kept ? body_keep(try) : 0;
+        r = body ? body_keep(try->snapshot, body) : 0;
         return r < 0 ? r : try->snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;
 }
 
@@ -489,6 +569,41 @@ attempt_run(struct attempt *try, bool world)
         return is_own(try->wish, &try->before) ? SNAPSHOT_OWN : attempt_read(try);
 }
 
+void
+snapshot_reader_defer(struct snapshot_reader *reader)
+{
+        if (digest_lanes() && !reader->deferred && (reader->deferred = malloc(sizeof *reader->deferred)))
+                reader->deferred->used = reader->deferred->n = 0; /* without memory each is hashed at once */
+}
+
+unsigned
+snapshot_reader_deferred(const struct snapshot_reader *reader)
+{
+        return reader->deferred ? reader->deferred->n : 0;
+}
+
+void
+snapshot_reader_settle(struct snapshot_reader *reader)
+{
+        struct deferred *deferred = reader->deferred;
+        if (!deferred)
+                return;
+        digest_messages(deferred->messages, deferred->n);
+        deferred->used = deferred->n = 0;
+}
+
+/* The look is over: what it left for later is kept, if it is believed. */
+static void
+defer(struct deferred *deferred, struct snapshot *snapshot)
+{
+        if (!deferred || !deferred->reading ||
+                !(snapshot->attributes.known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT)))
+                return;
+        deferred->messages[deferred->n++] = (struct digest_message){
+                deferred->bytes + deferred->used, deferred->size, &snapshot->attributes.content};
+        deferred->used += deferred->size;
+}
+
 static int
 look_once(struct snapshot_reader *reader, int folder_fd, const char *name, const struct snapshot_held *held,
         bool fresh, bool world, const struct snapshot_wish *wish, struct snapshot *ret)
@@ -502,6 +617,8 @@ look_once(struct snapshot_reader *reader, int folder_fd, const char *name, const
                 .fd = held && held->readable ? held_fd : -1,
         };
         int r = 0;
+        if (reader->deferred)
+                reader->deferred->reading = false;
         if (held && fresh) {
                 try.before = held->stx;
                 ret->taken_ms = held->taken_ms;
@@ -535,6 +652,7 @@ snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
                 return r;
         }
         *ret = seen;
+        defer(reader->deferred, ret);
         return r;
 }
 

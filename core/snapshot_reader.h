@@ -19,6 +19,21 @@ CLEANUP_DEFINE(struct snapshot_reader *, snapshot_reader_free)
 void snapshot_reader_pace(
         struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata);
 
+/* Adds a chunk of content to a digester, in the place of digester_update: may wait. */
+void snapshot_reader_hash(struct snapshot_reader *reader,
+        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size),
+        void *userdata);
+
+/*
+ * Small files need not be hashed one by one: after snapshot_reader_defer a look may leave out the content's
+ * digest, though it calls it known, until snapshot_reader_settle makes all that are left out, together. Their
+ * snapshots must stay where they are until then. No more than DIGEST_LANES_MAX are ever left out, and none
+ * where nothing is gained by it.
+ */
+void snapshot_reader_defer(struct snapshot_reader *reader);
+unsigned snapshot_reader_deferred(const struct snapshot_reader *reader); /* how many */
+void snapshot_reader_settle(struct snapshot_reader *reader);
+
 /* What the caller opened already, and its stat since: O_PATH, or (a folder) readable. */
 struct snapshot_held {
         int fd; /* borrowed */

@@ -96,6 +96,21 @@ problem(void *userdata, const char *path, int error)
         tell(userdata, (struct told){.kind = PROBLEM, .result = error}, path);
 }
 
+/* 4: exactly so many. 0: as the scan likes, which hashes together where the CPU gains by it. */
+static unsigned usual_workers;
+
+static void
+with_four(void)
+{
+        usual_workers = 4;
+}
+
+static void
+with_any(void)
+{
+        usual_workers = 0;
+}
+
 static struct record *
 record_new(void)
 {
@@ -105,7 +120,7 @@ record_new(void)
         record->options = (struct scan_options){
                 .root = "",
                 .scopes = record->scopes,
-                .workers = 4,
+                .workers = usual_workers,
                 .wish.cancel = &record->cancel,
                 .calls = {on_folder, plan, seen, problem},
                 .userdata = record,
@@ -1011,13 +1026,86 @@ START_TEST(a_device_that_is_waited_for_gets_more_readers)
         CPU_ZERO(&one);
         CPU_SET((size_t)sched_getcpu(), &one);
         ck_assert_int_eq(sched_setaffinity(0, sizeof one, &one), 0); /* the test's own process */
-        record->options.workers = _i ? 1 : 0;
+        record->options.workers = _i ? 0 : 1;
         run(record);
         ck_assert_uint_eq(count(record, SEEN), 1501);
         if (_i)
-                ck_assert_uint_eq(distinct_threads(record), 1);
-        else
                 ck_assert_uint_gt(distinct_threads(record), 1);
+        else
+                ck_assert_uint_eq(distinct_threads(record), 1);
+}
+END_TEST
+
+/* Small ones, which are hashed side by side; larger ones, whose chunks are; and what lies between. */
+START_TEST(content_that_is_hashed_together_is_told_of_its_own_file)
+{
+        enum { FILES = 700, LARGE = 20, MOST = 1 << 20 };
+        static struct digest wanted[FILES];
+        unsigned char *data = malloc(MOST);
+        uint64_t state = 1;
+        ck_assert_ptr_nonnull(data);
+        put_folder(at("many"));
+        for (unsigned i = 0; i < FILES; i++) {
+                size_t size = i < LARGE ? MOST - i * 1001 : (i * 7919u) % (i % 5 ? 9000 : 150000);
+                for (size_t k = 0; k < size; k++)
+                        data[k] =
+                                (unsigned char)((state = state * 6364136223846793005 + 1442695040888963407) >>
+                                                56);
+                digest_bytes(data, size, &wanted[i]);
+                put_bytes(at("many/%u", i), data, size, 0644);
+        }
+        free(data);
+        _cleanup_record_ record = record_of(at("many"));
+        run(record);
+        ck_assert_uint_eq(count(record, SEEN), 1 + FILES);
+        for (unsigned i = 0; i < FILES; i++) {
+                const struct told *told = need(record, SEEN, at("many/%u", i));
+                ck_assert_int_eq(told->result, 0);
+                ck_assert(digest_equal(&told->content, &wanted[i]));
+        }
+}
+END_TEST
+
+static atomic_uint seen_before_the_slow_one;
+
+static enum scan_look
+plan_that_hangs(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
+{
+        const struct record *record = userdata;
+        (void)scope;
+        (void)stx;
+        (void)wish;
+        int64_t until_ms = clock_monotonic_ms() + 60000;
+        if (!strstr(path, "/slow"))
+                return SCAN_READ;
+        for (size_t seen = 0; seen < 40 && clock_monotonic_ms() < until_ms; sched_yield()) {
+                pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&record->lock);
+                seen = record->count;
+                pthread_mutex_unlock((pthread_mutex_t *)(uintptr_t)&record->lock);
+                atomic_store(&seen_before_the_slow_one, (unsigned)seen);
+        }
+        return SCAN_READ;
+}
+
+/* A worker that hangs (here: in its plan, as in a read that a device does not answer) keeps nobody else. */
+START_TEST(who_hangs_does_not_keep_those_that_hash)
+{
+        static char data[300 << 10];
+        put_folder(at("many"));
+        put_bytes(at("many/slow"), "slow", 4, 0644);
+        for (unsigned i = 0; i < 40; i++)
+                put_bytes(at("many/%u", i), data, sizeof data, 0644);
+        _cleanup_record_ record = record_of(at("many"));
+        char *slow = strdup(at("many/slow"));
+        char *first[] = {slow};
+        record->options.first = first;
+        record->options.n_first = 1;
+        record->options.calls.plan = plan_that_hangs;
+        run(record);
+        free(slow);
+        ck_assert_uint_ge(atomic_load(&seen_before_the_slow_one), 40);
+        ck_assert_uint_eq(count(record, SEEN), 42);
 }
 END_TEST
 
@@ -1128,21 +1216,27 @@ main(void)
                 the_rate_is_kept_by_all_workers_together,
                 background_workers_step_back_and_the_caller_does_not,
                 what_is_named_first_is_read_first_and_once,
+                content_that_is_hashed_together_is_told_of_its_own_file,
+                who_hangs_does_not_keep_those_that_hash,
                 a_folder_swapped_for_a_link_while_scanning_never_leads_outside,
                 a_tree_in_motion_is_walked_to_its_end,
         };
         Suite *suite = suite_create("scan");
-        TCase *tc = tcase_create("scan");
+        void (*const manners[])(void) = {with_four, with_any};
         umask(022);
         if (digest_setup() < 0)
                 return 1;
-        tcase_set_timeout(tc, 300);
-        tcase_add_checked_fixture(tc, scratch_make, scratch_remove);
-        tcase_add_checked_fixture(tc, NULL, leave_mounts); /* torn down first */
-        for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
-                tcase_add_test(tc, tests[i]);
-        tcase_add_loop_test(tc, a_device_that_is_waited_for_gets_more_readers, 0, 2);
-        suite_add_tcase(suite, tc);
+        for (size_t m = 0; m < ARRAY_SIZE(manners); m++) {
+                TCase *tc = tcase_create(m ? "scan, any number of workers" : "scan, four workers");
+                tcase_set_timeout(tc, 300);
+                tcase_add_checked_fixture(tc, manners[m], NULL);
+                tcase_add_checked_fixture(tc, scratch_make, scratch_remove);
+                tcase_add_checked_fixture(tc, NULL, leave_mounts); /* torn down first */
+                for (size_t i = 0; i < ARRAY_SIZE(tests); i++)
+                        tcase_add_test(tc, tests[i]);
+                tcase_add_loop_test(tc, a_device_that_is_waited_for_gets_more_readers, (int)m, (int)m + 1);
+                suite_add_tcase(suite, tc);
+        }
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
         int failed = srunner_ntests_failed(runner);
