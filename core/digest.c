@@ -12,6 +12,7 @@
 #include "core/digest.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -178,11 +179,9 @@ struct lane {
 };
 
 static void
-lane_begin(struct lane *lane, const struct digest_message *message)
+lane_begin(struct lane *lane, const struct digest_message *message, const uint32_t start[8])
 {
-        SHA256_CTX context;
-        SHA256_Init(&context);
-        memcpy(lane->state, context.h, sizeof lane->state);
+        memcpy(lane->state, start, sizeof lane->state);
         lane->message = message;
         lane->data = message->data;
         lane->blocks = message->size / LANES_BLOCK;
@@ -193,15 +192,14 @@ static void
 lane_end(struct lane *lane)
 {
         size_t size = lane->message->size, rest = size % LANES_BLOCK;
-        uint64_t bits = (uint64_t)size << 3;
+        uint64_t bits = htobe64((uint64_t)size << 3);
         lane->blocks = rest < LANES_BLOCK - sizeof bits ? 1 : 2;
         size_t end = lane->blocks * LANES_BLOCK;
-        memset(lane->end, 0, end);
         if (rest)
                 memcpy(lane->end, (const unsigned char *)lane->message->data + size - rest, rest);
         lane->end[rest] = 0x80;
-        for (size_t i = 0; i < sizeof bits; i++)
-                lane->end[end - 1 - i] = (unsigned char)(bits >> 8 * i);
+        memset(lane->end + rest + 1, 0, end - rest - 1);
+        memcpy(lane->end + end - sizeof bits, &bits, sizeof bits);
         lane->data = lane->end;
         lane->ends = true;
 }
@@ -209,14 +207,16 @@ lane_end(struct lane *lane)
 static void
 lane_result(const struct lane *lane)
 {
-        unsigned char *bytes = lane->message->ret->bytes;
-        for (size_t i = 0; i < DIGEST_SIZE; i++)
-                bytes[i] = (unsigned char)(lane->state[i / 4] >> (24 - 8 * (i % 4)));
+        uint32_t words[8];
+        for (unsigned i = 0; i < 8; i++)
+                words[i] = htobe32(lane->state[i]);
+        memcpy(lane->message->ret->bytes, words, sizeof words);
 }
 
 /* Makes the lane ready for its next blocks. false: there are none, and none of another message. */
 static bool
-lane_fill(struct lane *lane, const struct digest_message **next, const struct digest_message *end)
+lane_fill(struct lane *lane, const uint32_t start[8], const struct digest_message **next,
+        const struct digest_message *end)
 {
         for (;;) {
                 if (lane->message && lane->blocks)
@@ -230,15 +230,19 @@ lane_fill(struct lane *lane, const struct digest_message **next, const struct di
                 lane->message = NULL;
                 if (*next == end)
                         return false;
-                lane_begin(lane, (*next)++);
+                lane_begin(lane, (*next)++, start);
         }
 }
 
 static void
 messages_together(const struct digest_message *messages, size_t n)
 {
-        struct lane all[LANES_MAX] = {0};
+        struct lane all[LANES_MAX];
         const struct digest_message *next = messages, *end = messages + n;
+        SHA256_CTX context;
+        SHA256_Init(&context);
+        for (unsigned i = 0; i < lanes->count; i++)
+                all[i].message = NULL;
         for (;;) {
                 const unsigned char *data[LANES_MAX];
                 uint32_t *state[LANES_MAX];
@@ -246,7 +250,7 @@ messages_together(const struct digest_message *messages, size_t n)
                 size_t blocks = SIZE_MAX;
                 unsigned count = 0;
                 for (unsigned i = 0; i < lanes->count; i++) {
-                        if (!lane_fill(&all[i], &next, end))
+                        if (!lane_fill(&all[i], context.h, &next, end))
                                 continue;
                         used[count] = &all[i];
                         data[count] = all[i].data;
