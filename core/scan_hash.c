@@ -73,11 +73,13 @@ row_take(struct scan *scan)
         return worker;
 }
 
-/* The chunks in work, and whose they are. */
+/* The chunks in work, and whose they are; and whose are done. */
 struct led {
         struct scan_worker *workers[DIGEST_LANES_MAX];
         struct digest_piece pieces[DIGEST_LANES_MAX];
         unsigned n;
+        struct scan_worker *done[DIGEST_LANES_MAX];
+        unsigned n_done;
 };
 
 /* L */
@@ -91,22 +93,32 @@ led_fill(struct scan *scan, struct led *led)
         }
 }
 
-/* L: lets those go whose chunk is done. */
+/* L: takes those out whose chunk is done: they are busy from now on, though they do not know it yet. */
 static void
-led_let_go(struct led *led)
+led_sort(struct scan *scan, struct led *led)
 {
         unsigned n = 0;
         for (unsigned i = 0; i < led->n; i++) {
                 struct scan_worker *worker = led->workers[i];
                 if (led->pieces[i].size == 0) {
                         worker->hashed = true;
-                        pthread_cond_signal(&worker->turn);
+                        scan->n_hashing--;
+                        scan->n_busy++;
+                        led->done[led->n_done++] = worker;
                         continue;
                 }
                 led->workers[n] = worker;
                 led->pieces[n++] = led->pieces[i];
         }
         led->n = n;
+}
+
+/* Not L: whoever is woken would only wait for the lock. */
+static void
+led_wake(struct led *led)
+{
+        while (led->n_done)
+                pthread_cond_signal(&led->done[--led->n_done]->turn);
 }
 
 /* L, and not while it hashes: until the caller's own chunk is done. */
@@ -119,9 +131,10 @@ lead(struct scan_worker *worker)
         while (!worker->hashed) {
                 led_fill(scan, &led);
                 pthread_mutex_unlock(&scan->lock);
+                led_wake(&led);
                 digest_pieces(led.pieces, led.n);
                 pthread_mutex_lock(&scan->lock);
-                led_let_go(&led);
+                led_sort(scan, &led);
         }
         scan->n_busy--;
         while (led.n) {
@@ -129,6 +142,9 @@ lead(struct scan_worker *worker)
                 led.workers[led.n]->piece = led.pieces[led.n];
                 row_put(scan, led.workers[led.n], true);
         }
+        pthread_mutex_unlock(&scan->lock);
+        led_wake(&led);
+        pthread_mutex_lock(&scan->lock);
 }
 
 /* L: true: PATIENCE_MS have passed. */
@@ -184,8 +200,6 @@ scan_hash(void *userdata, struct digester *digester, const void *data, size_t si
                         lead(worker);
                 else
                         patient = !wait_for_turn(worker);
-        scan->n_hashing--;
-        scan->n_busy++;
         scan_hash_look(scan); /* what a leader has left */
         pthread_mutex_unlock(&scan->lock);
 }
