@@ -334,6 +334,15 @@ who_has_executed(const struct who *who)
         return who->exe && who->cmdline && !who->forked;
 }
 
+bool
+who_has_uid_still(const struct who *who)
+{
+        char text[4096];
+        int64_t uid;
+        return read_of(who->pid, "status", text, sizeof text) > 0 && who_parse_uid(text, &uid) == 0 &&
+               uid == who->uid;
+}
+
 void
 who_doubt_program(struct who *who)
 {

@@ -48,6 +48,9 @@ void who_doubt_program(struct who *who);
 bool who_lives(int pidfd);
 /* The link /proc/PID/exe, escaped, to be freed; NULL: none, or no memory. */
 char *who_exe_now(pid_t pid);
+/* Whether its effective user is the one that was read: it changes without a program. false also if not known.
+ */
+bool who_has_uid_still(const struct who *who);
 
 /* What one event says. */
 struct who_touch {

@@ -304,9 +304,9 @@ cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
         cached->read_ms = now_ms;
 }
 
-/* The process may run another program by now: the link is compared once for each buffer of events. If it
- * became another, or ended, without a word of the kernel before, it is not sure which of the two made the
- * event. */
+/* The process may run another program or be another user by now: the two are compared once for each buffer of
+ * events. If it became another, or ended, without a word of the kernel before, it is not sure which of the
+ * two made the event. */
 static void
 cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
 {
@@ -320,7 +320,7 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
         cached->in_doubt = !executed && !same;
-        if (!anew && same && now_ms - cached->read_ms < FRESH_MS)
+        if (!anew && same && who_has_uid_still(cached->who) && now_ms - cached->read_ms < FRESH_MS)
                 return;
         _cleanup_(who_dropp) struct who *who = exe ? who_read(cached->pid, cached->pidfd) : NULL;
         if (who && who_runs_program(who))

@@ -352,6 +352,25 @@ test_a_program_that_nothing_told_of_is_not_taken_for_the_one_before() {
     echo "note: $(jq -r '[.drifts[].who.confidence] | group_by(.) | map("\(length) \(.[0])") | join(", ")' "$OUT")"
 }
 
+# A process that takes another user's rights, as servers do for each request, executes nothing.
+test_the_user_is_that_of_the_last_event() {
+    watch_by_fanotify
+    need_root
+    printf 'one\n' >"$TREE/file"
+    chmod 0666 "$TREE/file"
+    start_clean
+    # Nobody's, and shortly after the first event: what was read of the process at that is not old yet.
+    perl -e 'open my $new, ">", "$ARGV[0]/new"; select undef, undef, undef, 0.2; $> = 65534;
+        open my $file, ">>", "$ARGV[0]/file" or die; syswrite $file, "two\n"; select undef, undef, undef, 30' "$TREE" 9>&- &
+    LAST=$!
+    remember_process "$LAST"
+    # shellcheck disable=SC2016 # jq's
+    wait_until "$LIVE" who_is "file:$TREE/file" '.pid == ($pid | tonumber) and .uid == 65534' --arg pid "$LAST"
+    # shellcheck disable=SC2016 # jq's
+    who_is "file:$TREE/new" '.pid == ($pid | tonumber) and .uid == 0' --arg pid "$LAST" >/dev/null || fail "the first event was root's"
+    kill "$LAST"
+}
+
 # With mounts of its own, a process can give its program any name that the host has.
 test_a_process_with_mounts_of_its_own_is_told_as_such() {
     watch_by_fanotify
