@@ -153,6 +153,7 @@ $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(BUILD)/libdrift.a
 $(BUILD)/tests/tools/%: tests/tools/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(ld) $(ALL_CPPFLAGS) -std=gnu17 $(WARNINGS) $(if $(WERROR),-Werror) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $<
+$(BUILD)/tests/tools/fileless: LDFLAGS += -static
 
 # What the benchmark measures with and against.
 $(BUILD)/tests/bench/%: tests/bench/%.c $(BUILD)/libdrift.a

@@ -442,6 +442,8 @@ append_who(const struct json *who, struct buf *ret)
                         r = buf_printf(&line, "%s%s=%s", n++ ? " " : "", key, value);
                 else if (json_kind(json_member(who, key)) == JSON_KIND_INTEGER)
                         r = buf_printf(&line, "%s%s=%lld", n++ ? " " : "", key, json_number(who, key));
+                else if (json_flag(who, key))
+                        r = buf_printf(&line, "%s%s=yes", n++ ? " " : "", key);
         }
         return r ? r : append_detail(ret, "who", text ? text : line.data);
 }

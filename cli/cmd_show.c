@@ -154,6 +154,18 @@ print_lines(struct cli *cli, const struct json *show)
         }
 }
 
+/* A folder has a link of each folder in it, and no other name. */
+static bool
+is_watched_file(const struct json *show)
+{
+        json_each (json_member(show, "baselines"), i, baseline) {
+                const char *type = json_text(json_member(baseline, "actual"), "type");
+                if (type && strcmp(type, "dir") != 0)
+                        return true;
+        }
+        return false;
+}
+
 static void
 print_show(struct cli *cli, const struct json *show)
 {
@@ -161,7 +173,7 @@ print_show(struct cli *cli, const struct json *show)
         const char *item = json_text(show, "item"), *state = json_text(show, "state");
         print_colored(&cli->out, COLOR_BOLD, "%s", item ? item : "?");
         print(&cli->out, "  %s\n", state ? state : "?");
-        if (json_number(show, "nlink") > 1 && state && strcmp(state, "present") == 0)
+        if (json_number(show, "nlink") > 1 && is_watched_file(show))
                 print(&cli->out, "  links: %lld (another name may change it unseen until the next pass)\n",
                         json_number(show, "nlink"));
         if (!json_flag(show, "covered"))

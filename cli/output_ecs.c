@@ -275,6 +275,8 @@ driftd_json(const struct output_event *event)
         put_text(&own, "window", json_text(json_member(event->detail, "window"), "ticket"));
         put_text(&own, "confidence", json_text(json_member(event->detail, "who"), "confidence"));
         put_text(&own, "unit", json_text(json_member(event->detail, "who"), "unit"));
+        if (json_flag(json_member(event->detail, "who"), "own_mounts"))
+                put(&own, "own_mounts", json_make("b", 1));
         put_id(&own, "login_uid", json_member(json_member(event->detail, "who"), "login_uid"));
         if (output_side(event, "expected", &expected) < 0 || output_side(event, "actual", &actual) < 0)
                 return json_free(own);

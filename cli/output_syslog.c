@@ -100,8 +100,13 @@ append_who(struct data *data, const struct json *who)
         if (json_number(who, "pid") > 0)
                 param_number(data, "pid", (uint64_t)json_number(who, "pid"));
         param(data, "exe", json_text(who, "exe"), data->value_max);
-        if (json_member(who, "uid"))
-                param_number(data, "uid", (uint64_t)json_number(who, "uid"));
+        static const char *const users[] = {"uid", "login_uid"};
+        for (size_t i = 0; i < ARRAY_SIZE(users); i++)
+                if (json_kind(json_member(who, users[i])) == JSON_KIND_INTEGER) /* null is not root */
+                        param_number(data, users[i], (uint64_t)json_number(who, users[i]));
+        if (json_flag(who, "own_mounts"))
+                param(data, "own_mounts", "yes", data->value_max);
+        param(data, "confidence", json_text(who, "confidence"), data->value_max);
 }
 
 static int

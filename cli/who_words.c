@@ -51,7 +51,7 @@ who_words(const struct json *who, struct buf *ret)
                 return r;
         r = buf_text(ret, " (");
         r = r ? r : append_user(ret, json_number(who, user));
-        return r ? r : buf_text(ret, ")");
+        return r ? r : buf_text(ret, json_flag(who, "own_mounts") ? ", own mounts)" : ")");
 }
 
 static int
@@ -82,6 +82,7 @@ who_words_long(const struct json *who, struct buf *ret)
         r = r ? r : append_users(who, ret);
         r = r || !unit ? r : buf_text(ret, ", in ");
         r = r || !unit ? r : print_words(ret, unit);
+        r = r || !json_flag(who, "own_mounts") ? r : buf_text(ret, ", with mounts of its own");
         r = r ? r : buf_printf(ret, " (%s", confidence);
         r = r || !others ? r : buf_printf(ret, "; and %lld more since the look before", others);
         r = r ? r : buf_text(ret, ")");

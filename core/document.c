@@ -345,6 +345,7 @@ struct showing {
         struct json *drift;
         struct digest observed;
         bool has_observed;
+        bool grows; /* by the scope that expects it */
 };
 
 static int
@@ -391,6 +392,7 @@ show_baseline(struct showing *showing, size_t index, int result, const struct sn
                 return NULL;
         bool found = baseline_file_find(b, path, strlen(path), &entry) &&
                      baseline_file_attributes(b, entry, expected) == 0;
+        showing->grows = found ? scope && scope->mode == SCOPE_GROWING : showing->grows;
         /* What the ledger has of it (with its age and state); else what this look shows, which no event has
          * told of yet. */
         if (!judge_find(instance->judge, header->name, showing->item, keep_drift, showing, &r)) {
@@ -434,7 +436,7 @@ history_of(struct instance *instance, const char *item)
 
 /* Why there is no line diff, or NULL with the diff appended. */
 static const char *
-show_lines(struct instance *instance, const struct attributes *expected, int result,
+show_lines(const struct showing *showing, const struct attributes *expected, int result,
         const struct snapshot *snapshot, struct buf *ret)
 {
         _cleanup_buf_ struct buf kept = {0};
@@ -449,8 +451,10 @@ show_lines(struct instance *instance, const struct attributes *expected, int res
                 return "its content is not kept: not readable by everybody";
         if (!snapshot->body)
                 return "its content is not kept: larger than 64 KiB, or not text";
-        if (store_content_get(instance->store, &expected->content, &kept, NULL) != 0)
-                return "the expected content was not kept (keep_content = never, or no room)";
+        if (store_content_get(showing->instance->store, &expected->content, &kept, NULL) != 0)
+                return showing->grows
+                               ? "it may grow: content is that of its known beginning, and no lines are kept"
+                               : "the expected content was not kept (keep_content = never, or no room)";
         if (line_diff("expected", kept.data ? kept.data : "", kept.size, "actual", snapshot->body,
                     snapshot->body_size, ret) < 0)
                 return "out of memory";
@@ -495,7 +499,7 @@ document_show(struct instance *instance, const char *item, int result, const str
                         expected = mine;
                 }
         }
-        const char *reason = show_lines(instance, &expected, result, snapshot, &lines);
+        const char *reason = show_lines(&showing, &expected, result, snapshot, &lines);
         static const char *const states[] = {"present", "gone", "unreadable", "unstable", "own"};
         *ret = json_make("{s:s, s:s, s:o, s:o, s:o, s:s?, s:b, s:I}", "item", item, "state", states[result],
                 "baselines", baselines, "history", history_of(instance, item), "line_diff",

@@ -129,8 +129,9 @@ struct observation {
         int result; /* 0 or enum snapshot_result */
         struct snapshot *snapshot;
         int64_t now_ms;
-        const char *who; /* JSON object: whose events were seen since the look before; NULL: nobody's */
-        bool unobserved; /* if this opens a drift: did it happen while nobody looked? */
+        const char *who;      /* JSON object: whose events were seen since the look before; NULL: nobody's */
+        bool who_of_metadata; /* the events told of metadata alone: nobody is named for anything else */
+        bool unobserved;      /* if this opens a drift: did it happen while nobody looked? */
 };
 /* Judges one path (raw) by every baseline. 0 or -ENOMEM. */
 int judge_observe(struct judge *judge, const char *path, const struct observation *observation);

@@ -188,6 +188,39 @@ drift_describe(struct drift *drift, const struct ruling *ruling, const struct fi
         return 0;
 }
 
+/* What of the attributes of a drift is no metadata, as text. `before` NULL: nothing. */
+static int
+beyond_metadata(const char *attributes, struct buf *ret)
+{
+        static const enum attribute beyond[] = {ATTRIBUTE_TYPE, ATTRIBUTE_SIZE, ATTRIBUTE_CONTENT,
+                ATTRIBUTE_TARGET, ATTRIBUTE_RDEV, ATTRIBUTE_INODE};
+        _cleanup_json_ struct json *list = NULL;
+        if (!attributes)
+                return 0;
+        int r = json_parse(attributes, strlen(attributes), &list, NULL);
+        json_each (list, i, attribute) {
+                const char *name = json_text(attribute, "name");
+                for (size_t j = 0; r == 0 && name && j < ARRAY_SIZE(beyond); j++)
+                        if (strcmp(name, attribute_name(beyond[j])) == 0)
+                                r = json_write(attribute, ret);
+        }
+        return r;
+}
+
+/* Who brought a drift from one form to the next (attributes; NULL: none). Whoever only changed metadata is
+ * not named where anything else changed: that somebody did whom no event told of. NULL: nobody is known. */
+static const char *
+who_between(const struct drift_look *look, const char *before, const char *after)
+{
+        _cleanup_buf_ struct buf old = {0}, new = {0};
+        if (!look->who || !look->who_of_metadata)
+                return look->who;
+        if (beyond_metadata(before, &old) < 0 || beyond_metadata(after, &new) < 0)
+                return NULL;
+        return old.size == new.size && (!new.size || memcmp(old.data, new.data, new.size) == 0) ? look->who
+                                                                                                : NULL;
+}
+
 struct drift *
 drift_make(const struct drift_look *look)
 {
@@ -199,8 +232,11 @@ drift_make(const struct drift_look *look)
         drift->generation = look->header->generation;
         drift->first_seen_ms = look->now_ms;
         drift->unobserved = look->unobserved;
-        drift->who = judge_copy(look->who); /* without memory: nobody is known */
-        return drift->item && look->describe(look->userdata, drift) == 0 ? drift : drift_free(drift);
+        if (!drift->item || look->describe(look->userdata, drift) < 0)
+                return drift_free(drift);
+        drift->who =
+                judge_copy(who_between(look, NULL, drift->attributes)); /* without memory: nobody is known */
+        return drift;
 }
 
 static void
@@ -232,6 +268,7 @@ static int
 drift_alter(struct judge *judge, struct drift *drift, const struct drift_look *look)
 {
         char *cause = steal_pointer(&drift->cause);
+        _cleanup_free_ char *before = judge_copy(drift->attributes);
         int r = look->describe(look->userdata, drift);
         if (r < 0) {
                 drift->cause = cause;
@@ -239,7 +276,7 @@ drift_alter(struct judge *judge, struct drift *drift, const struct drift_look *l
         }
         free(cause);
         free(drift->who);
-        drift->who = judge_copy(look->who);
+        drift->who = judge_copy(who_between(look, before, drift->attributes));
         memcpy(drift->observed, look->observed, sizeof drift->observed);
         free(drift->ack_by);
         free(drift->ack_reason);
@@ -262,7 +299,7 @@ drift_update(struct judge *judge, const struct drift_look *look)
                         drift_resolve(judge, slot,
                                 (*slot)->moved ||
                                         (same_look && (*slot)->generation < look->header->generation),
-                                look->header->generation, look->who);
+                                look->header->generation, who_between(look, (*slot)->attributes, NULL));
                 return 0;
         }
         if (!*slot)
@@ -307,6 +344,7 @@ look_of_file(struct file_look *file, const char *item)
                 .now_ms = file->seen->now_ms,
                 .unobserved = file->seen->unobserved,
                 .who = file->seen->who,
+                .who_of_metadata = file->seen->who_of_metadata,
                 .result = file->seen->result,
                 .mark = file->seen->snapshot->mark,
                 /* A drift that the store remembered does not know why; the look does. */

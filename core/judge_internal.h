@@ -99,8 +99,9 @@ struct drift_look {
         char observed[DIGEST_HEX_SIZE]; /* the form that was seen: another one is another record */
         int64_t now_ms;
         bool unobserved;
-        const char *who; /* of the observation */
-        int result;      /* of the snapshot, for the event */
+        const char *who; /* of the observation; as the next */
+        bool who_of_metadata;
+        int result; /* of the snapshot, for the event */
         stat_mark mark;
         bool renew; /* the words of a drift that is as it was are made anew, without a record */
         int (*describe)(

@@ -81,8 +81,8 @@ describe_who(const struct json *who, struct buf *text)
 {
         const char *exe = json_text(who, "exe"), *confidence = json_text(who, "confidence");
         if (exe && confidence)
-                buf_printf(text, " %sby %s[%lld]", strcmp(confidence, "exact") == 0 ? "" : "likely ", exe,
-                        json_number(who, "pid"));
+                buf_printf(text, " %sby %s[%lld]%s", strcmp(confidence, "exact") == 0 ? "" : "likely ", exe,
+                        json_number(who, "pid"), json_flag(who, "own_mounts") ? " (own mounts)" : "");
 }
 
 static void

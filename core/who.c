@@ -29,12 +29,14 @@
 
 struct who {
         atomic_uint references;
+        atomic_bool in_doubt; /* it became this program after its event */
         pid_t pid;
         uint64_t started;           /* clock ticks since boot; 0: not known */
         bool forked;                /* and has executed nothing since */
         int64_t uid, login_uid;     /* -1: not known, or no login */
         char *exe, *cmdline, *unit; /* escaped; NULL: not known */
         bool cmdline_cut;
+        int own_mounts; /* another mount namespace than process 1 has; -1: not known */
 };
 
 struct who_trace {
@@ -44,6 +46,7 @@ struct who_trace {
         bool more;                       /* than there is room for */
         bool blind;                      /* some event did not say */
         bool doubt;                      /* of any of them */
+        bool beyond;                     /* some event could be of more than metadata */
 };
 
 /* ---- texts ---- */
@@ -237,8 +240,28 @@ who_gone(pid_t pid)
                 return NULL;
         who->references = 1;
         who->pid = pid;
-        who->uid = who->login_uid = -1;
+        who->uid = who->login_uid = who->own_mounts = -1;
         return who;
+}
+
+static bool
+mounts_of(pid_t pid, char *ret, size_t size)
+{
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/ns/mnt", (int)pid);
+        ssize_t n = readlink(path, ret, size - 1);
+        ret[n > 0 ? n : 0] = '\0';
+        return n > 0;
+}
+
+/* A path is only the host's where its mounts are: else whatever it runs can have the name of a program that
+ * the host knows. */
+static int
+has_own_mounts(pid_t pid)
+{
+        char its[64], hosts[64];
+        return mounts_of(pid, its, sizeof its) && mounts_of(1, hosts, sizeof hosts) ? strcmp(its, hosts) != 0
+                                                                                    : -1;
 }
 
 static void
@@ -252,8 +275,15 @@ read_process(struct who *who)
                         who_parse_forked(text, &who->forked) < 0))
                 who->started = 0;
         who->exe = who_exe_now(who->pid);
+        who->own_mounts = has_own_mounts(who->pid);
         if ((size = read_of(who->pid, "cmdline", text, WHO_CMDLINE_MAX + 2)) > 0)
                 who->cmdline = who_cmdline(text, (size_t)size, &who->cmdline_cut);
+        /* Between the two it may have executed another program: then it is that one's. */
+        _cleanup_free_ char *exe = who_exe_now(who->pid);
+        if (who->exe && (!exe || strcmp(exe, who->exe) != 0)) {
+                free(who->cmdline);
+                who->cmdline = NULL;
+        }
         if (read_of(who->pid, "status", text, sizeof text) > 0)
                 who_parse_uid(text, &who->uid);
         if (read_of(who->pid, "loginuid", text, sizeof text) > 0)
@@ -304,6 +334,21 @@ who_has_executed(const struct who *who)
         return who->exe && who->cmdline && !who->forked;
 }
 
+bool
+who_has_uid_still(const struct who *who)
+{
+        char text[4096];
+        int64_t uid;
+        return read_of(who->pid, "status", text, sizeof text) > 0 && who_parse_uid(text, &uid) == 0 &&
+               uid == who->uid;
+}
+
+void
+who_doubt_program(struct who *who)
+{
+        who->in_doubt = true;
+}
+
 const char *
 who_exe(const struct who *who)
 {
@@ -324,7 +369,8 @@ who_trace_free(struct who_trace *trace)
         return NULL;
 }
 
-/* One that was gone when it was met again has no start time: its number was this one's a moment ago. */
+/* One that was gone when it was met again has no start time: its number was this one's before, and may be
+ * another's by now. */
 static bool
 same_process(const struct who *a, const struct who *b)
 {
@@ -349,6 +395,7 @@ put_process(struct who_trace *trace, struct who *who)
                 i++;
         struct who *last;
         if (i < trace->n) {
+                trace->doubt = trace->doubt || trace->list[i]->started != who->started;
                 last = better_of(trace->list[i], who);
         } else {
                 last = who_keep(who);
@@ -373,18 +420,19 @@ who_trace_add(struct who_trace **slot, const struct who_touch *touch)
         if (!trace)
                 return;
         *slot = trace;
+        trace->beyond = trace->beyond || !who || !touch->metadata;
         if (!who) {
                 trace->blind = true;
                 return;
         }
-        trace->doubt = trace->doubt || touch->doubt;
         if (touch->weak) {
                 bool same = trace->weak && same_process(trace->weak, who);
                 struct who *weak = same ? better_of(trace->weak, who) : who_keep(who);
                 if (!same)
                         who_drop(trace->weak);
                 trace->weak = weak;
-        } else {
+        } else { /* of the weak, none is exact anyway */
+                trace->doubt = trace->doubt || touch->doubt;
                 put_process(trace, who);
         }
 }
@@ -393,10 +441,11 @@ void
 who_trace_copy(struct who_trace **into, const struct who_trace *from)
 {
         for (size_t i = 0; from && i < from->n; i++)
-                who_trace_add(into, &(struct who_touch){.who = from->list[i], .doubt = from->doubt});
-        if (from && from->weak)
                 who_trace_add(
-                        into, &(struct who_touch){.who = from->weak, .weak = true, .doubt = from->doubt});
+                        into, &(struct who_touch){
+                                      .who = from->list[i], .doubt = from->doubt, .metadata = !from->beyond});
+        if (from && from->weak)
+                who_trace_add(into, &(struct who_touch){.who = from->weak, .weak = true});
         if (from && *into) {
                 (*into)->more = (*into)->more || from->more;
                 (*into)->blind = (*into)->blind || from->blind;
@@ -420,26 +469,39 @@ number_json(int64_t number)
         return number < 0 ? json_null_new() : json_make("I", (json_int)number);
 }
 
+static struct json *
+flag_json(int flag)
+{
+        return flag < 0 ? json_null_new() : json_make("b", flag);
+}
+
+bool
+who_trace_of_metadata(const struct who_trace *trace)
+{
+        return trace && !trace->beyond;
+}
+
 static const char *
-confidence(const struct who_trace *trace, const struct who *who)
+confidence(const struct who_trace *trace, const struct who *who, bool gap)
 {
         if (!who->exe)
                 return "unknown";
-        bool sure = trace->n == 1 && !trace->more && !trace->blind && !trace->doubt;
+        bool sure = trace->n == 1 && !trace->more && !trace->blind && !trace->doubt && !who->in_doubt && !gap;
         return sure ? "exact" : "likely";
 }
 
 char *
-who_trace_write(const struct who_trace *trace)
+who_trace_write(const struct who_trace *trace, bool gap)
 {
         _cleanup_buf_ struct buf text = {0};
         const struct who *who = !trace ? NULL : trace->n ? trace->list[trace->n - 1] : trace->weak;
         if (!who)
                 return NULL;
         size_t others = trace->n > 1 ? trace->n - 1 : 0;
-        _cleanup_json_ struct json *value = json_make("{s:I, s:s?, s:s?, s:b, s:o, s:o, s:s?, s:s, s:I}",
+        _cleanup_json_ struct json *value = json_make("{s:I, s:s?, s:s?, s:b, s:o, s:o, s:s?, s:o, s:s, s:I}",
                 "pid", (json_int)who->pid, "exe", who->exe, "cmdline", who->cmdline, "cmdline_cut",
                 who->cmdline_cut, "uid", number_json(who->uid), "login_uid", number_json(who->login_uid),
-                "unit", who->unit, "confidence", confidence(trace, who), "others", (json_int)others);
+                "unit", who->unit, "own_mounts", flag_json(who->own_mounts), "confidence",
+                confidence(trace, who, gap), "others", (json_int)others);
         return value && json_write(value, &text) == 0 ? buf_steal(&text) : NULL;
 }

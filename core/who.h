@@ -3,13 +3,14 @@
  * Who changed it: the process of an event, as /proc showed it at once, and what may be said of a change from
  * all events of its path (driftctl(1), "Who did it"). Never a guess: each answer carries its confidence.
  *
- *   exact    every event since the last look came from this one process, and it was read while it still held
- *            its number
+ *   exact    every event since the last look came from this one process, and it was read when its events
+ *            were, while it still held its number
  *   likely   several processes touched the path (this one last), or what it did need not have changed it, or
- *            its number could have been another's by then
+ *            its number could have been another's by then, or its program another
  *   unknown  it was gone before it could be read: only what is given is known
  *
- * A command line and a link are its owner's to choose: both are bounded and escaped (core/escape.h).
+ * A command line is its owner's to choose, and so is a link for one with mounts of its own: both are bounded
+ * and escaped (core/escape.h).
  */
 #pragma once
 
@@ -40,16 +41,23 @@ bool who_runs_program(const struct who *who); /* whether its program is known */
  * program is executed, its command line is empty for a moment.) */
 bool who_has_executed(const struct who *who);
 const char *who_exe(const struct who *who); /* escaped, or NULL */
+/* It was found to have executed its program after the event that it was read for: all that refers to it is
+ * likely at most. Any thread. */
+void who_doubt_program(struct who *who);
 /* Whether the process still holds its number. */
 bool who_lives(int pidfd);
 /* The link /proc/PID/exe, escaped, to be freed; NULL: none, or no memory. */
 char *who_exe_now(pid_t pid);
+/* Whether its effective user is the one that was read: it changes without a program. false also if not known.
+ */
+bool who_has_uid_still(const struct who *who);
 
 /* What one event says. */
 struct who_touch {
         struct who *who; /* NULL: the event does not say */
         bool weak;       /* it need not have changed anything: closed after being open for writing */
-        bool doubt;      /* the number could be another's by now */
+        bool doubt;      /* the number could be another's by now, or the program */
+        bool metadata;   /* it tells of metadata alone: whatever else changed is not its doing */
 };
 
 /* What the events of one path said since the last look. NULL is an empty one. */
@@ -62,8 +70,11 @@ void who_trace_add(struct who_trace **trace, const struct who_touch *touch);
 void who_trace_join(struct who_trace **into, struct who_trace **from);
 /* The same, and `from` keeps its own. */
 void who_trace_copy(struct who_trace **into, const struct who_trace *from);
-/* The JSON object as text, to be freed; NULL: nobody is known (or no memory). */
-char *who_trace_write(const struct who_trace *trace);
+/* The JSON object as text, to be freed; NULL: nobody is known (or no memory). gap: events may be missing, so
+ * nothing is exact. */
+char *who_trace_write(const struct who_trace *trace, bool gap);
+/* Whether all its events told of metadata alone. */
+bool who_trace_of_metadata(const struct who_trace *trace);
 
 /* ---- texts of /proc (proc(5)), each NUL-terminated ---- */
 

@@ -160,12 +160,13 @@ dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch
 /* An event that came while the path was looked at may be of what the look saw, or of what it will see next:
  * it counts for both. */
 char *
-dirty_who(const struct dirty_entry *entry)
+dirty_who(const struct dirty_entry *entry, bool gap, bool *ret_of_metadata)
 {
         struct who_trace *all = NULL;
         who_trace_copy(&all, entry->trace);
         who_trace_copy(&all, entry->again_trace);
-        char *text = who_trace_write(all);
+        char *text = who_trace_write(all, gap);
+        *ret_of_metadata = who_trace_of_metadata(all);
         who_trace_free(all);
         return text;
 }

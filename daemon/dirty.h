@@ -37,8 +37,8 @@ size_t dirty_count(const struct dirty *dirty);
 struct dirty_entry *dirty_take(struct dirty *dirty, int64_t now_ms);
 const char *dirty_path(const struct dirty_entry *entry);
 bool dirty_from_pass(const struct dirty_entry *entry);
-/* Whoever touched the path since the look before, until now: who_trace_write. */
-char *dirty_who(const struct dirty_entry *entry);
+/* Whoever touched the path since the look before, until now: who_trace_write, who_trace_of_metadata. */
+char *dirty_who(const struct dirty_entry *entry, bool gap, bool *ret_of_metadata);
 /* The look at it told nothing, and it is marked again: who touched it before counts for the next look too. */
 void dirty_keep_who(struct dirty_entry *entry);
 /* The look is judged: the entry is gone, or queued again if it was marked meanwhile. */

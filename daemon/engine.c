@@ -75,6 +75,8 @@ struct engine {
         bool pass_failed;       /* and is to be tried again */
         bool view_is_due;       /* mounts changed, or a pass is done: is it still the host's view? */
         bool gap_before;        /* there was a time without us before this start */
+        bool passed;            /* a pass went to its end since the start */
+        uint64_t passed_ticket; /* what it hinted at */
         void (*ready)(void *userdata);
         void *ready_userdata;
         bool ready_told;
@@ -152,11 +154,20 @@ happened_unobserved(const struct engine *engine, const struct look *look)
         return !timed || a->ctime_ns / 1000000 < engine->instance->started_ms;
 }
 
+/* Until the pass after a gap, and the looks that it asked for, are done, a path may have changed in the gap,
+ * whatever events came since. */
+static bool
+missed_events(const struct engine *engine)
+{
+        bool over = engine->passed && dirty_settled(engine->dirty, engine->passed_ticket);
+        return engine->overflowed || (engine->instance->had_history && !over);
+}
+
 static void
 judge_answer(struct engine *engine, struct look *look)
 {
-        bool from_pass = dirty_from_pass(look->entry);
-        _cleanup_free_ char *who = dirty_who(look->entry);
+        bool from_pass = dirty_from_pass(look->entry), of_metadata;
+        _cleanup_free_ char *who = dirty_who(look->entry, missed_events(engine), &of_metadata);
         int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
         if (look->result == -ECANCELED) { /* it ends */
                 dirty_done(engine->dirty, look->entry);
@@ -173,6 +184,7 @@ judge_answer(struct engine *engine, struct look *look)
                 .now_ms = clock_now_ms(),
                 .unobserved = happened_unobserved(engine, look),
                 .who = who,
+                .who_of_metadata = of_metadata,
         };
         const struct attributes *a = &look->snapshot.attributes;
         if (!from_pass && look->result == 0 && a->type == FILE_REGULAR && a->nlink > 1)
@@ -312,6 +324,10 @@ report_pass(struct engine *engine, const struct pass *pass)
         if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
+        }
+        if (pass->result == 0 && !engine->passed) {
+                engine->passed = true;
+                engine->passed_ticket = dirty_ticket(engine->dirty);
         }
         if (pass->result < 0) { /* what it did not come to is unknown until one goes to its end */
                 engine->overflowed = true;

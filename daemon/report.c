@@ -91,6 +91,8 @@ add_who(struct fields *fields, const struct json *who)
         add_number(fields, "DRIFTD_WHO_UID", who, "uid");
         add_number(fields, "DRIFTD_WHO_LOGIN_UID", who, "login_uid");
         add_field(fields, "DRIFTD_WHO_UNIT", json_text(who, "unit"));
+        if (json_flag(who, "own_mounts"))
+                add_field(fields, "DRIFTD_WHO_OWN_MOUNTS", "yes");
         add_field(fields, "DRIFTD_WHO_CONFIDENCE", json_text(who, "confidence"));
 }
 

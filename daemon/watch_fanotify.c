@@ -62,7 +62,6 @@
 #define PENDING_MS 20       /* that long */
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
-#define REUSE_MS 100        /* a number is not another process's so soon: 32768 others come before it */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -93,12 +92,12 @@ struct told {
 struct cached {
         struct who *who;
         pid_t pid;
-        int pidfd;         /* ours */
-        uint64_t batch;    /* when it was last compared with /proc */
-        int64_t read_ms;   /* when all of it was read */
-        int64_t proven_ms; /* when it last certainly held its number */
-        bool pending;      /* it executes another program: `who` is of the one before */
-        bool early;        /* `who` was read before it acted: it is read again when it does */
+        int pidfd;       /* ours */
+        uint64_t batch;  /* when it was last compared with /proc */
+        int64_t read_ms; /* when all of it was read */
+        bool pending;    /* it executes another program: `who` is of the one before */
+        bool early;      /* `who` was read before it acted: it is read again when it does */
+        bool in_doubt;   /* it may have run another program when it acted */
         int64_t exec_ms;
         char names[EXEC_NAMES][EXEC_NAME_MAX]; /* executed last: escaped, cut */
         unsigned n_names;
@@ -302,15 +301,16 @@ cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
         cached->who = who;
         cached->pid = pid;
         cached->pidfd = pidfd;
-        cached->read_ms = cached->proven_ms = now_ms;
+        cached->read_ms = now_ms;
 }
 
-/* The process may run another program by now: the link is compared once for each buffer of events. */
+/* The process may run another program or be another user by now: the two are compared once for each buffer of
+ * events. If it became another, or ended, without a word of the kernel before, it is not sure which of the
+ * two made the event. */
 static void
 cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
 {
         int64_t now_ms = clock_monotonic_ms();
-        cached->proven_ms = now_ms;
         bool executed = cached->pending, anew = executed || cached->early;
         cached->pending = cached->early = false; /* it acts, so whatever it executed runs by now */
         if (!anew && cached->batch == fanotify->batch)
@@ -319,13 +319,22 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
-        if (!anew && same && now_ms - cached->read_ms < FRESH_MS)
+        cached->in_doubt = !executed && !same;
+        if (!anew && same && who_has_uid_still(cached->who) && now_ms - cached->read_ms < FRESH_MS)
                 return;
         _cleanup_(who_dropp) struct who *who = exe ? who_read(cached->pid, cached->pidfd) : NULL;
         if (who && who_runs_program(who))
                 cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
         else if (executed) /* it ends, and what was known is of the program before; else that stays */
                 cache_put(cached, cached->pid, cached->pidfd, who_gone(cached->pid));
+}
+
+/* Whether what an event said of the process was read after the execution that is only told now. */
+static bool
+read_too_late(const struct cached *cached, const char *name)
+{
+        const char *exe = cached->who ? who_exe(cached->who) : NULL, *slash = exe ? strrchr(exe, '/') : NULL;
+        return slash && !cached->pending && !cached->early && strcmp(slash + 1, name) == 0;
 }
 
 /* Whether the process shows a program that it executed by one of the names. */
@@ -390,13 +399,15 @@ handle_exec(struct watch_fanotify *fanotify, pid_t pid, int pidfd, const char *n
         }
         fd_close(pidfd);
         _cleanup_free_ char *escaped = escape_new(name, strlen(name));
+        if (escaped && read_too_late(cached, escaped))
+                who_doubt_program(cached->who);
         if (!cached->pending)
                 cached->n_names = 0;
         if (escaped)
                 snprintf(cached->names[cached->n_names++ % EXEC_NAMES], EXEC_NAME_MAX, "%s", escaped);
         bool waits = cached->pending;
         cached->pending = true;
-        cached->exec_ms = cached->proven_ms = clock_monotonic_ms();
+        cached->exec_ms = clock_monotonic_ms();
         if (!settle_exec(cached) && !waits && fanotify->n_pending < PENDING_MAX)
                 fanotify->pending[fanotify->n_pending++] = cached;
 }
@@ -411,7 +422,7 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
                 return;
         if (pidfd < 0 && known && !cached->pending) {
                 ret->who = who_keep(cached->who);
-                ret->doubt = clock_monotonic_ms() - cached->proven_ms > REUSE_MS;
+                ret->doubt = true; /* what it ran at its event is what it ran when it was read: mostly */
                 return;
         }
         if (pidfd < 0) {
@@ -429,7 +440,9 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
                 cached->pid = 0; /* of another process: nothing of it stays */
                 cache_put(cached, pid, steal_fd(&pidfd), who);
                 cached->batch = fanotify->batch;
+                cached->in_doubt = false;
         }
+        ret->doubt = cached->in_doubt;
         ret->who = who_keep(cached->who);
         fd_close(pidfd);
 }
@@ -481,7 +494,8 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
                         free(paths[i]);
                 return false;
         }
-        struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE)};
+        struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE),
+                .metadata = !(event->mask & ~(uint64_t)(FAN_ATTRIB | FAN_OPEN_EXEC | FAN_ONDIR))};
         if (n_paths)
                 take_who(fanotify, event->pid, steal_fd(&event->pidfd), &touch);
         for (size_t i = 0; i < n_paths; i++) {

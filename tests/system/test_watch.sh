@@ -60,6 +60,11 @@ test_other_names_of_a_hard_link_are_found_by_a_diff() {
     expect_json '[.drifts[].item] == [$one, $two]' --arg one "file:$TREE/a/one" --arg two "file:$TREE/b/two"
     expect_exit 1 driftctl show --json "$TREE/a/one"
     expect_json '.. | objects | select(has("nlink")) | .nlink == 3'
+    expect_exit 1 driftctl show "$TREE/a/one"
+    expect_output '^  links: 3 '
+    # A folder's links are its folders: it has no other name.
+    expect_exit 0 driftctl show "$TREE"
+    expect_no_output '^  links:'
 }
 
 test_a_fifo_a_socket_and_a_device_are_never_opened() {

@@ -294,3 +294,103 @@ test_a_program_that_runs_itself_shows_its_own_command_line() {
     # shellcheck disable=SC2016 # jq's
     echo "note: $(jq -r '[.drifts[].who.confidence] | group_by(.) | map("\(length) \(.[0])") | join(", ")' "$OUT")"
 }
+
+# ---- what nobody did whom an event named ----
+
+# A file's content changed through its other name, which nothing told of; then somebody set its mode as it was.
+test_whoever_changed_only_metadata_is_not_named_for_content() {
+    watch_by_fanotify
+    mkfifo "$SCRATCH/stay"
+    printf 'one\n' >"$TREE/file"
+    mkdir "$SCRATCH/elsewhere"
+    ln "$TREE/file" "$SCRATCH/elsewhere/file"
+    start_clean
+    printf 'two\n' >"$SCRATCH/elsewhere/file"
+    act_and_stay "exec 5>'$TREE/chmod-was-here'; chmod 0644 '$TREE/file'"
+    wait_until "$LIVE" has_acted
+    wait_until "$LIVE" who_is "file:$TREE/file" '. == null'
+    # What it did change it is named for.
+    act_and_stay "chown 1:1 '$TREE/file'; chmod 0600 '$TREE/file'"
+    wait_until "$LIVE" who_is "file:$TREE/file" '.pid > 0'
+    # Whoever puts the content back unseen leaves nobody to name either.
+    chmod 0644 "$TREE/file"
+    chown 0:0 "$TREE/file"
+    printf 'one\n' >"$SCRATCH/elsewhere/file"
+    chmod 0644 "$TREE/file"
+    wait_until "$LIVE" has_record resolved "file:$TREE/file" '.detail.who == null'
+    echo >"$SCRATCH/stay" || true
+}
+
+# Written by one program, while the process is another by the time that it is read.
+test_a_program_that_came_after_the_write_is_likely_at_most() {
+    watch_by_fanotify
+    printf 'one\n' >"$TREE/file"
+    start_clean
+    freeze_reader
+    bash -c "printf 'two\n' >>'$TREE/file'; exec sleep 60" 9>&- &
+    LAST=$!
+    remember_process "$LAST"
+    wait_until "$LIVE" grep -qx sleep "/proc/$LAST/comm"
+    kill -CONT "$DAEMON"
+    # shellcheck disable=SC2016 # jq's
+    wait_until "$LIVE" who_is "file:$TREE/file" \
+        '.confidence == "likely" and .others == 0 and .pid == ($pid | tonumber) and (.exe | endswith("/sleep"))' --arg pid "$LAST"
+    kill "$LAST"
+}
+
+# A program without a file, and without a loader's, is executed without a word of the kernel: it is not taken for the one before.
+test_a_program_that_nothing_told_of_is_not_taken_for_the_one_before() {
+    watch_by_fanotify
+    local i n=20
+    for ((i = 0; i < n; i++)); do printf 'one\n' >"$TREE/f$i"; done
+    start_clean
+    for ((i = 0; i < n; i++)); do
+        "$BUILD/tests/tools/fileless" "$TREE/f$i"
+    done
+    expect_exit 1 driftctl diff --json
+    expect_json '(.drifts | length) == 20 and all(.drifts[]; .who.confidence == "exact" and (.who.exe | contains("/fileless")) | not)'
+    echo "note: $(jq -r '[.drifts[].who.confidence] | group_by(.) | map("\(length) \(.[0])") | join(", ")' "$OUT")"
+}
+
+# A process that takes another user's rights, as servers do for each request, executes nothing.
+test_the_user_is_that_of_the_last_event() {
+    watch_by_fanotify
+    need_root
+    printf 'one\n' >"$TREE/file"
+    chmod 0666 "$TREE/file"
+    start_clean
+    # Nobody's, and shortly after the first event: what was read of the process at that is not old yet.
+    perl -e 'open my $new, ">", "$ARGV[0]/new"; select undef, undef, undef, 0.2; $> = 65534;
+        open my $file, ">>", "$ARGV[0]/file" or die; syswrite $file, "two\n"; select undef, undef, undef, 30' "$TREE" 9>&- &
+    LAST=$!
+    remember_process "$LAST"
+    # shellcheck disable=SC2016 # jq's
+    wait_until "$LIVE" who_is "file:$TREE/file" '.pid == ($pid | tonumber) and .uid == 65534' --arg pid "$LAST"
+    # shellcheck disable=SC2016 # jq's
+    who_is "file:$TREE/new" '.pid == ($pid | tonumber) and .uid == 0' --arg pid "$LAST" >/dev/null || fail "the first event was root's"
+    kill "$LAST"
+}
+
+# With mounts of its own, a process can give its program any name that the host has.
+test_a_process_with_mounts_of_its_own_is_told_as_such() {
+    watch_by_fanotify
+    # The kernel shows who has the mounts of process 1 only where that one may be looked at: here it is a shell of ours.
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    unshare --pid --fork --kill-child --mount-proc bash -c '. tests/system/lib.sh; . tests/system/test_who.sh; mounts_of_its_own; end_test' 2>&1 9>&1 >&9 ||
+        fail "see above"
+}
+
+mounts_of_its_own() {
+    mkfifo "$SCRATCH/stay"
+    start_clean
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    unshare --mount bash -c 'mount --bind /usr/bin/bash /usr/bin/dpkg; exec /usr/bin/dpkg -c ": >$0/foreign; read -r _ <$1"' "$TREE" "$SCRATCH/stay" 9>&- &
+    act_and_stay ": >'$TREE/own'"
+    wait_until "$LIVE" who_is "file:$TREE/own" '.own_mounts == false'
+    wait_until "$LIVE" who_is "file:$TREE/foreign" '.own_mounts == true and (.exe | endswith("/dpkg"))'
+    expect_exit 1 driftctl diff
+    expect_output ' by dpkg\[[0-9]+\] \([a-z]+, own mounts\)'
+    expect_exit 1 driftctl show "$TREE/foreign"
+    expect_output '/dpkg\[[0-9]+\], as [a-z]+.*, with mounts of its own'
+    grep -q "unexpected file:$TREE/foreign .*by /usr/bin/dpkg\[[0-9]*\] (own mounts)" "$SCRATCH/driftd.log" || fail "not in the log of the daemon"
+}

@@ -72,6 +72,31 @@ START_TEST(a_drift_as_syslog)
 }
 END_TEST
 
+#define SYSLOG_HEAD                                                                                          \
+        "<131>1 2026-11-26T14:02:11.500Z web1 driftd # drift [driftd@32473 seq=\"12\" kind=\"drift\" "       \
+        "item=\"file:/etc/a\\\\x20b\" change=\"changed\" severity=\"high\" baseline=\"host\" "               \
+        "generation=\"3\" expected=\"mode=0644 uid=0\" actual=\"mode=0666 uid=1000\" "
+
+/* One that was gone is a number: no user of it is known, and root is one. */
+START_TEST(who_made_a_change_as_syslog_says_how_certain_it_is_and_nothing_that_is_not_known)
+{
+        assert_syslog(DRIFT
+                ",\"who\":{\"pid\":42,\"exe\":null,\"cmdline\":null,\"uid\":null,\"login_uid\":null,"
+                "\"unit\":null,\"own_mounts\":null,\"confidence\":\"unknown\",\"others\":0}}}",
+                SYSLOG_VALUE_MAX,
+                SYSLOG_HEAD
+                "pid=\"42\" confidence=\"unknown\" host=\"0b8f6c1e0b8f6c1e0b8f6c1e0b8f6c1e\"] changed "
+                "file:/etc/a\\x20b mode uid");
+        assert_syslog(DRIFT
+                ",\"who\":{\"pid\":42,\"exe\":\"/bin/x\",\"uid\":0,\"login_uid\":1000,\"own_mounts\":true,"
+                "\"confidence\":\"likely\"}}}",
+                SYSLOG_VALUE_MAX,
+                SYSLOG_HEAD "pid=\"42\" exe=\"/bin/x\" uid=\"0\" login_uid=\"1000\" own_mounts=\"yes\" "
+                            "confidence=\"likely\" host=\"0b8f6c1e0b8f6c1e0b8f6c1e0b8f6c1e\"] changed "
+                            "file:/etc/a\\x20b mode uid likely by /bin/x[42] (own mounts)");
+}
+END_TEST
+
 START_TEST(a_message_that_is_not_ascii_begins_with_the_bom)
 {
         assert_syslog("{\"seq\":1,\"time\":\"2026-11-26T14:02:11.500Z\",\"kind\":\"drift\",\"item\":\"sysctl:"
@@ -407,6 +432,8 @@ main(void)
                 return 1;
         suite_add_tcase(suite, tcase);
         tcase_add_test(tcase, a_drift_as_syslog);
+        tcase_add_test(
+                tcase, who_made_a_change_as_syslog_says_how_certain_it_is_and_nothing_that_is_not_known);
         tcase_add_test(tcase, a_message_that_is_not_ascii_begins_with_the_bom);
         tcase_add_test(tcase, no_value_ends_its_quotes_its_element_or_the_line);
         tcase_add_test(tcase, what_is_too_long_is_cut_and_the_message_says_so);

@@ -42,7 +42,8 @@ START_TEST(who_touched_it_counts_until_a_look_tells_something)
         dirty_keep_who(entry);
         dirty_done(dirty, entry);
         entry = dirty_take(dirty, 0);
-        _cleanup_free_ char *text = dirty_who(entry);
+        bool of_metadata;
+        _cleanup_free_ char *text = dirty_who(entry, false, &of_metadata);
         ck_assert_ptr_nonnull(strstr(text, "\"pid\":42"));
         ck_assert_ptr_nonnull(strstr(text, "\"others\":1"));
         dirty_done(dirty, entry);

@@ -117,7 +117,7 @@ static struct json *
 trace_json(const struct who_trace *trace)
 {
         struct json *value = NULL;
-        _cleanup_free_ char *text = who_trace_write(trace);
+        _cleanup_free_ char *text = who_trace_write(trace, false);
         ck_assert_ptr_nonnull(text);
         ck_assert_int_eq(json_parse(text, strlen(text), &value, NULL), 0);
         return value;
@@ -248,6 +248,47 @@ START_TEST(a_doubt_and_an_event_without_a_process_are_never_exact)
 }
 END_TEST
 
+START_TEST(where_events_may_be_missing_or_the_program_came_after_its_event_none_is_exact)
+{
+        struct who_trace *trace = NULL;
+        who_trace_add(&trace, &(struct who_touch){.who = me});
+        _cleanup_free_ char *gap = who_trace_write(trace, true);
+        ck_assert_ptr_nonnull(strstr(gap, "\"confidence\":\"likely\""));
+        assert_confidence(trace, getpid(), "exact", 0);
+        who_doubt_program(me);
+        assert_confidence(trace, getpid(), "likely", 0);
+        who_trace_free(trace);
+}
+END_TEST
+
+/* Between two looks a number may go round: what bears it now and was not read need not be what bore it. */
+START_TEST(a_number_that_comes_again_unread_is_not_surely_the_same_process)
+{
+        struct who_trace *trace = NULL;
+        _cleanup_(who_dropp) struct who *gone = who_gone(child_pid);
+        who_trace_add(&trace, &(struct who_touch){.who = child});
+        who_trace_add(&trace, &(struct who_touch){.who = gone});
+        assert_confidence(trace, child_pid, "likely", 0);
+        who_trace_free(trace);
+}
+END_TEST
+
+START_TEST(events_of_metadata_are_told_from_those_of_more)
+{
+        struct who_trace *trace = NULL, *copy = NULL;
+        ck_assert(!who_trace_of_metadata(NULL));
+        who_trace_add(&trace, &(struct who_touch){.who = me, .metadata = true});
+        who_trace_copy(&copy, trace);
+        ck_assert(who_trace_of_metadata(trace) && who_trace_of_metadata(copy));
+        who_trace_add(&trace, &(struct who_touch){.who = me, .weak = true});
+        ck_assert(!who_trace_of_metadata(trace)); /* it may have stored through a mapping */
+        who_trace_add(&copy, NULL);
+        ck_assert(!who_trace_of_metadata(copy));
+        who_trace_free(trace);
+        who_trace_free(copy);
+}
+END_TEST
+
 START_TEST(one_that_ends_between_its_events_stays_known)
 {
         struct who_trace *trace = NULL;
@@ -291,7 +332,7 @@ END_TEST
 
 START_TEST(an_empty_trace_names_nobody)
 {
-        ck_assert_ptr_null(who_trace_write(NULL));
+        ck_assert_ptr_null(who_trace_write(NULL, false));
         struct who_trace *trace = NULL;
         who_trace_add(&trace, NULL);
         ck_assert_ptr_null(trace);
@@ -316,6 +357,9 @@ main(void)
         tcase_add_test(traces, of_two_processes_the_last_is_likely_and_the_other_is_counted);
         tcase_add_test(traces, what_need_not_have_changed_it_is_no_cause_beside_what_could);
         tcase_add_test(traces, a_doubt_and_an_event_without_a_process_are_never_exact);
+        tcase_add_test(traces, where_events_may_be_missing_or_the_program_came_after_its_event_none_is_exact);
+        tcase_add_test(traces, a_number_that_comes_again_unread_is_not_surely_the_same_process);
+        tcase_add_test(traces, events_of_metadata_are_told_from_those_of_more);
         tcase_add_test(traces, one_that_ends_between_its_events_stays_known);
         tcase_add_test(traces, more_processes_than_there_is_room_for_are_bounded_and_likely);
         tcase_add_test(traces, traces_join_in_order_and_a_copy_leaves_its_source);
