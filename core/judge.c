@@ -539,22 +539,28 @@ static void
 cover_standing(
         const struct standing *s, int64_t now_ms, struct coverage *ret, int64_t *oldest_ms, bool *never)
 {
-        int64_t least_s, most_s;
+        int64_t least_s, most_s, oldest_s = INT64_MAX;
+        size_t verified = 0, unread = 0;
         limits_of(s, &least_s, &most_s);
         settings_cover(s, now_ms, ret);
-        ret->expected += s->n;
+        const int64_t good_ms = now_ms - least_s * 1000, bad_ms = now_ms - most_s * 1000;
         for (size_t i = 0; i < s->n; i++) {
-                int64_t verified_ms = (int64_t)s->verified_s[i] * 1000, age_ms = now_ms - verified_ms;
-                bool regular = s->bits[i] & ENTRY_REGULAR;
-                if (!verified_ms) {
-                        *never |= regular;
+                const int64_t at_s = atomic_load_explicit(&s->verified_s[i], memory_order_relaxed);
+                const bool regular = atomic_load_explicit(&s->bits[i], memory_order_relaxed) & ENTRY_REGULAR;
+                if (!at_s) {
+                        unread += regular;
                         continue;
                 }
-                if (regular && verified_ms < *oldest_ms)
-                        *oldest_ms = verified_ms;
-                ret->verified += age_ms <= least_s * 1000 ||
-                                 (age_ms <= most_s * 1000 && age_ms <= entry_limit_s(s, i) * 1000);
+                if (regular && at_s < oldest_s)
+                        oldest_s = at_s;
+                verified += at_s * 1000 >= good_ms ||
+                            (at_s * 1000 >= bad_ms && at_s * 1000 >= now_ms - entry_limit_s(s, i) * 1000);
         }
+        ret->expected += s->n;
+        ret->verified += verified;
+        *never |= unread > 0;
+        if (oldest_s != INT64_MAX && oldest_s * 1000 < *oldest_ms)
+                *oldest_ms = oldest_s * 1000;
 }
 
 static int

@@ -845,6 +845,19 @@ on_probed(void *userdata)
         pump(userdata);
 }
 
+/* Each record is hundreds of writes into our own database, which lies on a watched file system: they would be
+ * most of what the reader of events has to do in a storm. */
+static void
+ignore_own(struct engine *engine)
+{
+        _cleanup_free_ char *database = config_database(engine->instance->config);
+        _cleanup_buf_ struct buf log = {0};
+        if (!database || buf_printf(&log, "%s-wal", database) < 0)
+                return;
+        watch_ignore(engine->watch, database);
+        watch_ignore(engine->watch, log.data);
+}
+
 static int
 add_parts(struct engine *engine, struct err *err)
 {
@@ -857,6 +870,8 @@ add_parts(struct engine *engine, struct err *err)
         if (!engine->dirty || engine->wake_fd < 0)
                 return err_oom(err);
         int r = watch_new(engine->event, by_fanotify, &watch_calls, engine, &engine->watch, err);
+        if (r == 0)
+                ignore_own(engine);
         r = r ? r : mounts_new(engine->event, &mounts_calls, engine, &engine->mounts, err);
         r = r ? r : prober_new(engine->event, engine->instance, on_probed, engine, &engine->prober, err);
         if (r)

@@ -370,6 +370,13 @@ watch_paths(struct watch *watch, const struct fan_key *key, const char *name, ch
         return all;
 }
 
+void
+watch_ignore(struct watch *watch, const char *path)
+{
+        if (watch->fanotify)
+                watch_fanotify_ignore(watch->fanotify, path);
+}
+
 struct watch_ticket
 watch_ticket(struct watch *watch)
 {

@@ -50,6 +50,10 @@ CLEANUP_DEFINE(struct watch *, watch_free)
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
+/* Nothing need be told of what is written into this file, which is there: it is our own, and nobody looks at
+ * it. Where the kernel has no such rule, it is told. */
+void watch_ignore(struct watch *watch, const char *path);
+
 /* Lets go of a folder and of all below it, under this path. */
 void watch_forget(struct watch *watch, const char *path);
 

@@ -164,6 +164,16 @@ watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_ke
         return whole ? 0 : -EOVERFLOW;
 }
 
+/* Of the file itself: the folder goes on telling that it came, went or was renamed. A new group (after a
+ * reader that ended) has no such rule, and is only slower. */
+void
+watch_fanotify_ignore(struct watch_fanotify *fanotify, const char *path)
+{
+        (void)fanotify_mark(fanotify->fd,
+                FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_DONT_FOLLOW,
+                FAN_MODIFY, AT_FDCWD, path);
+}
+
 /* ---- the queue to the loop ---- */
 
 static void
