@@ -358,6 +358,16 @@ advance_settles(struct engine *engine, const struct pass *pass)
         }
 }
 
+/* The resident size is a budget: what is not in use goes back to the system. */
+static void
+give_back(struct engine *engine)
+{
+        engine->looks = 0;
+        if (engine->instance->store)
+                store_forget_pages(engine->instance->store);
+        malloc_trim(0);
+}
+
 /* The walker is done and all its hints are in the dirty set. */
 static void
 finish_pass(struct engine *engine, const struct pass *pass)
@@ -377,7 +387,7 @@ finish_pass(struct engine *engine, const struct pass *pass)
         }
         walker_resume(engine->walker);
         instance_flush(engine->instance, NULL);
-        malloc_trim(0); /* a pass and an apply leave holes: the resident size is a budget */
+        give_back(engine); /* a pass and an apply leave holes */
         if (pass->kind == PASS_FOLDERS)
                 tell_ready(engine);
 }
@@ -545,14 +555,12 @@ look_at_view(struct engine *engine)
         instance_flush(engine->instance, NULL);
 }
 
-/* A storm leaves holes, and the resident size is a budget. */
+/* A storm leaves holes too. */
 static void
-give_back(struct engine *engine)
+give_back_when_quiet(struct engine *engine)
 {
-        if (engine->looks < TRIM_AFTER || dirty_count(engine->dirty) || !walker_is_quiet(engine->walker))
-                return;
-        engine->looks = 0;
-        malloc_trim(0);
+        if (engine->looks >= TRIM_AFTER && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
+                give_back(engine);
 }
 
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */
@@ -565,7 +573,7 @@ pump(struct engine *engine)
         look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
-        give_back(engine);
+        give_back_when_quiet(engine);
         arm_again(engine);
 }
 
