@@ -557,9 +557,9 @@ look_at_view(struct engine *engine)
 
 /* A storm leaves holes too. */
 static void
-give_back_when_quiet(struct engine *engine)
+give_back_when_quiet(struct engine *engine, size_t looks)
 {
-        if (engine->looks >= TRIM_AFTER && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
+        if (engine->looks >= looks && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
                 give_back(engine);
 }
 
@@ -573,7 +573,7 @@ pump(struct engine *engine)
         look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
-        give_back_when_quiet(engine);
+        give_back_when_quiet(engine, TRIM_AFTER);
         arm_again(engine);
 }
 
@@ -770,6 +770,7 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
                 walker_ask(engine->walker, PASS_QUICK, false);
         }
         pump(engine);
+        give_back_when_quiet(engine, 1);
         sd_event_source_set_time(source, (uint64_t)(now_ms + TICK_MS) * 1000);
         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
