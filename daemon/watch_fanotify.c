@@ -507,13 +507,17 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         return n_paths > 0;
 }
 
+/* (They stand at multiples of four, and are read as the kernel packs them.) */
 static size_t
 count_events(const char *buffer, size_t size)
 {
-        const struct fanotify_event_metadata *head = (const void *)buffer;
+        struct fanotify_event_metadata head;
         size_t count = 0;
-        for (ssize_t left = (ssize_t)size; FAN_EVENT_OK(head, left); head = FAN_EVENT_NEXT(head, left))
-                count++;
+        for (size_t at = 0; size - at >= sizeof head; count++, at += head.event_len) {
+                memcpy(&head, buffer + at, sizeof head);
+                if (head.event_len < sizeof head || head.event_len > size - at)
+                        break;
+        }
         return count;
 }
 
