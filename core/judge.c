@@ -514,23 +514,53 @@ entry_limit_s(const struct standing *s, size_t index)
         return scope ? scope->content_within_s : 0;
 }
 
+/* The shortest and the longest limit that an entry may have. */
+static void
+limits_of(const struct standing *s, int64_t *ret_least_s, int64_t *ret_most_s)
+{
+        size_t n_scopes, n_files = 0;
+        const struct scope *scopes = baseline_scopes(s->baseline, &n_scopes);
+        int64_t least = 0, most = 0;
+        for (size_t i = 0; i < n_scopes; i++) {
+                if (scopes[i].domain != SCOPE_FILES)
+                        continue;
+                int64_t limit = scopes[i].content_within_s;
+                least = !n_files || limit < least ? limit : least;
+                most = limit > most ? limit : most;
+                n_files++;
+        }
+        *ret_least_s = least;
+        *ret_most_s = most;
+}
+
+/* Each answer of the socket asks for it: to find the scope of each of 160,000 paths costs ten milliseconds,
+ * so it is found only for those of an age at which it matters. */
 static void
 cover_standing(
         const struct standing *s, int64_t now_ms, struct coverage *ret, int64_t *oldest_ms, bool *never)
 {
+        int64_t least_s, most_s, oldest_s = INT64_MAX;
+        size_t verified = 0, unread = 0;
+        limits_of(s, &least_s, &most_s);
         settings_cover(s, now_ms, ret);
-        ret->expected += s->n;
+        const int64_t good_ms = now_ms - least_s * 1000, bad_ms = now_ms - most_s * 1000;
         for (size_t i = 0; i < s->n; i++) {
-                int64_t verified_ms = (int64_t)s->verified_s[i] * 1000;
-                bool regular = s->bits[i] & ENTRY_REGULAR;
-                if (!verified_ms) {
-                        *never |= regular;
+                const int64_t at_s = atomic_load_explicit(&s->verified_s[i], memory_order_relaxed);
+                const bool regular = atomic_load_explicit(&s->bits[i], memory_order_relaxed) & ENTRY_REGULAR;
+                if (!at_s) {
+                        unread += regular;
                         continue;
                 }
-                if (regular && verified_ms < *oldest_ms)
-                        *oldest_ms = verified_ms;
-                ret->verified += now_ms - verified_ms <= entry_limit_s(s, i) * 1000;
+                if (regular && at_s < oldest_s)
+                        oldest_s = at_s;
+                verified += at_s * 1000 >= good_ms ||
+                            (at_s * 1000 >= bad_ms && at_s * 1000 >= now_ms - entry_limit_s(s, i) * 1000);
         }
+        ret->expected += s->n;
+        ret->verified += verified;
+        *never |= unread > 0;
+        if (oldest_s != INT64_MAX && oldest_s * 1000 < *oldest_ms)
+                *oldest_ms = oldest_s * 1000;
 }
 
 static int

@@ -126,6 +126,12 @@ store_was_renewed(struct store *store)
         return renewed;
 }
 
+void
+store_forget_pages(struct store *store)
+{
+        (void)sqlite3_db_release_memory(store->db);
+}
+
 /* ---- values ---- */
 
 int

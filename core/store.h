@@ -70,6 +70,8 @@ int store_commit(struct store *store, struct err *err);
  * others. */
 bool store_was_renewed(struct store *store);
 void store_rollback(struct store *store); /* harmless outside a transaction */
+/* Lets go of the pages that are kept in memory: they are read again when they are needed. */
+void store_forget_pages(struct store *store);
 
 /* ---- history ---- */
 

@@ -8,8 +8,11 @@
  * Everything here runs in the loop's thread and waits for nothing. Owns the dirty set, the settles, and when
  * a pass is due.
  *
- * A settle (diff, scan) is: drain the watch, have a pass run that starts later, take everything it hinted at
- * into the dirty set, and wait until what was marked up to then is judged.
+ * What was done until a look ended may still wait to be read, and who did it must be known when it is judged:
+ * over fanotify a batch of answers is held until all that was queued when it came is handed on.
+ *
+ * A settle (diff, scan) is: have all that the watch has queued handed on, have a pass run that starts later,
+ * take everything it hinted at into the dirty set, and wait until what was marked up to then is judged.
  */
 #include "daemon/engine.h"
 
@@ -45,6 +48,8 @@
 
 struct settle {
         bool full;
+        bool asked; /* for the pass: the watch has handed on what had happened */
+        struct watch_ticket events;
         uint64_t pass; /* the pass to wait for */
         bool walked;   /* it is over, and its hints are marked */
         uint64_t ticket;
@@ -81,6 +86,8 @@ struct engine {
         void *ready_userdata;
         bool ready_told;
         int64_t last_quick_ms;
+        struct look *held; /* answers that are not judged yet; NULL: none */
+        struct watch_ticket held_for;
         uint64_t events; /* that the kernel told of */
         size_t looks;    /* judged since memory was given back */
 };
@@ -199,24 +206,34 @@ judge_answer(struct engine *engine, struct look *look)
         dirty_done(engine->dirty, look->entry);
 }
 
+/* The next batch of answers, once it may be judged; NULL: not yet, or there is none. */
+static struct look *
+next_answers(struct engine *engine)
+{
+        if (engine->instance->watched_by != WATCH_FANOTIFY)
+                return lookers_answers(engine->lookers, ANSWERS_AT_ONCE);
+        if (!engine->held && (engine->held = lookers_answers(engine->lookers, ANSWERS_AT_ONCE)))
+                engine->held_for = watch_ticket(engine->watch);
+        if (!engine->held || !watch_handed_on(engine->watch, &engine->held_for))
+                return NULL;
+        return steal_pointer(&engine->held);
+}
+
 static void
 judge_answers(struct engine *engine)
 {
-        struct look *look = lookers_answers(engine->lookers, ANSWERS_AT_ONCE);
+        struct look *look = next_answers(engine);
         bool any = look != NULL;
         size_t count = 0;
-        /* What was done until a look ended may still wait to be read: it must be known who did it. */
-        if (any && engine->instance->watched_by == WATCH_FANOTIFY)
-                watch_drain(engine->watch);
         for (struct look *next; look; look = next, count++) {
                 next = look->next;
                 judge_answer(engine, look);
                 look_free(look);
         }
         engine->looks += count;
-        if (count == ANSWERS_AT_ONCE)
-                pump_again(engine);
-        if (any) /* durable, then announced; a failure is a problem of its own */
+        if (count == ANSWERS_AT_ONCE || (any && engine->instance->watched_by == WATCH_FANOTIFY))
+                pump_again(engine); /* more may have come meanwhile */
+        if (any)                    /* durable, then announced; a failure is a problem of its own */
                 instance_flush(engine->instance, NULL);
 }
 
@@ -347,13 +364,24 @@ static void
 advance_settles(struct engine *engine, const struct pass *pass)
 {
         for (struct settle *settle = engine->settles; settle; settle = settle->next) {
-                bool answers = settle->pass <= pass->number && (!settle->full || pass->kind == PASS_FULL);
+                bool answers = settle->asked && settle->pass <= pass->number &&
+                               (!settle->full || pass->kind == PASS_FULL);
                 if (settle->walked || !answers)
                         continue;
                 settle->walked = true;
                 dirty_hurry(engine->dirty);
                 settle->ticket = dirty_ticket(engine->dirty);
         }
+}
+
+/* The resident size is a budget: what is not in use goes back to the system. */
+static void
+give_back(struct engine *engine)
+{
+        engine->looks = 0;
+        if (engine->instance->store)
+                store_forget_pages(engine->instance->store);
+        malloc_trim(0);
 }
 
 /* The walker is done and all its hints are in the dirty set. */
@@ -375,7 +403,7 @@ finish_pass(struct engine *engine, const struct pass *pass)
         }
         walker_resume(engine->walker);
         instance_flush(engine->instance, NULL);
-        malloc_trim(0); /* a pass and an apply leave holes: the resident size is a budget */
+        give_back(engine); /* a pass and an apply leave holes */
         if (pass->kind == PASS_FOLDERS)
                 tell_ready(engine);
 }
@@ -421,9 +449,23 @@ take_hints(struct engine *engine)
 
 /* ---- settling ---- */
 
+/* What had happened when they came is handed on: a pass may begin. */
+static void
+ask_passes(struct engine *engine)
+{
+        for (struct settle *settle = engine->settles; settle; settle = settle->next) {
+                if (settle->asked || !watch_handed_on(engine->watch, &settle->events))
+                        continue;
+                settle->asked = true;
+                settle->pass = walker_ask(engine->walker, settle->full ? PASS_FULL : PASS_QUICK, true);
+                dirty_hurry(engine->dirty);
+        }
+}
+
 static void
 check_settles(struct engine *engine)
 {
+        ask_passes(engine);
         for (struct settle **slot = &engine->settles; *slot;) {
                 struct settle *settle = *slot;
                 if (!settle->walked || !dirty_settled(engine->dirty, settle->ticket) ||
@@ -444,15 +486,14 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         struct settle *settle = calloc(1, sizeof *settle);
         if (!settle)
                 return NULL;
-        watch_drain(engine->watch);
+        settle->events = watch_ticket(engine->watch);
         settle->full = full;
         settle->done = done;
         settle->userdata = userdata;
         settle->next = engine->settles;
         engine->settles = settle;
-        settle->pass = walker_ask(engine->walker, full ? PASS_FULL : PASS_QUICK, true);
         settle->probes = prober_ask(engine->prober);
-        dirty_hurry(engine->dirty);
+        ask_passes(engine);
         pump_again(engine); /* done is never called from here */
         return settle;
 }
@@ -471,10 +512,12 @@ engine_settle_cancel(struct engine *engine, struct settle *settle)
 bool
 engine_is_quiet(struct engine *engine)
 {
-        watch_drain(engine->watch);
+        struct watch_ticket events = watch_ticket(engine->watch);
+        bool all = watch_handed_on(engine->watch, &events);
         dirty_hurry(engine->dirty);
         pump_again(engine);
-        return engine->instance->settled && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker);
+        return all && engine->instance->settled && !dirty_count(engine->dirty) &&
+               walker_is_quiet(engine->walker);
 }
 
 /* ---- the pump ---- */
@@ -495,10 +538,21 @@ on_again(sd_event_source *source, uint64_t usec, void *userdata)
         return 0;
 }
 
+static int64_t
+earlier_of(int64_t a_ms, int64_t b_ms)
+{
+        return a_ms < 0 || b_ms < a_ms ? b_ms : a_ms;
+}
+
 static void
 arm_again(struct engine *engine)
 {
         int64_t due_ms = dirty_next_due(engine->dirty);
+        if (engine->held)
+                due_ms = earlier_of(due_ms, engine->held_for.late_ms);
+        for (const struct settle *settle = engine->settles; settle; settle = settle->next)
+                if (!settle->asked)
+                        due_ms = earlier_of(due_ms, settle->events.late_ms);
         if (due_ms < 0) {
                 sd_event_source_set_enabled(engine->again_source, SD_EVENT_OFF);
                 return;
@@ -517,14 +571,12 @@ look_at_view(struct engine *engine)
         instance_flush(engine->instance, NULL);
 }
 
-/* A storm leaves holes, and the resident size is a budget. */
+/* A storm leaves holes too. */
 static void
-give_back(struct engine *engine)
+give_back_when_quiet(struct engine *engine, size_t looks)
 {
-        if (engine->looks < TRIM_AFTER || dirty_count(engine->dirty) || !walker_is_quiet(engine->walker))
-                return;
-        engine->looks = 0;
-        malloc_trim(0);
+        if (engine->looks >= looks && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
+                give_back(engine);
 }
 
 /* Moves everything one step on: results, hints, new looks, settles. Never blocks. */
@@ -537,7 +589,7 @@ pump(struct engine *engine)
         look_at_view(engine);
         feed_lookers(engine);
         check_settles(engine);
-        give_back(engine);
+        give_back_when_quiet(engine, TRIM_AFTER);
         arm_again(engine);
 }
 
@@ -641,6 +693,17 @@ on_overflow(void *userdata, const char *why)
         mark_overflow(userdata, why);
 }
 
+static void
+on_caught_up(void *userdata)
+{
+        struct engine *engine = userdata;
+        bool waits = engine->held != NULL;
+        for (const struct settle *settle = engine->settles; settle; settle = settle->next)
+                waits = waits || !settle->asked;
+        if (waits)
+                pump_again(engine);
+}
+
 /* ---- what the mount table says ---- */
 
 /* What is visible now is looked at again, and watched. Mounts that no scope can see are nobody's business. */
@@ -723,6 +786,7 @@ on_tick(sd_event_source *source, uint64_t usec, void *userdata)
                 walker_ask(engine->walker, PASS_QUICK, false);
         }
         pump(engine);
+        give_back_when_quiet(engine, 1);
         sd_event_source_set_time(source, (uint64_t)(now_ms + TICK_MS) * 1000);
         sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
         return 0;
@@ -806,10 +870,24 @@ on_probed(void *userdata)
         pump(userdata);
 }
 
+/* Each record is hundreds of writes into our own database, which lies on a watched file system: they would be
+ * most of what the reader of events has to do in a storm. */
+static void
+ignore_own(struct engine *engine)
+{
+        _cleanup_free_ char *database = config_database(engine->instance->config);
+        _cleanup_buf_ struct buf log = {0};
+        if (!database || buf_printf(&log, "%s-wal", database) < 0)
+                return;
+        watch_ignore(engine->watch, database);
+        watch_ignore(engine->watch, log.data);
+}
+
 static int
 add_parts(struct engine *engine, struct err *err)
 {
-        static const struct watch_calls watch_calls = {on_changed, on_subtree, on_overflow, on_covers};
+        static const struct watch_calls watch_calls = {
+                on_changed, on_subtree, on_overflow, on_covers, on_caught_up};
         bool by_fanotify = engine->instance->watched_by == WATCH_FANOTIFY;
         static const struct mounts_calls mounts_calls = {on_mount, on_mounts_lost};
         engine->dirty = dirty_new();
@@ -817,6 +895,8 @@ add_parts(struct engine *engine, struct err *err)
         if (!engine->dirty || engine->wake_fd < 0)
                 return err_oom(err);
         int r = watch_new(engine->event, by_fanotify, &watch_calls, engine, &engine->watch, err);
+        if (r == 0)
+                ignore_own(engine);
         r = r ? r : mounts_new(engine->event, &mounts_calls, engine, &engine->mounts, err);
         r = r ? r : prober_new(engine->event, engine->instance, on_probed, engine, &engine->prober, err);
         if (r)
@@ -899,6 +979,10 @@ engine_free(struct engine *engine)
         for (struct settle *settle = engine->settles, *next; settle; settle = next) {
                 next = settle->next;
                 free(settle);
+        }
+        for (struct look *look = engine->held, *next; look; look = next) {
+                next = look->next;
+                look_free(look);
         }
         sd_event_source_disable_unref(engine->wake_source);
         sd_event_source_disable_unref(engine->tick_source);

@@ -371,11 +371,23 @@ watch_paths(struct watch *watch, const struct fan_key *key, const char *name, ch
 }
 
 void
-watch_drain(struct watch *watch)
+watch_ignore(struct watch *watch, const char *path)
+{
+        if (watch->fanotify)
+                watch_fanotify_ignore(watch->fanotify, path);
+}
+
+struct watch_ticket
+watch_ticket(struct watch *watch)
 {
         watch_inotify_drain(watch->inotify);
-        if (watch->fanotify)
-                watch_fanotify_drain(watch->fanotify);
+        return watch->fanotify ? watch_fanotify_ticket(watch->fanotify) : (struct watch_ticket){0};
+}
+
+bool
+watch_handed_on(struct watch *watch, const struct watch_ticket *ticket)
+{
+        return !watch->fanotify || watch_fanotify_handed_on(watch->fanotify, ticket);
 }
 
 /* ---- life ---- */

@@ -29,6 +29,7 @@ struct watch_calls {
         void (*overflow)(void *userdata, const char *why); /* events were lost: anything may have changed */
         /* Whether anything is expected of this path. Any thread. */
         bool (*covers)(void *userdata, const char *path);
+        void (*caught_up)(void *userdata); /* somewhat: watch_handed_on may say more now */
 };
 
 struct watch;
@@ -49,6 +50,10 @@ CLEANUP_DEFINE(struct watch *, watch_free)
  */
 int watch_folder(struct watch *watch, int folder_fd, const char *path, const struct statx *stx);
 
+/* Nothing need be told of what is written into this file, which is there: it is our own, and nobody looks at
+ * it. Where the kernel has no such rule, it is told. */
+void watch_ignore(struct watch *watch, const char *path);
+
 /* Lets go of a folder and of all below it, under this path. */
 void watch_forget(struct watch *watch, const char *path);
 
@@ -56,8 +61,23 @@ void watch_forget(struct watch *watch, const char *path);
  * another may stand there with the same number, or its watch have gone with the file system. */
 void watch_doubt(struct watch *watch);
 
-/* Reads all that the kernel has queued by now and hands it on. Main thread. */
-void watch_drain(struct watch *watch);
+/*
+ * All events that the kernel has queued by now. Those of inotify are read and handed on at once; to the
+ * others fanotify's reader comes in its own time, and nobody waits in place for it. Main thread.
+ */
+struct watch_ticket {
+        uint64_t events; /* of all readers since the start */
+        unsigned
+                ends; /* of readers: what one that ended had queued is told as an overflow, and never comes */
+        int64_t late_ms; /* monotonic: when it is no longer waited for */
+};
+struct watch_ticket watch_ticket(struct watch *watch);
+/*
+ * Whether they are handed on. If not, `caught_up` comes as soon as they are read, or it is asked again at
+ * late_ms: then it is told as an overflow that the reader is held up, and the answer is yes. Main thread;
+ * hands events on.
+ */
+bool watch_handed_on(struct watch *watch, const struct watch_ticket *ticket);
 
 struct watch_counts {
         size_t folders;    /* that are watched */

@@ -18,15 +18,15 @@
  * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
  *
  * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
- * thread up, and no other: the loop waits for it a bounded time, and then says that events may be missing, as
- * of an overflow, so that passes look.
+ * thread up, and no other: what waits for its events (a ticket) waits a bounded time, and then it is said
+ * that events may be missing, as of an overflow, so that passes look. The loop itself goes on.
  *
  * A reader that ends by itself (the kernel refuses it a call) is told as an overflow too, and made anew with
  * a new group: the doubt lets every folder be marked again. One that ends again and again is given up, and
  * the same doubt lets inotify watch the folders.
  *
- * Owns the group, the thread, the queue and the cache of processes. Who reads holds `reading`; it is never
- * taken by one who holds the table's lock.
+ * Owns the group, the thread, the queue and the cache of processes. `reading` is held for one call of read(2)
+ * at a time, so that what was read and what is queued are one number; nothing else is locked meanwhile.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +51,6 @@
 #define JOIN_TIMEOUT_S 5
 #define REMAKES_MAX 3u                  /* of a reader that ended by itself */
 #define REMAKES_FORGET_MS (3600 * 1000) /* one that held so long is not counted */
-#define DRAIN_LOOK_US 100               /* between looks whether the reader is done */
 #define READER_NICE (-10)
 #define TOLD_MAX 16384u     /* events between the thread and the loop */
 #define TOLD_AT_ONCE 1024u  /* of them, in one turn of the loop */
@@ -83,6 +82,7 @@
 
 struct told {
         struct told *next;
+        uint64_t number; /* of its event */
         enum sense sense;
         bool lost; /* events were: `path` is what to say of it */
         struct who_touch touch;
@@ -113,13 +113,16 @@ struct watch_fanotify {
         int64_t made_ms;
         atomic_int given_up; /* the errno that the last reader ended with */
 
-        pthread_mutex_t reading; /* of the cache and of who reads */
-        struct cached cache[CACHE_SIZE];
-        uint64_t batch;
-        atomic_ullong taken; /* events, since the start */
-        bool held_up;        /* the loop waited for the reader in vain; of the loop alone */
+        struct cached cache[CACHE_SIZE]; /* as the next: of the reader alone */
+        uint64_t batch, number;          /* the event that is told of */
         struct cached *pending[PENDING_MAX];
         size_t n_pending;
+
+        pthread_mutex_t reading; /* while events go from the kernel's queue into `read` */
+        uint64_t n_read;         /* events, since the start; under it */
+        atomic_ullong taken;     /* of them: told of */
+        atomic_ullong wanted;    /* the loop is woken when so many are; 0: as ever */
+        bool held_up;            /* the loop waited for the reader in vain; of the loop alone */
 
         pthread_mutex_t lock; /* of all below */
         pthread_cond_t room;
@@ -160,6 +163,16 @@ watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_ke
         return whole ? 0 : -EOVERFLOW;
 }
 
+/* Of the file itself: the folder goes on telling that it came, went or was renamed. A new group (after a
+ * reader that ended) has no such rule, and is only slower. */
+void
+watch_fanotify_ignore(struct watch_fanotify *fanotify, const char *path)
+{
+        (void)fanotify_mark(fanotify->fd,
+                FAN_MARK_ADD | FAN_MARK_IGNORED_MASK | FAN_MARK_IGNORED_SURV_MODIFY | FAN_MARK_DONT_FOLLOW,
+                FAN_MODIFY, AT_FDCWD, path);
+}
+
 /* ---- the queue to the loop ---- */
 
 static void
@@ -187,6 +200,7 @@ queue_told(struct watch_fanotify *fanotify, const char *path, enum sense sense, 
         struct told *told = calloc(1, sizeof *told + size);
         if (told) {
                 memcpy(told->path, path, size);
+                told->number = fanotify->number;
                 told->sense = sense;
                 told->lost = !touch;
                 told->touch = touch ? *touch : (struct who_touch){0};
@@ -285,7 +299,7 @@ hand_on(struct watch_fanotify *fanotify, size_t most)
         return more;
 }
 
-/* ---- who (under `reading`) ---- */
+/* ---- who (of the reader alone) ---- */
 
 static void
 cache_put(struct cached *cached, pid_t pid, int pidfd, struct who *who)
@@ -447,7 +461,7 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
         fd_close(pidfd);
 }
 
-/* ---- events (under `reading`) ---- */
+/* ---- events (of the reader alone) ---- */
 
 static enum sense
 event_sense(const struct fan_event *event)
@@ -507,79 +521,121 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         return n_paths > 0;
 }
 
-/* One buffer of events. 0, or -errno: nothing can be read any more. */
+/* (They stand at multiples of four, and are read as the kernel packs them.) */
+static size_t
+count_events(const char *buffer, size_t size)
+{
+        struct fanotify_event_metadata head;
+        size_t count = 0;
+        for (size_t at = 0; size - at >= sizeof head; count++, at += head.event_len) {
+                memcpy(&head, buffer + at, sizeof head);
+                if (head.event_len < sizeof head || head.event_len > size - at)
+                        break;
+        }
+        return count;
+}
+
+/* One buffer of events, and how many they are. < 0: -errno. */
+static ssize_t
+read_events(struct watch_fanotify *fanotify, char *buffer, size_t *ret_count)
+{
+        pthread_mutex_lock(&fanotify->reading);
+        ssize_t size = read(fanotify->fd, buffer, EVENT_BUFFER_SIZE);
+        int error = errno;
+        *ret_count = size > 0 ? count_events(buffer, (size_t)size) : 0;
+        fanotify->n_read += *ret_count;
+        pthread_mutex_unlock(&fanotify->reading);
+        return size < 0 ? -error : size;
+}
+
+/* The loop says what it waits for before it looks at `taken`: it sees the one, or we see the other. */
+static bool
+comes_to_wanted(struct watch_fanotify *fanotify)
+{
+        unsigned long long wanted = fanotify->wanted;
+        return wanted && wanted <= fanotify->taken &&
+               atomic_compare_exchange_strong(&fanotify->wanted, &wanted, 0);
+}
+
+/* Takes one buffer of events. 0, or -errno: nothing can be read any more. */
 static int
 take_events(struct watch_fanotify *fanotify)
 {
         char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(8)));
-        size_t at = 0, count = 0;
+        size_t at = 0, count;
         bool any = false;
         struct fan_event event;
-        pthread_mutex_lock(&fanotify->reading);
-        ssize_t size = read(fanotify->fd, buffer, sizeof buffer);
-        int error = size < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+        uint64_t before = fanotify->taken;
+        ssize_t size = read_events(fanotify, buffer, &count);
         fanotify->batch++;
+        fanotify->number = before + 1;
         int r = 0;
-        for (; size > 0 && (r = fan_event_next(buffer, (size_t)size, &at, &event)) > 0; count++)
+        for (; size > 0 && (r = fan_event_next(buffer, (size_t)size, &at, &event)) > 0; fanotify->number++)
                 any |= handle_event(fanotify, &event);
         if (r < 0) { /* not the kernel's bytes, as we know them */
                 queue_told(fanotify, "events of an unknown form", SENSE_CHANGED, NULL);
                 any = true;
         }
-        fanotify->taken += count;
+        fanotify->taken = before + count;
         settle_pending(fanotify);
-        pthread_mutex_unlock(&fanotify->reading);
-        if (any)
+        if (comes_to_wanted(fanotify) || any)
                 wake(fanotify);
-        return error;
+        return size < 0 && size != -EAGAIN && size != -EINTR ? (int)size : 0;
 }
 
-static bool
-is_past(const struct timespec *until)
-{
-        struct timespec now;
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec);
-}
+/* ---- waiting for the reader ---- */
 
-/*
- * Waits until the reader has taken all that is queued now, and hands it on meanwhile. The loop never reads
- * events itself, for it must not wait for whoever makes them. false: not within the time.
- */
-static bool
-wait_for_reader(struct watch_fanotify *fanotify, const struct timespec *until)
+struct watch_ticket
+watch_fanotify_ticket(struct watch_fanotify *fanotify)
 {
         int queued = 0;
-        unsigned n_ends = fanotify->n_ends; /* what a group that is gone had queued nobody will take */
-        if (fanotify->given_up)
-                return true;
-        if (pthread_mutex_clocklock(&fanotify->reading, CLOCK_MONOTONIC, until) != 0)
-                return false;
-        uint64_t wanted = fanotify->taken;
+        struct watch_ticket ticket = {.ends = fanotify->n_ends, .late_ms = clock_monotonic_ms()};
+        if (!fanotify->held_up) /* it is waited for once */
+                ticket.late_ms += READING_WAIT_MS;
+        pthread_mutex_lock(&fanotify->reading); /* for one call of read(2), which never waits */
+        ticket.events = fanotify->n_read;
         if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
-                wanted += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
+                ticket.events += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
         pthread_mutex_unlock(&fanotify->reading);
-        while (fanotify->taken < wanted && n_ends == fanotify->n_ends) {
-                if (is_past(until))
-                        return false;
-                hand_on(fanotify, 2 * TOLD_MAX);
-                nanosleep(&(struct timespec){.tv_nsec = DRAIN_LOOK_US * 1000}, NULL);
-        }
-        return true;
+        return ticket;
 }
 
-void
-watch_fanotify_drain(struct watch_fanotify *fanotify)
+/* Whether the reader has told of them all, or never will. Else it wakes the loop when it has. */
+static bool
+reader_is_done(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
 {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        if (!fanotify->held_up) /* it is waited for once */
-                until.tv_sec += READING_WAIT_MS / 1000;
-        fanotify->held_up = !wait_for_reader(fanotify, &until);
-        hand_on(fanotify, 2 * TOLD_MAX);
-        if (fanotify->held_up)
+        unsigned long long wanted = fanotify->wanted;
+        if (!wanted || ticket->events < wanted) /* who waits for more asks again when woken */
+                fanotify->wanted = ticket->events;
+        return fanotify->taken >= ticket->events || ticket->ends != fanotify->n_ends || fanotify->given_up;
+}
+
+static bool
+waits_to_be_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        bool waits = fanotify->told && fanotify->told->number <= ticket->events;
+        pthread_mutex_unlock(&fanotify->lock);
+        return waits;
+}
+
+bool
+watch_fanotify_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
+{
+        if (reader_is_done(fanotify, ticket)) {
+                fanotify->held_up = false;
+        } else if (clock_monotonic_ms() >= ticket->late_ms) {
+                fanotify->held_up = true;
+                hand_on(fanotify, 2 * TOLD_MAX);
                 fanotify->watch->calls.overflow(fanotify->watch->userdata,
                         "the reader of events waits for a process that does not answer");
+                return true;
+        } else {
+                return false;
+        }
+        if (waits_to_be_handed_on(fanotify, ticket) && hand_on(fanotify, TOLD_AT_ONCE))
+                wake(fanotify);
+        return !waits_to_be_handed_on(fanotify, ticket);
 }
 
 /* ---- the thread ---- */
@@ -594,15 +650,6 @@ wait_for_room(struct watch_fanotify *fanotify)
         bool goes_on = !fanotify->stopping;
         pthread_mutex_unlock(&fanotify->lock);
         return goes_on;
-}
-
-static bool
-fanotify_waits(struct watch_fanotify *fanotify)
-{
-        pthread_mutex_lock(&fanotify->reading);
-        bool waits = fanotify->n_pending > 0;
-        pthread_mutex_unlock(&fanotify->reading);
-        return waits;
 }
 
 static void
@@ -626,7 +673,7 @@ reader_main(void *argument)
         int r = 0;
         while (r == 0 && wait_for_room(fanotify)) {
                 struct timespec soon = {.tv_nsec = PENDING_LOOK_US * 1000};
-                if (ppoll(fds, ARRAY_SIZE(fds), fanotify_waits(fanotify) ? &soon : NULL, NULL) < 0 &&
+                if (ppoll(fds, ARRAY_SIZE(fds), fanotify->n_pending ? &soon : NULL, NULL) < 0 &&
                         errno != EINTR)
                         r = -errno;
                 else
@@ -648,6 +695,7 @@ on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)got;
         if (hand_on(fanotify, TOLD_AT_ONCE))
                 wake(fanotify); /* the rest at the next turn: others are served between */
+        fanotify->watch->calls.caught_up(fanotify->watch->userdata);
         return 0;
 }
 

@@ -80,4 +80,6 @@ void watch_inotify_drain(struct watch_inotify *inotify);
 int watch_fanotify_new(struct watch *watch, struct watch_fanotify **ret, struct err *err);
 struct watch_fanotify *watch_fanotify_free(struct watch_fanotify *fanotify);
 int watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_key *ret);
-void watch_fanotify_drain(struct watch_fanotify *fanotify);
+void watch_fanotify_ignore(struct watch_fanotify *fanotify, const char *path);
+struct watch_ticket watch_fanotify_ticket(struct watch_fanotify *fanotify);
+bool watch_fanotify_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket);

@@ -394,3 +394,28 @@ mounts_of_its_own() {
     expect_output '/dpkg\[[0-9]+\], as [a-z]+.*, with mounts of its own'
     grep -q "unexpected file:$TREE/foreign .*by /usr/bin/dpkg\[[0-9]*\] (own mounts)" "$SCRATCH/driftd.log" || fail "not in the log of the daemon"
 }
+
+# Answers are held until all events of before are read, also while somebody else makes more of them than are read at once.
+test_who_is_exact_in_the_midst_of_a_storm() {
+    watch_by_fanotify
+    mkfifo "$SCRATCH/stay"
+    mkdir "$TREE/noise"
+    local i n=25 noise pids=()
+    for ((i = 0; i < n; i++)); do printf 'one\n' >"$TREE/f$i"; done
+    start_clean
+    bash -c 'for ((i = 0;; i++)); do echo "$i" >"$1/$((i % 200))"; done' noise "$TREE/noise" 9>&- &
+    noise=$!
+    remember_process "$noise"
+    for ((i = 0; i < n; i++)); do
+        act_and_stay "printf 'two\n' >>'$TREE/f$i'"
+        wait_until "$LIVE" has_acted
+        pids+=("$LAST")
+    done
+    for ((i = 0; i < n; i++)); do
+        # shellcheck disable=SC2016 # jq's
+        wait_until "$LIVE" who_is "file:$TREE/f$i" '.confidence == "exact" and .pid == $pid and .others == 0' --argjson pid "${pids[i]}"
+    done
+    expect_exit 1 driftctl diff --json # it waits for what is read and judged, and not for the storm's end
+    expect_json '[.drifts[] | select(.item | test("/f[0-9]+$"))] | length == 25'
+    kill "$noise"
+}

@@ -1003,9 +1003,15 @@ START_TEST(each_scope_has_its_own_limit)
                 "\n" FILE_A);
         see("/etc/a", MET_A);
         see("/bin/a", MET_A);
-        judge_coverage(judge, NOW_MS + 50000, &coverage);
+        judge_coverage(judge, NOW_MS + 10000, &coverage);
         ck_assert_uint_eq(coverage.expected, 2);
+        ck_assert_uint_eq(coverage.verified, 2);
+        judge_coverage(judge, NOW_MS + 10001, &coverage);
         ck_assert_uint_eq(coverage.verified, 1);
+        judge_coverage(judge, NOW_MS + 100000, &coverage);
+        ck_assert_uint_eq(coverage.verified, 1);
+        judge_coverage(judge, NOW_MS + 100001, &coverage);
+        ck_assert_uint_eq(coverage.verified, 0);
 }
 END_TEST
 

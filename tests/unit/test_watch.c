@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Watching by fanotify when the reader of its events ends: told, made anew, and in the end given up for
- * inotify. The kernel refuses a poll of more descriptors than a process may have: so the reader is ended. */
+ * inotify. The kernel refuses a poll of more descriptors than a process may have: so the reader is ended. And
+ * when it is slow: it is held up where it asks whether a new folder is covered. */
 #include <check.h>
 #include <dirent.h>
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "core/clock.h"
@@ -13,8 +15,9 @@
 
 static sd_event *event;
 static struct watch *watch;
-static unsigned n_overflows, n_changed;
+static unsigned n_overflows, n_changed, n_caught_up, n_own;
 static char why[256];
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* who holds it holds the reader up */
 
 static void
 on_changed(void *userdata, const char *path, const struct who_touch *touch)
@@ -22,6 +25,7 @@ on_changed(void *userdata, const char *path, const struct who_touch *touch)
         (void)userdata;
         (void)touch;
         n_changed += strcmp(path, at("file")) == 0;
+        n_own += strcmp(path, at("own")) == 0;
 }
 
 static void
@@ -45,6 +49,8 @@ on_covers(void *userdata, const char *path)
 {
         (void)userdata;
         (void)path;
+        pthread_mutex_lock(&gate);
+        pthread_mutex_unlock(&gate);
         return true;
 }
 
@@ -61,11 +67,29 @@ watch_again(void)
 }
 
 static void
+on_caught_up(void *userdata)
+{
+        (void)userdata;
+        n_caught_up++;
+}
+
+static void
 run_until(const unsigned *counter, unsigned wanted)
 {
         for (int64_t end = clock_monotonic_ms() + DEADLINE_MS; *counter < wanted;) {
                 ck_assert_int_lt(clock_monotonic_ms(), end);
                 ck_assert_int_ge(sd_event_run(event, 10000), 0);
+        }
+}
+
+/* All that is queued now is handed on. */
+static void
+drain(void)
+{
+        struct watch_ticket ticket = watch_ticket(watch);
+        for (int64_t end = clock_monotonic_ms() + DEADLINE_MS; !watch_handed_on(watch, &ticket);) {
+                ck_assert_int_lt(clock_monotonic_ms(), end);
+                ck_assert_int_ge(sd_event_run(event, 10000000), 0); /* woken by the reader, not by a time */
         }
 }
 
@@ -119,7 +143,7 @@ expect_seen_by(bool inotify)
         watch_count(watch, &counts);
         ck_assert_uint_eq(counts.folders, 1);
         ck_assert_uint_eq(counts.by_inotify, inotify);
-        watch_drain(watch); /* what was told of before does not count */
+        drain(); /* what was told of before does not count */
         unsigned told = n_changed;
         put(at("file"), "y");
         run_until(&n_changed, told + 1);
@@ -129,7 +153,8 @@ expect_seen_by(bool inotify)
 static bool
 fanotify_watches(void)
 {
-        static const struct watch_calls calls = {on_changed, on_subtree, on_overflow, on_covers};
+        static const struct watch_calls calls = {
+                on_changed, on_subtree, on_overflow, on_covers, on_caught_up};
         struct err err = {.text = "this file system takes no mark"};
         struct watch_counts counts = {0};
         ck_assert_int_ge(sd_event_new(&event), 0);
@@ -148,7 +173,7 @@ static void
 setup(void)
 {
         scratch_make();
-        n_overflows = n_changed = 0;
+        n_overflows = n_changed = n_caught_up = n_own = 0;
 }
 
 static void
@@ -182,8 +207,9 @@ START_TEST(a_reader_that_cannot_be_made_anew_gives_way_to_inotify)
         _cleanup_free_ char *where = watch_fallback(watch, &error);
         ck_assert_str_eq(where, scratch);
         ck_assert_int_eq(error, EINVAL);
-        watch_drain(watch);
-        ck_assert_uint_eq(n_overflows, 1); /* no reader is waited for */
+        struct watch_ticket ticket = watch_ticket(watch);
+        ck_assert(watch_handed_on(watch, &ticket)); /* no reader is waited for */
+        ck_assert_uint_eq(n_overflows, 1);
 }
 END_TEST
 
@@ -203,6 +229,80 @@ START_TEST(a_reader_that_ends_again_and_again_gives_way_to_inotify)
 }
 END_TEST
 
+/* The reader is behind a folder's birth, and the file has been written since. */
+static struct watch_ticket
+hold_reader_up(void)
+{
+        pthread_mutex_lock(&gate);
+        ck_assert_int_eq(mkdir(at("folder"), 0755), 0);
+        put(at("file"), "y");
+        return watch_ticket(watch);
+}
+
+START_TEST(nobody_waits_in_place_for_a_slow_reader_and_what_it_comes_to_is_handed_on)
+{
+        if (!fanotify_watches())
+                skip_test("no fanotify");
+        drain();
+        int64_t since_ms = clock_monotonic_ms();
+        struct watch_ticket ticket = hold_reader_up();
+        ck_assert(!watch_handed_on(watch, &ticket));
+        ck_assert_int_lt(clock_monotonic_ms(), ticket.late_ms); /* neither call waited for it */
+        ck_assert_int_ge(ticket.late_ms, since_ms);
+        ck_assert_uint_eq(n_changed, 0);
+        unsigned caught_up = n_caught_up;
+        pthread_mutex_unlock(&gate);
+        while (!watch_handed_on(watch, &ticket))
+                run_until(&n_caught_up, ++caught_up);
+        ck_assert_uint_ge(n_changed, 1);
+        ck_assert_uint_eq(n_overflows, 0);
+}
+END_TEST
+
+START_TEST(a_reader_that_is_held_up_for_long_is_told_as_an_overflow_and_waited_for_once)
+{
+        if (!fanotify_watches())
+                skip_test("no fanotify");
+        drain();
+        struct watch_ticket ticket = hold_reader_up();
+        while (clock_monotonic_ms() < ticket.late_ms)
+                ck_assert(!watch_handed_on(watch, &ticket) || clock_monotonic_ms() >= ticket.late_ms);
+        ck_assert(watch_handed_on(watch, &ticket));
+        ck_assert_uint_ge(n_overflows, 1);
+        ck_assert_msg(strstr(why, "does not answer") != NULL, "%s", why);
+        ticket = watch_ticket(watch);
+        ck_assert_int_le(ticket.late_ms, clock_monotonic_ms()); /* not once more */
+        pthread_mutex_unlock(&gate);
+        unsigned told = n_changed;
+        run_until(&n_changed, told + 1); /* it comes late, and it comes */
+        for (int64_t end = clock_monotonic_ms() + DEADLINE_MS; ticket.late_ms <= clock_monotonic_ms();) {
+                ck_assert_int_lt(clock_monotonic_ms(), end);
+                watch_handed_on(watch, &ticket);
+                ticket = watch_ticket(watch); /* it is waited for again once it has answered */
+        }
+}
+END_TEST
+
+START_TEST(what_we_write_into_a_file_of_our_own_is_not_told)
+{
+        if (!fanotify_watches())
+                skip_test("no fanotify");
+        put(at("own"), "x");
+        drain();
+        int fd = open(at("own"), O_WRONLY | O_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        for (unsigned ignored = 0; ignored < 2; ignored++) {
+                n_own = 0;
+                if (ignored)
+                        watch_ignore(watch, at("own"));
+                ck_assert_int_eq(write(fd, "x", 1), 1);
+                drain();
+                ck_assert_uint_eq(n_own > 0, !ignored);
+        }
+        close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -212,6 +312,9 @@ main(void)
         tcase_add_test(tests, a_reader_that_ends_is_told_and_made_anew);
         tcase_add_test(tests, a_reader_that_cannot_be_made_anew_gives_way_to_inotify);
         tcase_add_test(tests, a_reader_that_ends_again_and_again_gives_way_to_inotify);
+        tcase_add_test(tests, nobody_waits_in_place_for_a_slow_reader_and_what_it_comes_to_is_handed_on);
+        tcase_add_test(tests, a_reader_that_is_held_up_for_long_is_told_as_an_overflow_and_waited_for_once);
+        tcase_add_test(tests, what_we_write_into_a_file_of_our_own_is_not_told);
         suite_add_tcase(suite, tests);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
