@@ -146,7 +146,7 @@ piece_align(struct digest_piece *piece)
 }
 
 void
-digest_pieces(struct digest_piece *pieces, size_t n)
+digest_side_by_side(struct digest_piece *pieces, size_t n)
 {
         const unsigned char *data[LANES_MAX];
         uint32_t *state[LANES_MAX];

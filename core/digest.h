@@ -50,7 +50,7 @@ struct digest_piece {
 };
 /* Goes on until at least one piece is all added, and its size 0; data and size of the others go on as far. At
  * most DIGEST_LANES_MAX pieces, of different digesters. */
-void digest_pieces(struct digest_piece *pieces, size_t n);
+void digest_side_by_side(struct digest_piece *pieces, size_t n);
 
 struct digest_message {
         const void *data;

@@ -132,7 +132,7 @@ lead(struct scan_worker *worker)
                 led_fill(scan, &led);
                 pthread_mutex_unlock(&scan->lock);
                 led_wake(&led);
-                digest_pieces(led.pieces, led.n);
+                digest_side_by_side(led.pieces, led.n);
                 pthread_mutex_lock(&scan->lock);
                 led_sort(scan, &led);
         }

@@ -109,7 +109,7 @@ START_TEST(pieces_together_are_hashed_as_each_alone)
                 }
                 while (left) {
                         size_t before = left;
-                        digest_pieces(pieces, left);
+                        digest_side_by_side(pieces, left);
                         for (size_t i = 0; i < left;)
                                 if (pieces[i].size)
                                         i++;
@@ -147,7 +147,7 @@ START_TEST(more_than_half_a_gigabyte_is_counted_right)
                 struct digest_piece pieces[COUNT];
                 for (unsigned i = 0; i < COUNT; i++)
                         pieces[i] = (struct digest_piece){digesters[i], data, SIZE};
-                digest_pieces(pieces, COUNT);
+                digest_side_by_side(pieces, COUNT);
                 for (unsigned i = 0; i < COUNT; i++)
                         ck_assert_uint_eq(pieces[i].size, 0);
                 digester_update(single, data, SIZE);
