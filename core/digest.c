@@ -114,12 +114,19 @@ md5er_final(struct md5er *md5er, unsigned char ret[static MD5_SIZE])
 /* ---- digests as values ---- */
 
 void
-digest_bytes(const void *data, size_t size, struct digest *ret)
+digest_pieces(const struct iovec *pieces, size_t n, struct digest *ret)
 {
         SHA256_CTX context;
         SHA256_Init(&context);
-        SHA256_Update(&context, data, size);
+        for (size_t i = 0; i < n; i++)
+                SHA256_Update(&context, pieces[i].iov_base, pieces[i].iov_len);
         SHA256_Final(ret->bytes, &context);
+}
+
+void
+digest_bytes(const void *data, size_t size, struct digest *ret)
+{
+        digest_pieces(&(struct iovec){(void *)(uintptr_t)data, size}, 1, ret);
 }
 
 void

@@ -130,6 +130,10 @@ void instance_windows_judge_again(struct instance *instance);
 
 /* ---- instance_trust.c ---- */
 
+/* A generation of the store (0: the active one), opened. As store_baseline_get, or what keeps it from being
+ * a baseline. */
+int instance_open_stored(struct instance *instance, const char *name, uint64_t generation,
+        struct baseline **ret, struct buf *ret_approvals, struct err *err);
 /* Judges the approvals of a baseline by the trust file in force: 0, a trust_result, or < 0. */
 int instance_judge_approvals(const struct instance *instance, const struct baseline *b,
         const struct buf *approvals, struct trust_verdict *verdict, struct err *err);

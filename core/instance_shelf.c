@@ -132,8 +132,8 @@ shelf_put(const struct instance *instance, const struct baseline *b, const void 
 {
         const struct baseline_header *header = baseline_header(b);
         _cleanup_free_ char *folder = config_shelf(instance->config), *text = NULL, *approval = NULL;
-        size_t text_size;
-        const char *bytes = baseline_text(b, &text_size);
+        size_t n;
+        const struct iovec *pieces = baseline_text(b, &n);
         if (!folder)
                 return err_oom(err);
         int r = entry_path(instance, header->name, header->generation, TEXT_SUFFIX, &text, err);
@@ -142,7 +142,7 @@ shelf_put(const struct instance *instance, const struct baseline *b, const void 
                 return r;
         r = folder_create(folder, 0700, err);
         r = r ? r : file_write(approval, 0600, size ? approvals : "", size, err);
-        r = r ? r : file_write(text, 0600, bytes, text_size, err);
+        r = r ? r : file_write_pieces(text, 0600, pieces, n, err);
         return r;
 }
 

@@ -273,23 +273,21 @@ prepare_compare(
         const char *name = json_text(job->parameters, "name");
         uint64_t generation = (uint64_t)json_number(job->parameters, "generation");
         _cleanup_buf_ struct buf trust_text = {0};
-        char *text = NULL;
-        size_t size = 0;
         bool first_use;
         struct digest id;
         uint64_t trust_at;
+        int r;
         if (name && *name) {
-                int r = store_baseline_get(
-                        instance->store, name, generation, &text, &size, &job->approvals, err);
-                if (r)
-                        return EXIT_FAILED;
+                r = instance_open_stored(
+                        instance, name, generation, &job->audit.baseline, &job->approvals, err);
         } else {
-                size = session->baseline.size;
-                text = buf_steal(&session->baseline);
+                size_t size = session->baseline.size;
+                char *text = buf_steal(&session->baseline);
                 job->approvals = session->approvals;
                 session->approvals = (struct buf){0};
+                r = text ? baseline_open(text, size, &job->audit.baseline, err) : -ENOMEM;
         }
-        if (!text || baseline_open(text, size, &job->audit.baseline, err))
+        if (r)
                 return EXIT_FAILED;
         if (store_trust_get(instance->store, &trust_at, &id, &trust_text, &first_use, NULL) == 0)
                 trust_parse("the trust file", trust_text.data, trust_text.size, &job->trust, NULL);
