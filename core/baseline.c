@@ -65,7 +65,7 @@ struct baseline {
         struct piece *pieces;
         struct iovec *text; /* as many */
         size_t n_pieces;
-        size_t size; /* of the text */
+        size_t size;      /* of the text */
         struct digest id; /* once it is hashed */
         atomic_bool hashed;
         pthread_mutex_t lock; /* of the hashing */
@@ -595,15 +595,6 @@ lines_within(const char *text, size_t size, size_t *ret_size)
         return n;
 }
 
-/* A line was right under its own scopes. */
-static bool
-scopes_are_those_of(const struct baseline *parent, const struct baseline *b)
-{
-        size_t size = b->files_at - b->entries_at;
-        return size == parent->files_at - parent->entries_at &&
-               memcmp(b->own->data + b->entries_at, parent->own->data + parent->entries_at, size) == 0;
-}
-
 /* Takes the lines of a shared piece for read: what is left to be checked is how the first follows on what
  * stands before it. */
 static int
@@ -616,7 +607,7 @@ take_lines(struct reader *reader, const struct piece *piece, size_t n)
         struct span path = file_path(&line);
         if (reader->last_kind < LINE_FILE)
                 b->files_at = reader->at;
-        if (reader->last_kind > LINE_FILE || !scopes_are_those_of(parent, b) ||
+        if (reader->last_kind > LINE_FILE || !baseline_scopes_same(parent, b) ||
                 (reader->last_kind == LINE_FILE && !lines_ascend(&reader->before, &line)) ||
                 path_again(b, &path))
                 return malformed(reader, UNSORTED);
@@ -1005,6 +996,14 @@ baseline_scopes(const struct baseline *baseline, size_t *ret_count)
 {
         *ret_count = baseline->n_scopes;
         return baseline->scopes;
+}
+
+bool
+baseline_scopes_same(const struct baseline *a, const struct baseline *b)
+{
+        size_t size = a->files_at - a->entries_at;
+        return a->files_at && b->files_at && size == b->files_at - b->entries_at &&
+               memcmp(a->own->data + a->entries_at, b->own->data + b->entries_at, size) == 0;
 }
 
 const struct setting *

@@ -95,6 +95,8 @@ int baseline_text_append(const struct baseline *baseline, struct buf *ret);
 const struct digest *baseline_shared(const struct baseline *baseline) _pure_;
 bool baseline_piece_shared(const struct baseline *baseline, size_t index, size_t *ret_offset);
 const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret_count);
+/* Whether the scopes of two are the same lines; false where one has no files. */
+bool baseline_scopes_same(const struct baseline *a, const struct baseline *b) _pure_;
 
 /* File expectations by index, in the file's order. */
 size_t baseline_files(const struct baseline *baseline);

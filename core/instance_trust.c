@@ -904,8 +904,8 @@ put_durably(struct applying *applying, struct err *err)
 {
         struct instance *instance = applying->instance;
         const struct baseline_header *header = baseline_header(applying->baseline);
-        int r = shelf_put(
-                instance, applying->baseline, applying->approvals->data, applying->approvals->size, err);
+        int r = shelf_put(instance, applying->baseline, applying->approvals->data, applying->approvals->size,
+                applying->draft, err);
         r = r ? r : instance_put_baseline(applying, err);
         if (r)
                 shelf_drop(instance, header->name, header->generation);
@@ -914,9 +914,11 @@ put_durably(struct applying *applying, struct err *err)
 
 static int
 apply_checked(struct instance *instance, const struct baseline *b, const struct buf *approvals,
-        const struct trust_verdict *verdict, bool adopted, struct apply_result *ret, struct err *err)
+        const struct trust_verdict *verdict, bool adopted, struct file_draft *draft, struct apply_result *ret,
+        struct err *err)
 {
         struct applying applying = {
+                .draft = draft,
                 .instance = instance,
                 .baseline = b,
                 .approvals = approvals,
@@ -966,7 +968,7 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         int r = baseline_open(text, size, &b, err);
         if (r > 0)
                 return instance_apply_refused(instance, DELTA_MALFORMED, err, err);
-        return r ? r : instance_apply_opened(instance, b, approvals, approvals_size, NULL, ret, err);
+        return r ? r : instance_apply_opened(instance, b, approvals, approvals_size, NULL, NULL, ret, err);
 }
 
 int
@@ -990,7 +992,8 @@ instance_apply_refused(
 
 int
 instance_apply_opened(struct instance *instance, const struct baseline *b, const char *approvals,
-        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err)
+        size_t approvals_size, const char *moved, struct file_draft *draft, struct apply_result *ret,
+        struct err *err)
 {
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
         bool adopted = false;
@@ -1006,7 +1009,7 @@ instance_apply_opened(struct instance *instance, const struct baseline *b, const
         if (r > 0)
                 record_reject(instance, b, err->text);
         if (r == 0 && !review)
-                r = apply_checked(instance, b, &given, verdict, adopted, ret, err);
+                r = apply_checked(instance, b, &given, verdict, adopted, draft, ret, err);
         free(verdict);
         return r;
 }

@@ -88,10 +88,10 @@ entry_scope(const struct standing *s, size_t index)
 {
         size_t n_scopes, size;
         const struct scope *scopes = baseline_scopes(s->baseline, &n_scopes);
-        const char *path = baseline_file_path(s->baseline, index, &size);
         char local[1024];
         if (n_scopes == 1)
                 return scopes;
+        const char *path = baseline_file_path(s->baseline, index, &size);
         _cleanup_free_ char *heap = size < sizeof local ? NULL : strndup(path, size);
         if (size < sizeof local) {
                 memcpy(local, path, size);
@@ -102,8 +102,8 @@ entry_scope(const struct standing *s, size_t index)
         return scope_for_path(scopes, n_scopes, heap ? heap : local);
 }
 
-/* Whether two entries with the same line are judged alike: a scope may have come to name what a line leaves
- * out for "none". */
+/* Whether two entries with the same line are judged alike, where their scopes are not all the same: one may
+ * have come to name what a line leaves out for "none". */
 static bool
 same_rule(const struct standing *a, size_t a_index, const struct standing *b, size_t b_index)
 {
@@ -111,19 +111,27 @@ same_rule(const struct standing *a, size_t a_index, const struct standing *b, si
         return x && y && x->attributes == y->attributes && x->mode == y->mode;
 }
 
+static void
+inherit_entries(
+        struct standing *to, size_t to_index, const struct standing *from, size_t from_index, size_t n)
+{
+        memcpy(to->marks + to_index, from->marks + from_index, n * sizeof *to->marks);
+        memcpy(to->verified_s + to_index, from->verified_s + from_index, n * sizeof *to->verified_s);
+        memcpy(to->bits + to_index, from->bits + from_index, n * sizeof *to->bits);
+}
+
 /* What was verified stays verified where line and rule are the same. Both are sorted: one merge, of runs. */
 static void
 standing_inherit(struct standing *to, const struct standing *from)
 {
+        bool same_scopes = baseline_scopes_same(to->baseline, from->baseline);
         for (size_t i = 0, j = 0; i < to->n && j < from->n;) {
                 size_t same = baseline_files_same(to->baseline, i, from->baseline, j);
-                for (size_t k = 0; k < same; k++) {
-                        if (!same_rule(to, i + k, from, j + k))
-                                continue;
-                        to->marks[i + k] = from->marks[j + k];
-                        to->verified_s[i + k] = from->verified_s[j + k];
-                        to->bits[i + k] = from->bits[j + k];
-                }
+                if (same_scopes)
+                        inherit_entries(to, i, from, j, same);
+                for (size_t k = 0; k < same && !same_scopes; k++)
+                        if (same_rule(to, i + k, from, j + k))
+                                inherit_entries(to, i + k, from, j + k, 1);
                 i += same;
                 j += same;
                 if (i == to->n || j == from->n)

@@ -584,7 +584,7 @@ apply(struct call *call, const struct service_applying *applying)
                 return EXIT_FAILED;
         }
         r = instance_apply_opened(call->instance, applying->baseline, approvals->data ? approvals->data : "",
-                approvals->size, applying->moved.data, &result, call->err);
+                approvals->size, applying->moved.data, applying->draft, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
