@@ -1011,6 +1011,8 @@ START_TEST(old_bodies_are_dropped_but_never_headers_nor_the_active_one)
 END_TEST
 
 static const char long_body[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+static const char other_body[] = "1123456789012345678901234567890123456789012345678901234567890123456789";
+static const char third_body[] = "2123456789012345678901234567890123456789012345678901234567890123456789";
 
 static void
 assert_body(uint64_t generation, const char *wanted, const char *wanted_delta)
@@ -1031,8 +1033,8 @@ START_TEST(a_generation_is_kept_as_a_small_delta_from_a_whole_text)
 {
         size_t size = sizeof long_body - 1;
         baseline_add("host", 1, long_body, size);
-        baseline_add_from("host", 2, "b", size, long_body, "delta b");
-        baseline_add_from("host", 3, "c", size, long_body, "delta c");
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta c");
         store_reopen();
         assert_body(1, long_body, NULL);
         assert_body(2, long_body, "delta b");
@@ -1043,17 +1045,15 @@ END_TEST
 /* From what is not here, from what is a delta itself, from another name's, and one that is not small. */
 START_TEST(a_delta_that_has_no_whole_text_or_is_large_is_kept_as_the_text)
 {
-        static const char other[] = "1123456789012345678901234567890123456789012345678901234567890123456789";
         size_t size = sizeof long_body - 1;
         baseline_add("web", 1, long_body, size);
-        baseline_add_from("host", 1, other, size, long_body, "delta");
-        assert_body(0, other, NULL);
-        baseline_add_from("host", 2, long_body, size, other, "delta");
-        assert_body(0, other, "delta");
-        baseline_add_from("host", 3, "2123456789012345678901234567890123456789012345678901234567890123456789",
-                size, long_body, "delta");
-        assert_body(0, "2123456789012345678901234567890123456789012345678901234567890123456789", NULL);
-        baseline_add_from("host", 4, long_body + 1, size - 1, other, "a long delta");
+        baseline_add_from("host", 1, other_body, size, long_body, "delta");
+        assert_body(0, other_body, NULL);
+        baseline_add_from("host", 2, long_body, size, other_body, "delta");
+        assert_body(0, other_body, "delta");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta");
+        assert_body(0, third_body, NULL);
+        baseline_add_from("host", 4, long_body + 1, size - 1, other_body, "a long delta");
         assert_body(0, long_body + 1, NULL);
 }
 END_TEST
@@ -1062,8 +1062,8 @@ START_TEST(the_text_of_a_delta_is_kept_as_long_as_the_delta)
 {
         size_t size = sizeof long_body - 1;
         baseline_add("host", 1, long_body, size);
-        baseline_add_from("host", 2, "b", size, long_body, "delta b");
-        baseline_add_from("host", 3, "c", size, long_body, "delta c");
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta c");
         assert_ok(store_begin(store, &err));
         assert_ok(store_bodies_trim(store, 1, &err));
         assert_ok(store_commit(store, &err));
@@ -1083,7 +1083,7 @@ START_TEST(a_delta_whose_text_is_gone_is_damage)
         size_t size = sizeof long_body - 1;
         char *text = NULL;
         baseline_add("host", 1, long_body, size);
-        baseline_add_from("host", 2, "b", size, long_body, "delta b");
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
         store = store_free(store);
         tamper("UPDATE baseline SET has_text = 0 WHERE generation = 1");
         assert_ok(store_open(path, 0, &store, &err));
