@@ -194,30 +194,30 @@ static int
 write_export(const char *file, const struct signed_text *text, struct err *err)
 {
         _cleanup_free_ char *beside = approval_path(file);
-        size_t size;
-        const char *bytes = baseline_text(text->baseline, &size);
+        size_t n;
+        const struct iovec *pieces = baseline_text(text->baseline, &n);
         if (!beside)
                 return failed_oom(err);
         /* The approvals first: a baseline beside old approvals would look unsigned. */
         int r = failed(file_write(
                 beside, 0644, text->approvals.data ? text->approvals.data : "", text->approvals.size, err));
-        return r ? r : failed(file_write(file, 0644, bytes, size, err));
+        return r ? r : failed(file_write_pieces(file, 0644, pieces, n, err));
 }
 
 static int
 export_document(struct cli *cli, const struct signed_text *text, const char *file, struct err *err)
 {
         const struct baseline_header *header = baseline_header(text->baseline);
-        size_t size;
-        const char *bytes = baseline_text(text->baseline, &size);
         char id[DIGEST_HEX_SIZE];
-        _cleanup_free_ char *copy = file ? NULL : strndup(bytes, size),
-                            *name = file ? escape_new(file, strlen(file)) : NULL;
+        _cleanup_buf_ struct buf copy = {0};
+        _cleanup_free_ char *name = file ? escape_new(file, strlen(file)) : NULL;
+        if (!file && baseline_text_append(text->baseline, &copy) < 0)
+                return failed_oom(err);
         digest_hex(baseline_id(text->baseline), id);
         return cli_document(cli,
                 json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.export/1", "name",
                         header->name, "generation", (json_int)header->generation, "id", id, "file", name,
-                        "text", copy, "approvals",
+                        "text", copy.data, "approvals",
                         file                   ? NULL
                         : text->approvals.data ? text->approvals.data
                                                : ""),
@@ -231,16 +231,14 @@ command_baseline_export(struct cli *cli, struct err *err)
         _cleanup_signed_ struct signed_text text = {0};
         char name[NAME_MAX_SIZE], label[96], id[DIGEST_HEX_SIZE];
         uint64_t generation = 0;
-        size_t size;
         int r = parse_name(cli->args.words[0], name, &generation, err);
         r = r ? r : signed_text_fetch(cli, name, generation, &text, err);
         if (r == 0 && file)
                 r = write_export(file, &text, err);
         if (r || cli->json)
                 return r ? r : export_document(cli, &text, file, err);
-        const char *bytes = baseline_text(text.baseline, &size);
         if (!file)
-                return output_write(NULL, bytes, size, err);
+                return output_baseline(NULL, text.baseline, err);
         digest_hex(baseline_id(text.baseline), id);
         print(&cli->out, "%s written to %s and %s.approval\nid %s (sha256sum shows it)\n",
                 baseline_label(baseline_header(text.baseline), label), quote(file), quote(file), id);

@@ -26,6 +26,7 @@
 #include "cli/transfer.h"
 #include "cli/watched.h"
 #include "cli/window_file.h"
+#include "core/baseline_delta.h"
 #include "core/clock.h"
 #include "core/quote.h"
 
@@ -416,25 +417,42 @@ choose(struct blessing *b, struct err *err)
 
 /* ---- what is signed ---- */
 
+/* Whether a first generation is chosen as a whole: then it is opened already. */
+static bool
+is_text_of(const struct baseline *baseline, const struct buf *text)
+{
+        size_t n;
+        const struct iovec *pieces = baseline_text(baseline, &n);
+        return n == 1 && pieces->iov_len == text->size &&
+               memcmp(pieces->iov_base, text->data, text->size) == 0;
+}
+
+static int
+open_composed(const struct blessing *b, const struct baseline *header_of, struct buf *text,
+        struct baseline **ret, struct err *why)
+{
+        size_t size = text->size;
+        if (b->parent.baseline)
+                return delta_open(b->parent.baseline, text->data, size, ret, why);
+        if (is_text_of(header_of, text)) {
+                *ret = baseline_keep(header_of);
+                return 0;
+        }
+        char *bytes = buf_steal(text);
+        return bytes ? baseline_open_after(header_of, bytes, size, NULL, ret, why) : err_oom(why);
+}
+
 static int
 compose(const struct blessing *b, const struct baseline *header_of, struct baseline **ret, struct err *err)
 {
         _cleanup_buf_ struct buf text = {0};
+        const struct baseline_header *header = baseline_header(header_of);
         struct err why = {0};
-        if (revisions_compose(&b->revisions, b->chosen, baseline_header(header_of), &text) < 0)
+        int r = b->parent.baseline ? revisions_compose_delta(&b->revisions, b->chosen, header, &text)
+                                   : revisions_compose(&b->revisions, b->chosen, header, &text);
+        if (r < 0)
                 return failed_oom(err);
-        size_t size = text.size, same_size;
-        char *bytes = buf_steal(&text);
-        if (!bytes)
-                return failed_oom(err);
-        const char *same = baseline_text(header_of, &same_size);
-        if (size == same_size &&
-                memcmp(bytes, same, size) == 0) { /* all was chosen: opened and hashed already */
-                free(bytes);
-                *ret = baseline_keep(header_of);
-                return 0;
-        }
-        if (baseline_open_after(header_of, bytes, size, NULL, ret, &why) == 0)
+        if (open_composed(b, header_of, &text, ret, &why) == 0)
                 return 0;
         err_set(err, EXIT_FAILED, "what was chosen does not hold together: %.700s", why.text);
         return err_hint(err, EXIT_FAILED,

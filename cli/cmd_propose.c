@@ -17,16 +17,16 @@ proposal_document(struct cli *cli, const struct baseline *baseline, const char *
 {
         const struct baseline_header *header = baseline_header(baseline);
         char id[DIGEST_HEX_SIZE], parent[DIGEST_HEX_SIZE];
-        size_t size;
-        const char *text = baseline_text(baseline, &size);
-        _cleanup_free_ char *copy = file ? NULL : strndup(text, size),
-                            *name = file ? escape_new(file, strlen(file)) : NULL;
+        _cleanup_buf_ struct buf copy = {0};
+        _cleanup_free_ char *name = file ? escape_new(file, strlen(file)) : NULL;
+        if (!file && baseline_text_append(baseline, &copy) < 0)
+                return failed_oom(err);
         digest_hex(baseline_id(baseline), id);
         digest_hex(&header->parent, parent);
         return cli_document(cli,
                 json_make("{s:s, s:s, s:I, s:s, s:s?, s:s?, s:s?}", "schema", "driftd.proposal/1", "name",
                         header->name, "generation", (json_int)header->generation, "id", id, "parent",
-                        header->has_parent ? parent : NULL, "file", name, "text", copy),
+                        header->has_parent ? parent : NULL, "file", name, "text", copy.data),
                 err);
 }
 
@@ -36,9 +36,8 @@ deliver(struct cli *cli, const struct baseline *baseline, struct err *err)
 {
         const char *file = args_value(&cli->args, "output");
         char label[96], id[DIGEST_HEX_SIZE];
-        size_t size, n_settings;
-        const char *text = baseline_text(baseline, &size);
-        int r = file || !cli->json ? output_write(file, text, size, err) : 0;
+        size_t n_settings;
+        int r = file || !cli->json ? output_baseline(file, baseline, err) : 0;
         if (r || cli->json)
                 return r ? r : proposal_document(cli, baseline, file, err);
         digest_hex(baseline_id(baseline), id);

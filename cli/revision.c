@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/baseline_delta.h"
 #include "core/clock.h"
 
 const char *const revision_kind_names[REVISION_KINDS] = {"scope", "file", "setting", "waiver"};
@@ -59,12 +60,9 @@ file_key(const struct baseline *baseline, size_t index, struct buf *ret)
 static const char *
 file_line_borrowed(const struct baseline *baseline, size_t index, size_t *ret_size)
 {
-        size_t all, path_size;
-        const char *text = baseline_text(baseline, &all);
-        const char *line = baseline_file_path(baseline, index, &path_size) - strlen("file ");
-        const char *end = memchr(line, '\n', all - (size_t)(line - text));
-        *ret_size = (size_t)(end - line);
-        return line;
+        const char *line = baseline_file_line(baseline, index, ret_size);
+        *ret_size += strlen("file ");
+        return line - strlen("file ");
 }
 
 static int
@@ -569,24 +567,36 @@ gather_kind(const struct revisions *r, enum revision_kind kind, const bool *chos
         return 0;
 }
 
+/* Where it goes: a text, or a delta from what was before. */
+struct output {
+        struct buf *text;
+        struct delta_writer *delta; /* NULL: the text */
+};
+
 static int
-compose_kind(const struct revisions *r, enum revision_kind kind, const bool *chosen, struct buf *ret)
+output_bytes(const struct output *output, const void *data, size_t size)
+{
+        return output->delta ? delta_bytes(output->delta, data, size) : buf_append(output->text, data, size);
+}
+
+static int
+output_before(const struct output *output, const struct baseline *before, size_t first, size_t end)
+{
+        return output->delta ? delta_lines(output->delta, first, end)
+                             : baseline_file_lines_append(before, first, end, output->text);
+}
+
+static int
+compose_kind(
+        const struct revisions *r, enum revision_kind kind, const bool *chosen, const struct output *output)
 {
         _cleanup_(lines_done) struct lines lines = {0};
         int result = gather_kind(r, kind, chosen, &lines);
         for (size_t i = 0; i < lines.count && result == 0; i++) {
-                result = buf_append(ret, lines.list[i].text, lines.list[i].size);
-                result = result ? result : buf_text(ret, "\n");
+                result = output_bytes(output, lines.list[i].text, lines.list[i].size);
+                result = result ? result : output_bytes(output, "\n", 1);
         }
         return result;
-}
-
-static int
-append_files(const struct baseline *baseline, size_t first, size_t end, struct buf *ret)
-{
-        size_t size;
-        const char *lines = baseline_file_lines(baseline, first, end, &size);
-        return buf_append(ret, lines, size);
 }
 
 /* Where in the lines before a revision takes place. */
@@ -605,9 +615,9 @@ place_of(const struct revisions *r, const struct revision *revision)
 
 /* By the million, and both sorted by path, as revisions are: a merge of runs. */
 static int
-compose_files(const struct revisions *r, const bool *chosen, struct buf *ret)
+compose_files(const struct revisions *r, const bool *chosen, const struct output *output)
 {
-        size_t n_old = r->before ? baseline_files(r->before) : 0, at = 0;
+        size_t n_old = r->before ? baseline_files(r->before) : 0, at = 0, size;
         int result = 0;
         for (size_t i = 0; i < r->count && result == 0; i++) {
                 const struct revision *revision = &r->list[i];
@@ -615,23 +625,35 @@ compose_files(const struct revisions *r, const bool *chosen, struct buf *ret)
                         continue;
                 size_t place = place_of(r, revision);
                 if (place > at)
-                        result = append_files(r->before, at, place, ret);
+                        result = output_before(output, r->before, at, place);
                 at = place + (revision->what != REVISION_ADDED);
-                if (result == 0 && revision->what != REVISION_REMOVED)
-                        result = append_files(r->after, revision->new_index, revision->new_index + 1, ret);
+                if (result || revision->what == REVISION_REMOVED)
+                        continue;
+                const char *line = file_line_borrowed(r->after, revision->new_index, &size);
+                result = output_bytes(output, line, size + 1);
         }
-        return result || at == n_old ? result : append_files(r->before, at, n_old, ret);
+        return result || at == n_old ? result : output_before(output, r->before, at, n_old);
 }
 
 /* About as long as the longer of the two. */
 static int
 reserve_text(const struct revisions *r, struct buf *ret)
 {
-        size_t before = 0, after;
-        if (r->before)
-                baseline_text(r->before, &before);
-        baseline_text(r->after, &after);
+        size_t before = r->before ? baseline_size(r->before) : 0, after = baseline_size(r->after);
         return buf_reserve(ret, before > after ? before : after);
+}
+
+static int
+compose(const struct revisions *revisions, const bool *chosen, const struct baseline_header *header,
+        const struct output *output)
+{
+        _cleanup_buf_ struct buf head = {0};
+        int r = baseline_header_append(header, &head);
+        r = r ? r : output_bytes(output, head.data, head.size);
+        for (int kind = 0; kind < REVISION_KINDS && r == 0; kind++)
+                r = kind == REVISION_FILE ? compose_files(revisions, chosen, output)
+                                          : compose_kind(revisions, (enum revision_kind)kind, chosen, output);
+        return r;
 }
 
 int
@@ -639,9 +661,15 @@ revisions_compose(const struct revisions *revisions, const bool *chosen, const s
         struct buf *ret)
 {
         int r = reserve_text(revisions, ret);
-        r = r ? r : baseline_header_append(header, ret);
-        for (int kind = 0; kind < REVISION_KINDS && r == 0; kind++)
-                r = kind == REVISION_FILE ? compose_files(revisions, chosen, ret)
-                                          : compose_kind(revisions, (enum revision_kind)kind, chosen, ret);
-        return r;
+        return r ? r : compose(revisions, chosen, header, &(struct output){ret, NULL});
+}
+
+int
+revisions_compose_delta(const struct revisions *revisions, const bool *chosen,
+        const struct baseline_header *header, struct buf *ret)
+{
+        _cleanup_(delta_writer_freep) struct delta_writer *writer = NULL;
+        int r = delta_writer_new(revisions->before, ret, &writer);
+        r = r ? r : compose(revisions, chosen, header, &(struct output){ret, writer});
+        return r ? r : delta_end(writer);
 }

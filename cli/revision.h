@@ -63,3 +63,6 @@ int revision_holds(const struct revisions *revisions, const struct revision *rev
  */
 int revisions_compose(const struct revisions *revisions, const bool *chosen,
         const struct baseline_header *header, struct buf *ret);
+/* The same as a delta from what was before, where there is one. */
+int revisions_compose_delta(const struct revisions *revisions, const bool *chosen,
+        const struct baseline_header *header, struct buf *ret);

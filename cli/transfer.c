@@ -186,15 +186,26 @@ text_upload(struct cli *cli, const char *kind, const char *text, size_t size, st
 }
 
 static int
+upload_whole(struct cli *cli, const struct baseline *baseline, struct err *err)
+{
+        _cleanup_buf_ struct buf copy = {0};
+        size_t n;
+        const struct iovec *text = baseline_text(baseline, &n);
+        if (n == 1)
+                return text_upload(cli, "baseline", text->iov_base, text->iov_len, err);
+        if (baseline_text_append(baseline, &copy) < 0)
+                return failed_oom(err);
+        return text_upload(cli, "baseline", copy.data, copy.size, err);
+}
+
+static int
 baseline_upload(
         struct cli *cli, const struct baseline *baseline, const struct baseline *parent, struct err *err)
 {
         _cleanup_buf_ struct buf delta = {0};
         const struct baseline_header *header = baseline_header(baseline);
-        size_t size;
-        const char *text = baseline_text(baseline, &size);
         if (!parent || !header->has_parent || !digest_equal(&header->parent, baseline_id(parent)))
-                return text_upload(cli, "baseline", text, size, err);
+                return upload_whole(cli, baseline, err);
         if (delta_between(parent, baseline, &delta) < 0)
                 return failed_oom(err);
         return text_upload(cli, "delta", delta.data, delta.size, err);
@@ -312,6 +323,19 @@ output_write(const char *file, const void *data, size_t size, struct err *err)
         if (fwrite(data, 1, size, stdout) != size)
                 return err_set(err, EXIT_FAILED, "standard output: %s", strerrordesc_np(errno));
         return 0;
+}
+
+int
+output_baseline(const char *file, const struct baseline *baseline, struct err *err)
+{
+        size_t n;
+        const struct iovec *pieces = baseline_text(baseline, &n);
+        if (file)
+                return failed(file_write_pieces(file, 0644, pieces, n, err));
+        int r = 0;
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = output_write(NULL, pieces[i].iov_base, pieces[i].iov_len, err);
+        return r;
 }
 
 const char *

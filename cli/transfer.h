@@ -56,6 +56,7 @@ int vkey_read(const char *text, struct note_key *ret, struct err *err);
 
 /* Writes an answer to -o FILE (whole or not at all) or to standard output. */
 int output_write(const char *file, const void *data, size_t size, struct err *err);
+int output_baseline(const char *file, const struct baseline *baseline, struct err *err);
 
 /* "host@12". */
 const char *baseline_label(const struct baseline_header *header, char text[static 96]);

@@ -6,8 +6,11 @@
  * over the very bytes whose digest is the id, and an entry is taken apart when somebody asks for it.
  *
  * Of two generations nearly every line is the same. A file line that the parent has too, byte for byte, under
- * the same scopes, would be read with the same result: it is compared and taken, in runs, and only what
- * stands between two lines (their order, and that no path stands twice) is checked where a run begins.
+ * the same scopes, would be read with the same result: it is taken, in runs, and only what stands between two
+ * lines (their order, and that no path stands twice) is checked where a run begins. Nor are such lines in
+ * memory twice: a text is pieces, of bytes of its own and of one text that generations share. It stays one,
+ * however many follow on each other: a line that the parent has in bytes of its own is copied, and where the
+ * copies or what is left unused have become many, a text stands by itself again.
  *
  * Owns the bytes. Knows no host, no approver and no store: whether a baseline may be applied is judged
  * elsewhere.
@@ -20,6 +23,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 
 #include "core/clock.h"
 #include "core/escape.h"
@@ -30,22 +34,47 @@ const char *const class_names[CLASS_COUNT] = {"standard", "normal", "urgent"};
 #define PATH_TWICE "this path stands twice"
 #define UNSORTED "lines are sorted by their bytes, and none stands twice"
 #define COMPARED_AT_ONCE ((size_t)4096) /* bytes */
+#define SHARED_BIT (UINT32_C(1) << 31)  /* a place in the shared text: BASELINE_SIZE_MAX is below it */
+#define PIECES_MAX ((size_t)1 << 16)
+#define SPARE_MIN ((size_t)64 << 10) /* bytes of its own, or unused ones, that a text in pieces may have, */
+#define SPARE_SHARE 8u               /* and besides this part of the shared text */
 
 enum line_kind { LINE_SCOPE, LINE_FILE, LINE_SET, LINE_WAIVE, LINE_KINDS };
 static const char *const line_words[LINE_KINDS] = {"scope ", "file ", "set ", "waive "};
 
+struct bytes {
+        atomic_uint references;
+        char *data;
+        size_t size;
+};
+
+/* In their order they are the text. Each is whole lines. */
+struct piece {
+        uint32_t place; /* of its first byte */
+        uint32_t size;  /* bytes */
+        uint32_t at;    /* bytes of the text before it */
+        uint32_t file;  /* file lines before it */
+        uint32_t from;  /* of a shared one, while it is read: the parent's file line that it begins with, */
+        uint32_t count; /* and how many lines it has */
+};
+
 struct baseline {
         atomic_uint references;
-        char *text;
-        size_t size;
+        struct bytes *own, *shared; /* shared NULL: the text is one piece of its own */
+        struct digest shared_id;    /* of the baseline whose whole text they are */
+        struct piece *pieces;
+        struct iovec *text; /* as many */
+        size_t n_pieces;
+        size_t size;      /* of the text */
         struct digest id; /* once it is hashed */
         atomic_bool hashed;
         pthread_mutex_t lock; /* of the hashing */
         struct baseline_header header;
-        size_t entries_at; /* offset of what follows the header */
+        size_t entries_at; /* in its own bytes: what follows the header, */
+        size_t files_at;   /* and on the scopes */
         struct scope *scopes;
         size_t n_scopes;
-        uint32_t *files; /* offset of each file line's path */
+        uint32_t *files; /* place of each file line's path */
         size_t n_files, files_room;
         struct setting *settings;
         size_t n_settings;
@@ -63,16 +92,87 @@ struct span {
 /* The file being read: where we are, for the words of an error. */
 struct reader {
         struct baseline *baseline;
-        size_t at;
+        const char *text; /* its own bytes, */
+        size_t at, end;   /* and of them those of the piece that is read */
         unsigned line;
         int last_kind; /* of the entry before; -1: there is none */
         struct span before;
-        /* A line that this one has too, under the same scopes, was read already. NULL: there is none. */
-        const struct baseline *parent;
-        bool same_scopes;
-        size_t next; /* of its file lines: those before it stand before what is to be read */
+        const struct baseline *parent; /* whose lines the shared pieces are; NULL: there are none */
         struct err *err;
 };
+
+/* ---- the text ---- */
+
+static const char *
+at_place(const struct baseline *b, uint32_t place)
+{
+        return place & SHARED_BIT ? b->shared->data + (place & ~SHARED_BIT) : b->own->data + place;
+}
+
+/* Takes the bytes over, on failure too. */
+static struct bytes *
+bytes_new(char *data, size_t size)
+{
+        struct bytes *bytes = calloc(1, sizeof *bytes);
+        if (!bytes) {
+                free(data);
+                return NULL;
+        }
+        atomic_init(&bytes->references, 1);
+        bytes->data = data;
+        bytes->size = size;
+        return bytes;
+}
+
+static struct bytes *
+bytes_keep(struct bytes *bytes)
+{
+        atomic_fetch_add(&bytes->references, 1);
+        return bytes;
+}
+
+static void
+bytes_free(struct bytes *bytes)
+{
+        if (!bytes || atomic_fetch_sub(&bytes->references, 1) > 1)
+                return;
+        free(bytes->data);
+        free(bytes);
+}
+
+/* The piece that a file line stands in, and its end in lines. */
+static const struct piece *
+piece_of(const struct baseline *b, size_t index, size_t *ret_end)
+{
+        size_t low = 0, high = b->n_pieces;
+        while (high - low > 1) {
+                size_t middle = low + (high - low) / 2;
+                if (b->pieces[middle].file <= index)
+                        low = middle;
+                else
+                        high = middle;
+        }
+        *ret_end = high < b->n_pieces ? b->pieces[high].file : b->n_files;
+        return &b->pieces[low];
+}
+
+static const char *
+file_line(const struct baseline *b, size_t index)
+{
+        return at_place(b, b->files[index]) - strlen("file ");
+}
+
+/* The file lines from first on, up to end, that lie in a row: where they end, and how many bytes they are. */
+static const char *
+lines_in_a_row(const struct baseline *b, size_t first, size_t end, size_t *ret_end, size_t *ret_size)
+{
+        size_t stop;
+        piece_of(b, first, &stop);
+        *ret_end = stop < end ? stop : end;
+        const char *start = file_line(b, first), *last = file_line(b, *ret_end - 1);
+        *ret_size = (size_t)((const char *)rawmemchr(last, '\n') - start) + 1;
+        return start;
+}
 
 static int
 malformed(struct reader *reader, const char *what)
@@ -92,12 +192,11 @@ malformed_as(struct reader *reader, const struct err *inner)
 static bool
 next_line(struct reader *reader, struct span *ret)
 {
-        const struct baseline *b = reader->baseline;
-        if (reader->at >= b->size)
+        if (reader->at >= reader->end)
                 return false;
-        const char *start = b->text + reader->at;
-        const char *end = memchr(start, '\n', b->size - reader->at);
-        *ret = (struct span){start, end ? (size_t)(end - start) : b->size - reader->at};
+        const char *start = reader->text + reader->at;
+        const char *end = memchr(start, '\n', reader->end - reader->at);
+        *ret = (struct span){start, end ? (size_t)(end - start) : reader->end - reader->at};
         reader->at += ret->size + 1;
         reader->line++;
         return true;
@@ -339,10 +438,11 @@ files_reserve(struct baseline *b, size_t more)
 static bool
 path_again(const struct baseline *b, const struct span *path)
 {
+        size_t size;
         if (!b->n_files)
                 return false;
-        const char *before = b->text + b->files[b->n_files - 1];
-        return memcmp(before, path->data, path->size) == 0 && before[path->size] == ' ';
+        const char *before = baseline_file_path(b, b->n_files - 1, &size);
+        return size == path->size && memcmp(before, path->data, size) == 0;
 }
 
 static int
@@ -364,7 +464,7 @@ entry_file(struct reader *reader, const struct span *line)
                 return r;
         if (files_reserve(b, 1) < 0)
                 return err_oom(reader->err);
-        b->files[b->n_files++] = (uint32_t)(path.data - b->text);
+        b->files[b->n_files++] = (uint32_t)(path.data - b->own->data);
         return 0;
 }
 
@@ -373,9 +473,9 @@ entry_file(struct reader *reader, const struct span *line)
 static char *
 words_copy(struct baseline *b, const char *data, size_t size)
 {
-        size_t at = (size_t)(data - b->text);
+        size_t at = (size_t)(data - b->own->data);
         if (!b->words) {
-                b->words = malloc(b->size - at + 1);
+                b->words = malloc(b->own->size - at + 1);
                 b->words_at = at;
         }
         if (!b->words)
@@ -471,22 +571,6 @@ lines_ascend(const struct span *a, const struct span *b)
 
 /* ---- lines that the parent has ---- */
 
-/* Offsets of a file line, and of what follows on it. */
-static size_t
-file_start(const struct baseline *b, size_t index)
-{
-        return b->files[index] - strlen("file ");
-}
-
-static size_t
-file_stop(const struct baseline *b, size_t index)
-{
-        if (index + 1 < b->n_files)
-                return file_start(b, index + 1);
-        const char *path = b->text + b->files[index];
-        return (size_t)((const char *)memchr(path, '\n', b->size - b->files[index]) - b->text) + 1;
-}
-
 /* How many bytes two runs have in common at their beginning. */
 static size_t
 common_bytes(const char *a, const char *b, size_t size)
@@ -499,78 +583,42 @@ common_bytes(const char *a, const char *b, size_t size)
         return at;
 }
 
-/* How many of b's file lines, from index on, stand there byte for byte, newlines and all. */
+/* How many whole lines these bytes begin with, and in *ret_size (may be NULL) how long those are. */
 static size_t
-common_lines(const struct baseline *b, size_t index, const char *there, size_t size)
+lines_within(const char *text, size_t size, size_t *ret_size)
 {
-        if (index == b->n_files)
-                return 0;
-        size_t start = file_start(b, index), all = file_stop(b, b->n_files - 1) - start, n = 0;
-        size_t common = common_bytes(b->text + start, there, min_size(all, size));
-        while (index + n < b->n_files && file_stop(b, index + n) - start <= common)
-                n++;
+        size_t n = 0, at = 0;
+        for (const char *end; at < size && (end = memchr(text + at, '\n', size - at)); n++)
+                at = (size_t)(end - text) + 1;
+        if (ret_size)
+                *ret_size = at;
         return n;
 }
 
-/* A line was right under its own scopes. */
-static bool
-scopes_are_those_of(const struct baseline *parent, const struct reader *reader)
-{
-        const struct baseline *b = reader->baseline;
-        size_t size = reader->at - b->entries_at;
-        return parent->n_files && size == file_start(parent, 0) - parent->entries_at &&
-               memcmp(b->text + b->entries_at, parent->text + parent->entries_at, size) == 0;
-}
-
-/* How many lines from here on are the parent's. Both are sorted, if this one is right: so it is a merge. */
-static size_t
-lines_known(struct reader *reader)
-{
-        const struct baseline *b = reader->baseline, *parent = reader->parent;
-        if (!parent || reader->last_kind > LINE_FILE || reader->at >= b->size)
-                return 0;
-        if (reader->last_kind < LINE_FILE) /* perhaps the scopes end here */
-                reader->same_scopes = scopes_are_those_of(parent, reader);
-        if (!reader->same_scopes)
-                return 0;
-        size_t left = b->size - reader->at;
-        const char *here = b->text + reader->at;
-        for (; reader->next < parent->n_files; reader->next++) {
-                size_t start = file_start(parent, reader->next),
-                       size = file_stop(parent, reader->next) - start;
-                int order = memcmp(parent->text + start, here, min_size(size, left));
-                if (order >= 0)
-                        return order ? 0 : common_lines(parent, reader->next, here, left);
-        }
-        return 0;
-}
-
-/* Takes so many lines of the parent for read: what is left to be checked is how the first follows on what
+/* Takes the lines of a shared piece for read: what is left to be checked is how the first follows on what
  * stands before it. */
 static int
-take_lines(struct reader *reader, size_t n)
+take_lines(struct reader *reader, const struct piece *piece, size_t n)
 {
         struct baseline *b = reader->baseline;
         const struct baseline *parent = reader->parent;
-        size_t first = reader->next, start = file_start(parent, first), last = first + n - 1;
-        struct span line = {b->text + reader->at, file_stop(parent, first) - start - 1};
+        struct span line = {at_place(b, piece->place), 0};
+        line.size = (size_t)((const char *)rawmemchr(line.data, '\n') - line.data);
         struct span path = file_path(&line);
-        reader->line++;
-        if (reader->last_kind == LINE_FILE && !lines_ascend(&reader->before, &line))
+        if (reader->last_kind < LINE_FILE)
+                b->files_at = reader->at;
+        if (reader->last_kind > LINE_FILE || !baseline_scopes_same(parent, b) ||
+                (reader->last_kind == LINE_FILE && !lines_ascend(&reader->before, &line)) ||
+                path_again(b, &path))
                 return malformed(reader, UNSORTED);
-        if (path_again(b, &path))
-                return malformed(reader, PATH_TWICE);
         if (files_reserve(b, n) < 0)
                 return err_oom(reader->err);
         for (size_t i = 0; i < n; i++)
-                b->files[b->n_files++] = (uint32_t)(parent->files[first + i] - start + reader->at);
-        line.data = b->text + reader->at + (file_start(parent, last) - start);
-        line.size = file_stop(parent, last) - file_start(parent, last) - 1;
-        reader->at += file_stop(parent, last) - start;
-        reader->line += (unsigned)n - 1;
-        reader->next += n;
+                b->files[b->n_files++] = parent->files[piece->from + i] | SHARED_BIT;
+        reader->before.data = file_line(b, b->n_files - 1);
+        reader->before.size =
+                (size_t)((const char *)rawmemchr(reader->before.data, '\n') - reader->before.data);
         reader->last_kind = LINE_FILE;
-        reader->before = line;
         return 0;
 }
 
@@ -588,6 +636,8 @@ read_entry(struct reader *reader, const struct span *line)
                 return malformed(reader, "scopes come first, then files, then settings, then waivers");
         if (kind == reader->last_kind && !lines_ascend(&reader->before, line))
                 return malformed(reader, UNSORTED);
+        if (kind == LINE_FILE && reader->last_kind < LINE_FILE)
+                reader->baseline->files_at = (size_t)(line->data - reader->text);
         int r = entry_readers[kind](reader, line);
         reader->last_kind = kind;
         reader->before = *line;
@@ -595,44 +645,54 @@ read_entry(struct reader *reader, const struct span *line)
 }
 
 static int
-read_entries(struct reader *reader)
+read_pieces(struct reader *reader)
 {
+        struct baseline *b = reader->baseline;
         struct span line;
-        for (int r = 0;;) {
-                size_t known = lines_known(reader);
-                if (known)
-                        r = take_lines(reader, known);
-                else if (next_line(reader, &line))
+        int r = 0;
+        for (size_t i = 0; i < b->n_pieces && r == 0; i++) {
+                struct piece *piece = &b->pieces[i];
+                bool shared = piece->place & SHARED_BIT;
+                piece->file = (uint32_t)b->n_files;
+                if (!shared) {
+                        reader->at = piece->place;
+                        reader->end = piece->place + piece->size;
+                }
+                r = i == 0 ? read_header(reader) : 0;
+                if (r == 0 && shared)
+                        r = take_lines(reader, piece, piece->count);
+                while (r == 0 && next_line(reader, &line))
                         r = read_entry(reader, &line);
-                else
-                        return 0;
-                if (r)
-                        return r;
         }
+        return r;
 }
 
-int
-baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
-        struct baseline **ret, struct err *err)
+static struct baseline *
+baseline_new(void)
 {
-        _cleanup_(baseline_freep) struct baseline *b = calloc(1, sizeof *b);
-        if (!b) {
-                free(text);
-                return err_oom(err);
-        }
+        struct baseline *b = calloc(1, sizeof *b);
+        if (!b)
+                return NULL;
         atomic_init(&b->references, 1);
         pthread_mutex_init(&b->lock, NULL);
-        b->text = text;
-        b->size = size;
-        struct reader reader = {.baseline = b, .last_kind = -1, .parent = parent, .err = err};
-        if (size > BASELINE_SIZE_MAX)
-                return err_set(err, BASELINE_MALFORMED, "the baseline is larger than 1 GiB");
-        if (!size || text[size - 1] != '\n')
-                return err_set(err, BASELINE_MALFORMED, "a baseline ends with a newline");
-        if (memchr(text, '\0', size))
-                return err_set(err, BASELINE_MALFORMED, "a baseline holds no NUL byte");
-        int r = read_header(&reader);
-        r = r ? r : read_entries(&reader);
+        return b;
+}
+
+/* With its bytes and pieces in place: reads it. Takes it over. */
+static int
+baseline_finish(struct baseline *made, const struct baseline *parent, const struct digest *id,
+        struct baseline **ret, struct err *err)
+{
+        _cleanup_(baseline_freep) struct baseline *b = made;
+        struct reader reader = {
+                .baseline = b, .text = b->own->data, .last_kind = -1, .parent = parent, .err = err};
+        b->text = calloc(b->n_pieces, sizeof *b->text);
+        if (!b->text)
+                return err_oom(err);
+        for (size_t i = 0; i < b->n_pieces; i++)
+                b->text[i] =
+                        (struct iovec){(void *)(uintptr_t)at_place(b, b->pieces[i].place), b->pieces[i].size};
+        int r = read_pieces(&reader);
         if (r)
                 return r;
         if (id) {
@@ -643,10 +703,204 @@ baseline_open_after(const struct baseline *parent, char *text, size_t size, cons
         return 0;
 }
 
+static int
+add_piece(struct baseline *b, uint32_t place, size_t size, size_t from, size_t count)
+{
+        if (b->n_pieces == PIECES_MAX || size > BASELINE_SIZE_MAX - b->size)
+                return BASELINE_UNSHARED;
+        if (array_grow(&b->pieces, b->n_pieces) < 0)
+                return -ENOMEM;
+        b->pieces[b->n_pieces++] = (struct piece){.place = place,
+                .size = (uint32_t)size,
+                .at = (uint32_t)b->size,
+                .from = (uint32_t)from,
+                .count = (uint32_t)count};
+        b->size += size;
+        return 0;
+}
+
+/* A text by itself. Takes it over. */
+static int
+open_whole(char *text, size_t size, const struct digest *id, struct baseline **ret, struct err *err)
+{
+        _cleanup_(baseline_freep) struct baseline *b = baseline_new();
+        struct bytes *own = bytes_new(text, size);
+        if (!b || !own) {
+                bytes_free(own);
+                return err_oom(err);
+        }
+        b->own = own;
+        if (size > BASELINE_SIZE_MAX)
+                return err_set(err, BASELINE_MALFORMED, "the baseline is larger than 1 GiB");
+        if (!size || text[size - 1] != '\n')
+                return err_set(err, BASELINE_MALFORMED, "a baseline ends with a newline");
+        if (memchr(text, '\0', size))
+                return err_set(err, BASELINE_MALFORMED, "a baseline holds no NUL byte");
+        if (add_piece(b, 0, size, 0, 0) < 0)
+                return err_oom(err);
+        return baseline_finish(steal_pointer(&b), NULL, id, ret, err);
+}
+
 int
 baseline_open(char *text, size_t size, struct baseline **ret, struct err *err)
 {
-        return baseline_open_after(NULL, text, size, NULL, ret, err);
+        return open_whole(text, size, NULL, ret, err);
+}
+
+/* ---- a text of runs ---- */
+
+struct joining {
+        struct baseline *b;
+        const struct baseline *parent;
+        struct buf own;
+        size_t own_done; /* bytes of it that are in pieces */
+};
+
+/* What was gathered of its own since the last shared piece is a piece. */
+static int
+close_own(struct joining *joining)
+{
+        size_t at = joining->own_done, size = joining->own.size - at;
+        if (!size)
+                return 0;
+        const char *data = joining->own.data + at;
+        if (data[size - 1] != '\n' || memchr(data, '\0', size))
+                return BASELINE_UNSHARED;
+        joining->own_done += size;
+        return add_piece(joining->b, (uint32_t)at, size, 0, 0);
+}
+
+static int
+join_lines(struct joining *joining, size_t first, size_t end)
+{
+        const struct baseline *parent = joining->parent;
+        int r = 0;
+        while (first < end && r == 0) {
+                size_t next, size;
+                const char *lines = lines_in_a_row(parent, first, end, &next, &size);
+                uint32_t place = parent->files[first] - (uint32_t)strlen("file ");
+                if (parent->shared && !(place & SHARED_BIT)) {
+                        r = buf_append(&joining->own, lines, size);
+                } else {
+                        r = close_own(joining);
+                        r = r ? r : add_piece(joining->b, place | SHARED_BIT, size, first, next - first);
+                }
+                first = next;
+        }
+        return r;
+}
+
+static int
+join(struct joining *joining, const struct baseline_run *runs, size_t n)
+{
+        int r = 0;
+        for (size_t i = 0; i < n && r == 0; i++)
+                r = runs[i].data ? buf_append(&joining->own, runs[i].data, runs[i].size)
+                                 : join_lines(joining, runs[i].first, runs[i].end);
+        r = r ? r : close_own(joining);
+        if (r == 0 && !joining->own.size)
+                r = BASELINE_UNSHARED;
+        return r == -E2BIG ? BASELINE_UNSHARED : r;
+}
+
+/* Too much that is its own, or of what is shared not used: then it is better made anew. */
+static bool
+is_wasteful(const struct baseline *b)
+{
+        size_t spare = SPARE_MIN + b->shared->size / SPARE_SHARE, used = b->size - b->own->size;
+        return b->own->size > spare || b->shared->size > used + spare;
+}
+
+int
+baseline_open_runs(const struct baseline *parent, const struct baseline_run *runs, size_t n,
+        const struct digest *id, struct baseline **ret)
+{
+        _cleanup_(baseline_freep) struct baseline *b = baseline_new();
+        struct joining joining = {.b = b, .parent = parent};
+        if (!b)
+                return -ENOMEM;
+        int r = join(&joining, runs, n);
+        size_t size = joining.own.size;
+        char *own = r ? NULL : buf_steal(&joining.own);
+        buf_done(&joining.own);
+        if (r)
+                return r;
+        b->own = own ? bytes_new(own, size) : NULL;
+        if (!b->own)
+                return -ENOMEM;
+        b->shared = bytes_keep(parent->shared ? parent->shared : parent->own);
+        b->shared_id = parent->shared ? parent->shared_id : *baseline_id(parent);
+        if (is_wasteful(b))
+                return BASELINE_UNSHARED;
+        r = baseline_finish(steal_pointer(&b), parent, id, ret, NULL);
+        return r > 0 ? BASELINE_UNSHARED : r;
+}
+
+/* ---- a text of which another has most lines ---- */
+
+struct finding {
+        struct baseline_run *runs;
+        size_t count;
+};
+
+static int
+add_run(struct finding *finding, const struct baseline_run *run)
+{
+        if (run->data && !run->size)
+                return 0;
+        if (finding->count == PIECES_MAX)
+                return BASELINE_UNSHARED;
+        if (array_grow(&finding->runs, finding->count) < 0)
+                return -ENOMEM;
+        finding->runs[finding->count++] = *run;
+        return 0;
+}
+
+/* The parent's file lines in a text. Both are sorted, if it is right: so it is a merge. */
+static int
+find_runs(const struct baseline *parent, const char *text, size_t size, struct finding *ret)
+{
+        const char *files = memmem(text, size, "\nfile ", strlen("\nfile "));
+        size_t at = files ? (size_t)(files - text) + 1 : size, own = 0, next = 0;
+        int r = 0;
+        while (at < size && next < parent->n_files && r == 0) {
+                size_t row_end, row_size, same_size;
+                const char *line = file_line(parent, next);
+                size_t line_size = (size_t)((const char *)rawmemchr(line, '\n') - line) + 1;
+                int order = memcmp(line, text + at, min_size(line_size, size - at));
+                if (order < 0) {
+                        next++;
+                } else if (order > 0 || line_size > size - at) {
+                        const char *end = memchr(text + at, '\n', size - at);
+                        at = end ? (size_t)(end - text) + 1 : size;
+                } else {
+                        const char *row = lines_in_a_row(parent, next, parent->n_files, &row_end, &row_size);
+                        size_t common = common_bytes(row, text + at, min_size(row_size, size - at));
+                        size_t n = lines_within(row, common, &same_size);
+                        r = add_run(ret, &(struct baseline_run){.data = text + own, .size = at - own});
+                        r = r ? r : add_run(ret, &(struct baseline_run){.first = next, .end = next + n});
+                        next += n;
+                        own = at += same_size;
+                }
+        }
+        return r ? r : add_run(ret, &(struct baseline_run){.data = text + own, .size = size - own});
+}
+
+int
+baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
+        struct baseline **ret, struct err *err)
+{
+        struct finding finding = {0};
+        int r = parent && size ? find_runs(parent, text, size, &finding) : BASELINE_UNSHARED;
+        if (r == 0 && finding.count > 1)
+                r = baseline_open_runs(parent, finding.runs, finding.count, id, ret);
+        else if (r == 0)
+                r = BASELINE_UNSHARED;
+        free(finding.runs);
+        if (r == BASELINE_UNSHARED) /* with words, where it is wrong */
+                return open_whole(text, size, id, ret, err);
+        free(text);
+        return r ? err_oom(err) : 0;
 }
 
 struct baseline *
@@ -670,6 +924,9 @@ baseline_free(struct baseline *b)
         free(b->waivers);
         free(b->words);
         free(b->header.ticket);
+        bytes_free(b->own);
+        bytes_free(b->shared);
+        free(b->pieces);
         free(b->text);
         pthread_mutex_destroy(&b->lock);
         free(b);
@@ -692,17 +949,46 @@ baseline_id(const struct baseline *baseline)
                 return &b->id;
         pthread_mutex_lock(&b->lock);
         if (!atomic_load(&b->hashed))
-                digest_bytes(b->text, b->size, &b->id);
+                digest_pieces(b->text, b->n_pieces, &b->id);
         atomic_store(&b->hashed, true);
         pthread_mutex_unlock(&b->lock);
         return &b->id;
 }
 
-const char *
-baseline_text(const struct baseline *baseline, size_t *ret_size)
+const struct iovec *
+baseline_text(const struct baseline *baseline, size_t *ret_count)
 {
-        *ret_size = baseline->size;
+        *ret_count = baseline->n_pieces;
         return baseline->text;
+}
+
+size_t
+baseline_size(const struct baseline *baseline)
+{
+        return baseline->size;
+}
+
+const struct digest *
+baseline_shared(const struct baseline *baseline)
+{
+        return baseline->shared ? &baseline->shared_id : NULL;
+}
+
+bool
+baseline_piece_shared(const struct baseline *baseline, size_t index, size_t *ret_offset)
+{
+        uint32_t place = baseline->pieces[index].place;
+        *ret_offset = place & ~SHARED_BIT;
+        return place & SHARED_BIT;
+}
+
+int
+baseline_text_append(const struct baseline *baseline, struct buf *ret)
+{
+        int r = buf_reserve(ret, baseline->size);
+        for (size_t i = 0; i < baseline->n_pieces && r == 0; i++)
+                r = buf_append(ret, baseline->text[i].iov_base, baseline->text[i].iov_len);
+        return r;
 }
 
 const struct scope *
@@ -710,6 +996,14 @@ baseline_scopes(const struct baseline *baseline, size_t *ret_count)
 {
         *ret_count = baseline->n_scopes;
         return baseline->scopes;
+}
+
+bool
+baseline_scopes_same(const struct baseline *a, const struct baseline *b)
+{
+        size_t size = a->files_at - a->entries_at;
+        return a->files_at && b->files_at && size == b->files_at - b->entries_at &&
+               memcmp(a->own->data + a->entries_at, b->own->data + b->entries_at, size) == 0;
 }
 
 const struct setting *
@@ -732,42 +1026,105 @@ baseline_files(const struct baseline *baseline)
         return baseline->n_files;
 }
 
-const char *
-baseline_file_lines(const struct baseline *baseline, size_t first, size_t end, size_t *ret_size)
+size_t
+baseline_file_offset(const struct baseline *baseline, size_t index)
 {
-        if (first == end) {
-                *ret_size = 0;
-                return baseline->text;
+        size_t end, count = baseline->n_files;
+        if (!count)
+                return baseline->files_at;
+        size_t last = index < count ? index : count - 1;
+        const struct piece *piece = piece_of(baseline, last, &end);
+        const char *line = file_line(baseline, last);
+        size_t at = piece->at + (size_t)(line - at_place(baseline, piece->place));
+        return index < count ? at : at + (size_t)((const char *)rawmemchr(line, '\n') - line) + 1;
+}
+
+bool
+baseline_file_at(const struct baseline *baseline, size_t offset, size_t *ret_index)
+{
+        size_t low = 0, high = baseline->n_files;
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (baseline_file_offset(baseline, middle) < offset)
+                        low = middle + 1;
+                else
+                        high = middle;
         }
-        *ret_size = file_stop(baseline, end - 1) - file_start(baseline, first);
-        return baseline->text + file_start(baseline, first);
+        *ret_index = low;
+        return baseline_file_offset(baseline, low) == offset;
+}
+
+int
+baseline_file_lines_append(const struct baseline *baseline, size_t first, size_t end, struct buf *ret)
+{
+        int r = 0;
+        while (first < end && r == 0) {
+                size_t size;
+                const char *lines = lines_in_a_row(baseline, first, end, &first, &size);
+                r = buf_append(ret, lines, size);
+        }
+        return r;
+}
+
+/* Two runs that lie at the same place are the same. */
+static size_t
+row_same(const char *a, size_t a_size, size_t a_lines, const char *b, size_t b_size, size_t b_lines)
+{
+        if (a == b)
+                return a_lines < b_lines ? a_lines : b_lines;
+        return lines_within(a, common_bytes(a, b, min_size(a_size, b_size)), NULL);
 }
 
 size_t
 baseline_files_same(const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index)
 {
-        if (b_index == b->n_files)
-                return 0;
-        size_t start = file_start(b, b_index);
-        return common_lines(a, a_index, b->text + start, file_stop(b, b->n_files - 1) - start);
+        size_t all = 0;
+        while (a_index + all < a->n_files && b_index + all < b->n_files) {
+                size_t a_end, b_end, a_size, b_size, i = a_index + all, j = b_index + all;
+                const char *left = lines_in_a_row(a, i, a->n_files, &a_end, &a_size);
+                const char *right = lines_in_a_row(b, j, b->n_files, &b_end, &b_size);
+                size_t same = row_same(left, a_size, a_end - i, right, b_size, b_end - j);
+                all += same;
+                if (i + same < a_end && j + same < b_end)
+                        break;
+        }
+        return all;
 }
 
 const char *
 baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size)
 {
-        const char *path = baseline->text + baseline->files[index];
-        *ret_size = (size_t)((const char *)memchr(path, ' ', baseline->size) - path);
+        const char *path = at_place(baseline, baseline->files[index]);
+        *ret_size = (size_t)((const char *)rawmemchr(path, ' ') - path);
         return path;
+}
+
+int
+baseline_files_order(const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index)
+{
+        size_t a_size, b_size;
+        const char *left = baseline_file_path(a, a_index, &a_size);
+        const char *right = baseline_file_path(b, b_index, &b_size);
+        int order = memcmp(left, right, min_size(a_size, b_size));
+        return order ? order : (a_size > b_size) - (a_size < b_size);
+}
+
+const char *
+baseline_file_line(const struct baseline *baseline, size_t index, size_t *ret_size)
+{
+        const char *line = at_place(baseline, baseline->files[index]);
+        *ret_size = (size_t)((const char *)rawmemchr(line, '\n') - line);
+        return line;
 }
 
 uint64_t
 baseline_file_size(const struct baseline *baseline, size_t index)
 {
         static const char key[] = " size=";
-        size_t path_size;
-        const char *path = baseline_file_path(baseline, index, &path_size), *fields = path + path_size;
-        const char *end = memchr(fields, '\n', baseline->size - (size_t)(fields - baseline->text));
-        const char *found = memmem(fields, (size_t)(end - fields), key, sizeof key - 1);
+        size_t size;
+        const char *line = baseline_file_line(baseline, index, &size);
+        const char *fields = memchr(line, ' ', size);
+        const char *found = memmem(fields, size - (size_t)(fields - line), key, sizeof key - 1);
         return found ? strtoull(found + sizeof key - 1, NULL, 10) : 0; /* valid: the text was parsed */
 }
 
@@ -775,10 +1132,9 @@ int
 baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret)
 {
         size_t size;
-        const char *path = baseline_file_path(baseline, index, &size);
-        const char *fields = path + size;
-        const char *end = memchr(fields, '\n', baseline->size - (size_t)(fields - baseline->text));
-        return attributes_parse(fields, (size_t)(end - fields), ret, NULL);
+        const char *line = baseline_file_line(baseline, index, &size);
+        const char *fields = memchr(line, ' ', size);
+        return attributes_parse(fields, size - (size_t)(fields - line), ret, NULL);
 }
 
 /* Whether entry `index` stands before path + last ('\0': nothing after the path). */

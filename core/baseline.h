@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <sys/uio.h>
+
 #include "core/approval.h"
 #include "core/scope.h"
 #include "core/setting.h"
@@ -46,18 +48,35 @@ struct waiver {
 
 struct baseline; /* immutable once open; any thread may read it */
 
-enum baseline_result { BASELINE_MALFORMED = 1 };
+enum baseline_result {
+        BASELINE_MALFORMED = 1,
+        BASELINE_UNSHARED, /* baseline_open_runs */
+};
 
 /* Takes the bytes over (malloc'ed; freed on failure too). 0, BASELINE_MALFORMED with the line and what would
  * be right, -ENOMEM. */
 int baseline_open(char *text, size_t size, struct baseline **ret, struct err *err);
 /*
- * The same, with the same result for every input, but quick where most file lines are those of another
- * baseline (NULL: none). id: the SHA-256 of the text, by a caller who has just made it of these very bytes
- * (NULL: whoever asks for it first makes it).
+ * The same, with the same result for every input, but where most file lines are those of another baseline
+ * (NULL: none) it is quick, and shares them with it in memory. id: the SHA-256 of the text, by a caller who
+ * has just made it of these very bytes (NULL: whoever asks for it first makes it).
  */
 int baseline_open_after(const struct baseline *parent, char *text, size_t size, const struct digest *id,
         struct baseline **ret, struct err *err);
+
+/* Some of a text: bytes, or (data NULL) whole file lines of another baseline, from first up to end. */
+struct baseline_run {
+        const char *data;
+        size_t size;
+        size_t first, end;
+};
+/*
+ * The same for a text that is these runs, without its ever being in one place; the bytes are copied.
+ * BASELINE_UNSHARED, without words: it must be put together and opened by itself, because it is malformed, or
+ * the lines would not mean the same, or little memory would be saved.
+ */
+int baseline_open_runs(const struct baseline *parent, const struct baseline_run *runs, size_t n,
+        const struct digest *id, struct baseline **ret);
 /* One reference more / less; the last frees. */
 struct baseline *baseline_keep(const struct baseline *baseline);
 struct baseline *baseline_free(struct baseline *baseline);
@@ -66,18 +85,36 @@ CLEANUP_DEFINE(struct baseline *, baseline_free)
 const struct baseline_header *baseline_header(const struct baseline *baseline);
 /* SHA-256 of the bytes: half a second for a million lines, at the first asking. */
 const struct digest *baseline_id(const struct baseline *baseline);
-const char *baseline_text(const struct baseline *baseline, size_t *ret_size);
+/* The bytes, in pieces: borrowed. Each ends with a newline. */
+const struct iovec *baseline_text(const struct baseline *baseline, size_t *ret_count);
+size_t baseline_size(const struct baseline *baseline);
+/* All of them in a row. -ENOMEM. */
+int baseline_text_append(const struct baseline *baseline, struct buf *ret);
+/* The baseline of whose text some pieces are, by its id; NULL: there are none. And whether a piece is one of
+ * them: where in that text it stands. */
+const struct digest *baseline_shared(const struct baseline *baseline) _pure_;
+bool baseline_piece_shared(const struct baseline *baseline, size_t index, size_t *ret_offset);
 const struct scope *baseline_scopes(const struct baseline *baseline, size_t *ret_count);
+/* Whether the scopes of two are the same lines; false where one has no files. */
+bool baseline_scopes_same(const struct baseline *a, const struct baseline *b) _pure_;
 
 /* File expectations by index, in the file's order. */
 size_t baseline_files(const struct baseline *baseline);
 /* The escaped path of an entry: borrowed, NOT terminated. */
 const char *baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size);
-/* The whole lines of the entries first up to end (not with it), with their newlines: borrowed, NOT
- * terminated. */
-const char *baseline_file_lines(const struct baseline *baseline, size_t first, size_t end, size_t *ret_size);
+/* An entry's line from its path on (before it stands "file "), without the newline behind it: borrowed. */
+const char *baseline_file_line(const struct baseline *baseline, size_t index, size_t *ret_size);
+/* The whole lines of the entries first up to end (not with it), with their newlines. 0, -ENOMEM, -E2BIG. */
+int baseline_file_lines_append(const struct baseline *baseline, size_t first, size_t end, struct buf *ret);
+/* Where in the text an entry's line begins; of the index that is their number, where the last one's ends. */
+size_t baseline_file_offset(const struct baseline *baseline, size_t index);
+/* The index that has this offset; false if none has. */
+bool baseline_file_at(const struct baseline *baseline, size_t offset, size_t *ret_index);
 /* How many lines are the same in two baselines, byte for byte, from an entry of each on. */
 size_t baseline_files_same(
+        const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index) _pure_;
+/* How their paths are ordered: < 0, 0 or > 0, as the lines stand. */
+int baseline_files_order(
         const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index) _pure_;
 /* The attributes of an entry, parsed; done by the caller. -ENOMEM. */
 int baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret);

@@ -39,6 +39,8 @@ int delta_end(struct delta_writer *writer);
 
 /* From two baselines that are both there, with the child's id. 0, -ENOMEM or -E2BIG. */
 int delta_between(const struct baseline *parent, const struct baseline *child, struct buf *ret);
+/* From the baseline that one shares its text with (baseline_shared, not NULL), without having that. */
+int delta_from_shared(const struct baseline *child, struct buf *ret);
 
 /* ---- reading ---- */
 
@@ -47,3 +49,7 @@ int delta_from(const char *delta, size_t size, struct digest *ret, struct err *e
 /* What it makes, opened; hashed and compared if it says to what. 0, a delta_result, -ENOMEM. */
 int delta_open(const struct baseline *parent, const char *delta, size_t size, struct baseline **ret,
         struct err *err);
+/* Calls visit for each run of what it makes of a text, which is not compared with what it says that it is
+ * from. 0, what visit returned, or -EBADMSG with words: it is malformed, and visit was not called. */
+int delta_each(const char *text, size_t text_size, const struct buf *delta,
+        int (*visit)(void *userdata, const void *data, size_t size), void *userdata, struct err *err);

@@ -330,12 +330,19 @@ md5er_final(struct md5er *md5er, unsigned char ret[static MD5_SIZE])
 /* ---- digests as values ---- */
 
 void
-digest_bytes(const void *data, size_t size, struct digest *ret)
+digest_pieces(const struct iovec *pieces, size_t n, struct digest *ret)
 {
         SHA256_CTX context;
         SHA256_Init(&context);
-        SHA256_Update(&context, data, size);
+        for (size_t i = 0; i < n; i++)
+                SHA256_Update(&context, pieces[i].iov_base, pieces[i].iov_len);
         SHA256_Final(ret->bytes, &context);
+}
+
+void
+digest_bytes(const void *data, size_t size, struct digest *ret)
+{
+        digest_pieces(&(struct iovec){(void *)(uintptr_t)data, size}, 1, ret);
 }
 
 void
@@ -349,28 +356,45 @@ digest_hex(const struct digest *digest, char hex[static DIGEST_HEX_SIZE])
         hex[2 * DIGEST_SIZE] = '\0';
 }
 
-static int
+/* By the million when a baseline is opened: no branches. What is no lower-case digit has a bit above the
+ * value's.
+ */
+static unsigned
 nibble(char digit)
 {
-        if (digit >= '0' && digit <= '9')
-                return digit - '0';
-        if (digit >= 'a' && digit <= 'f')
-                return digit - 'a' + 10;
-        return -1;
+        static const unsigned char values[256] = {['0'] = 0x10,
+                ['1'] = 0x11,
+                ['2'] = 0x12,
+                ['3'] = 0x13,
+                ['4'] = 0x14,
+                ['5'] = 0x15,
+                ['6'] = 0x16,
+                ['7'] = 0x17,
+                ['8'] = 0x18,
+                ['9'] = 0x19,
+                ['a'] = 0x1a,
+                ['b'] = 0x1b,
+                ['c'] = 0x1c,
+                ['d'] = 0x1d,
+                ['e'] = 0x1e,
+                ['f'] = 0x1f};
+        return values[(unsigned char)digit] ^ 0x10u;
 }
 
 int
 digest_parse(const char *hex, size_t size, struct digest *ret)
 {
         struct digest digest;
+        unsigned all = 0;
         if (size != 2 * DIGEST_SIZE)
                 return -EINVAL;
         for (size_t i = 0; i < DIGEST_SIZE; i++) {
-                int high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
-                if (high < 0 || low < 0)
-                        return -EINVAL;
+                unsigned high = nibble(hex[2 * i]), low = nibble(hex[2 * i + 1]);
+                all |= high | low;
                 digest.bytes[i] = (unsigned char)(high << 4 | low);
         }
+        if (all > 0xf)
+                return -EINVAL;
         *ret = digest;
         return 0;
 }

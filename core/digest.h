@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
 
 #include "core/util.h"
 
@@ -23,6 +24,7 @@ int digest_setup(void);
 
 /* Of some bytes. Cannot fail. */
 void digest_bytes(const void *data, size_t size, struct digest *ret);
+void digest_pieces(const struct iovec *pieces, size_t n, struct digest *ret);
 
 /* In pieces. One digester is for one thread at a time and may be used again after digester_final. */
 struct digester;

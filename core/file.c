@@ -161,8 +161,10 @@ draft_start(struct draft *draft, const char *path, struct err *err)
 }
 
 static int
-write_all(int fd, const char *data, size_t size)
+write_all(int fd, const struct iovec *piece)
 {
+        const char *data = piece->iov_base;
+        size_t size = piece->iov_len;
         while (size) {
                 ssize_t put = write(fd, data, size);
                 if (put < 0 && errno == EINTR)
@@ -198,34 +200,99 @@ draft_name_over(struct draft *draft)
         return 0;
 }
 
+/* Its bytes, durably. */
 static int
-write_as(const char *path, mode_t mode, const void *data, size_t size, int (*name)(struct draft *draft),
+draft_write(struct draft *draft, const char *path, mode_t mode, const struct iovec *pieces, size_t n,
         struct err *err)
 {
-        _cleanup_(draft_done) struct draft draft = {.folder_fd = -1, .fd = -1};
-        int r = draft_start(&draft, path, err);
+        int r = draft_start(draft, path, err);
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < n; i++)
+                if (write_all(draft->fd, &pieces[i]) < 0)
+                        return fail(err, "cannot write", path);
         /* fchmod, because the umask must not decide who can read it. */
-        if (write_all(draft.fd, data, size) < 0 || fchmod(draft.fd, mode) < 0 || fsync(draft.fd) < 0)
+        if (fchmod(draft->fd, mode) < 0 || fsync(draft->fd) < 0)
                 return fail(err, "cannot write", path);
-        if (name(&draft) < 0)
+        return 0;
+}
+
+static int
+draft_name(struct draft *draft, const char *path, int (*name)(struct draft *draft), struct err *err)
+{
+        if (name(draft) < 0)
                 return fail(err, "cannot write", path);
-        if (fsync(draft.folder_fd) < 0)
+        if (fsync(draft->folder_fd) < 0)
                 return fail(err, "written, but perhaps not durable:", path);
         return 0;
+}
+
+static int
+write_as(const char *path, mode_t mode, const struct iovec *pieces, size_t n,
+        int (*name)(struct draft *draft), struct err *err)
+{
+        _cleanup_(draft_done) struct draft draft = {.folder_fd = -1, .fd = -1};
+        int r = draft_write(&draft, path, mode, pieces, n, err);
+        return r < 0 ? r : draft_name(&draft, path, name, err);
 }
 
 int
 file_write(const char *path, mode_t mode, const void *data, size_t size, struct err *err)
 {
-        return write_as(path, mode, data, size, draft_name_over, err);
+        struct iovec piece = {(void *)(uintptr_t)data, size};
+        return write_as(path, mode, &piece, 1, draft_name_over, err);
+}
+
+int
+file_write_pieces(const char *path, mode_t mode, const struct iovec *pieces, size_t n, struct err *err)
+{
+        return write_as(path, mode, pieces, n, draft_name_over, err);
+}
+
+struct file_draft {
+        struct draft draft;
+        char *path;
+};
+
+int
+file_draft_write(const char *path, mode_t mode, const struct iovec *pieces, size_t n, struct file_draft **ret,
+        struct err *err)
+{
+        _cleanup_(file_draft_freep) struct file_draft *draft = calloc(1, sizeof *draft);
+        if (!draft)
+                return err_oom(err);
+        draft->draft.folder_fd = draft->draft.fd = -1;
+        draft->path = strdup(path);
+        if (!draft->path)
+                return err_oom(err);
+        int r = draft_write(&draft->draft, draft->path, mode, pieces, n, err);
+        if (r == 0)
+                *ret = steal_pointer(&draft);
+        return r;
+}
+
+int
+file_draft_name(struct file_draft *draft, struct err *err)
+{
+        return draft_name(&draft->draft, draft->path, draft_name_over, err);
+}
+
+struct file_draft *
+file_draft_free(struct file_draft *draft)
+{
+        if (!draft)
+                return NULL;
+        draft_done(&draft->draft);
+        free(draft->path);
+        free(draft);
+        return NULL;
 }
 
 int
 file_create(const char *path, mode_t mode, const void *data, size_t size, struct err *err)
 {
-        return write_as(path, mode, data, size, draft_name_new, err);
+        struct iovec piece = {(void *)(uintptr_t)data, size};
+        return write_as(path, mode, &piece, 1, draft_name_new, err);
 }
 
 /* ---- folders ---- */

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include "core/buf.h"
 #include "core/err.h"
@@ -20,6 +21,16 @@ int file_read(const char *path, unsigned flags, size_t size_max, struct buf *ret
 
 /* Replaces path by a file with these bytes and this mode, durably. */
 int file_write(const char *path, mode_t mode, const void *data, size_t size, struct err *err);
+
+int file_write_pieces(const char *path, mode_t mode, const struct iovec *pieces, size_t n, struct err *err);
+/* That in two steps: the bytes, durable and without a name; and what gives them path's name. */
+struct file_draft;
+int file_draft_write(const char *path, mode_t mode, const struct iovec *pieces, size_t n,
+        struct file_draft **ret, struct err *err);
+int file_draft_name(struct file_draft *draft, struct err *err);
+/* Gone, if it was not named. */
+struct file_draft *file_draft_free(struct file_draft *draft);
+CLEANUP_DEFINE(struct file_draft *, file_draft_free)
 
 /* The same, but -EEXIST if path exists (never over what is there). */
 int file_create(const char *path, mode_t mode, const void *data, size_t size, struct err *err);

@@ -226,11 +226,14 @@ struct apply_result {
         bool adopted, review_due;
         bool reviewed; /* nothing new was applied: the approvals were taken as the review of what was */
 };
+struct file_draft; /* core/file.h */
 /* instance_apply takes the text over. The rules for applying; 0, INSTANCE_REFUSED, INSTANCE_MALFORMED or
  * INSTANCE_SUPERSEDED with the reason, < 0. moved: what live_check found to have moved, in words, for
- * INSTANCE_MOVED where nothing else stands against it; NULL: nothing. Flushes. */
+ * INSTANCE_MOVED where nothing else stands against it; NULL: nothing. draft: its text, written for the shelf
+ * (shelf_draft); NULL: not yet. Flushes. */
 int instance_apply_opened(struct instance *instance, const struct baseline *baseline, const char *approvals,
-        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err);
+        size_t approvals_size, const char *moved, struct file_draft *draft, struct apply_result *ret,
+        struct err *err);
 /* What was to be applied did not open, or a delta was from another generation (of baseline_delta.h): records
  * the refusal, and gives its code. why and err may be the same. */
 int instance_apply_refused(

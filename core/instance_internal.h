@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "core/file.h"
 #include "core/instance.h"
 
 struct drift_counts {
@@ -82,9 +83,12 @@ int marks_raise(struct instance *instance, const char *name, uint64_t generation
 
 /* ---- instance_shelf.c ---- */
 
-/* Puts a signed baseline on the shelf, durably. */
+/* Writes a text in the shelf's folder without giving it a name yet, which is most of the work of shelf_put.
+ * Any thread. */
+int shelf_draft(const char *folder, const struct baseline *b, struct file_draft **ret, struct err *err);
+/* Puts a signed baseline on the shelf, durably. draft: of its text; NULL: it is made now. */
 int shelf_put(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
-        struct err *err);
+        struct file_draft *draft, struct err *err);
 /* Takes one generation off again; a failure is harmless. */
 void shelf_drop(const struct instance *instance, const char *name, uint64_t generation);
 /* That it is there, byte for byte, and no other generation of its name. just_put: by shelf_put, and whole. */
@@ -130,6 +134,10 @@ void instance_windows_judge_again(struct instance *instance);
 
 /* ---- instance_trust.c ---- */
 
+/* A generation of the store (0: the active one), opened. As store_baseline_get, or what keeps it from being
+ * a baseline. */
+int instance_open_stored(struct instance *instance, const char *name, uint64_t generation,
+        struct baseline **ret, struct buf *ret_approvals, struct err *err);
 /* Judges the approvals of a baseline by the trust file in force: 0, a trust_result, or < 0. */
 int instance_judge_approvals(const struct instance *instance, const struct baseline *b,
         const struct buf *approvals, struct trust_verdict *verdict, struct err *err);
@@ -140,9 +148,10 @@ struct applying {
         const struct buf *approvals;
         const struct trust_verdict *verdict;
         const char *signers;
-        bool from_shelf;    /* nobody applied it now */
-        bool adopted;       /* taken without its parent: "adopted:NAME" until the next apply */
-        const char *doubts; /* "doubted:NAME" until the next apply; NULL: none */
+        bool from_shelf;          /* nobody applied it now */
+        bool adopted;             /* taken without its parent: "adopted:NAME" until the next apply */
+        const char *doubts;       /* "doubted:NAME" until the next apply; NULL: none */
+        struct file_draft *draft; /* of shelf_draft; NULL: none */
 };
 /* Writes the record and the rows of a baseline, in one transaction. */
 int instance_put_baseline(struct applying *applying, struct err *err);

@@ -60,23 +60,13 @@ add_unlooked(struct live *live, const char *item, const char *why)
 
 /* ---- what changes ---- */
 
-/* The line of an entry from its path on, with the newline: these bytes are all that is said of it. */
-static const char *
-line_at(const struct baseline *b, size_t index, size_t *ret_size)
-{
-        size_t path_size;
-        const char *line = baseline_file_path(b, index, &path_size);
-        const char *end = strchr(line, '\n');
-        *ret_size = end ? (size_t)(end - line) : strlen(line);
-        return line;
-}
-
 static const char *
 line_of(const struct baseline *b, const char *path, size_t path_size, size_t *ret_size)
 {
         size_t index;
         *ret_size = 0;
-        return b && baseline_file_find(b, path, path_size, &index) ? line_at(b, index, ret_size) : NULL;
+        return b && baseline_file_find(b, path, path_size, &index) ? baseline_file_line(b, index, ret_size)
+                                                                   : NULL;
 }
 
 static bool
@@ -149,23 +139,27 @@ look_at_path(struct live *live, const char *escaped, size_t size)
         return add_moved(live, item, change);
 }
 
-/* Calls visit for each file whose line is new, gone, or another one. */
+/* Calls visit for each file whose line is new, gone, or another one. Both are sorted: one merge, of runs. */
 static int
 each_change(struct live *live, int (*visit)(struct live *live, const char *path, size_t size), size_t *ret_n)
 {
-        const struct baseline *sides[] = {live->next, live->parent};
+        const struct baseline *next = live->next, *parent = live->parent;
+        size_t n_next = baseline_files(next), n_parent = parent ? baseline_files(parent) : 0, i = 0, j = 0;
         int r = 0;
-        *ret_n = 0;
-        for (size_t side = 0; side < ARRAY_SIZE(sides); side++)
-                for (size_t i = 0; sides[side] && i < baseline_files(sides[side]) && r == 0; i++) {
-                        size_t size, index;
-                        const char *path = baseline_file_path(sides[side], i, &size);
-                        bool again = side == 1 && baseline_file_find(live->next, path, size, &index);
-                        if (again || !file_changes(live, path, size))
-                                continue;
-                        ++*ret_n;
-                        r = visit ? visit(live, path, size) : 0;
-                }
+        for (*ret_n = 0; r == 0 && (i < n_next || j < n_parent);) {
+                size_t same = i < n_next && j < n_parent ? baseline_files_same(next, i, parent, j) : 0, size;
+                i += same;
+                j += same;
+                if (same)
+                        continue;
+                int order = i == n_next ? 1 : j == n_parent ? -1 : baseline_files_order(next, i, parent, j);
+                const char *path =
+                        order > 0 ? baseline_file_path(parent, j, &size) : baseline_file_path(next, i, &size);
+                i += order <= 0;
+                j += order >= 0;
+                ++*ret_n;
+                r = visit ? visit(live, path, size) : 0;
+        }
         return r;
 }
 

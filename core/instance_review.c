@@ -249,20 +249,15 @@ note_key(void *userdata, const char *key, const char *value)
 
 /* The text that owes it, and the approvals that it has; NULL where the store does not have it. */
 static struct baseline *
-debt_baseline(const struct instance *instance, const char *key, struct buf *ret_approvals)
+debt_baseline(struct instance *instance, const char *key, struct buf *ret_approvals)
 {
         const char *name = key + strlen(REVIEW_PREFIX), *at = strrchr(name, '@');
         _cleanup_(baseline_freep) struct baseline *b = NULL;
         _cleanup_free_ char *baseline = at ? strndup(name, (size_t)(at - name)) : NULL;
-        char *text = NULL;
-        size_t size = 0;
         if (!baseline)
                 return NULL;
         uint64_t generation = strtoull(at + 1, NULL, 10);
-        if (!generation ||
-                store_baseline_get(
-                        instance->store, baseline, generation, &text, &size, ret_approvals, NULL) ||
-                baseline_open(text, size, &b, NULL))
+        if (!generation || instance_open_stored(instance, baseline, generation, &b, ret_approvals, NULL))
                 return NULL;
         const struct baseline_header *header = baseline_header(b);
         bool same = header->generation == generation && strcmp(header->name, baseline) == 0;
@@ -353,8 +348,8 @@ find_debt(struct reviewing *reviewing, struct err *err)
         reviewing->review = review_parse(value);
         r = store_baselines(store, header->name, find_row, reviewing, err);
         if (r == 0 && reviewing->known)
-                r = store_baseline_get(
-                        store, header->name, header->generation, NULL, NULL, &reviewing->approvals, err);
+                r = store_baseline_get(store, header->name, header->generation, NULL, NULL, NULL,
+                        &reviewing->approvals, err);
         if (r)
                 return r < 0 ? r : -EIO;
         return reviewing->known ? 0 : REVIEW_NONE;

@@ -28,15 +28,22 @@
 /* ---- names ---- */
 
 static int
+path_in(const char *folder, const char *name, uint64_t generation, const char *suffix, char **ret,
+        struct err *err)
+{
+        char *path;
+        if (asprintf(&path, "%s/%s@%" PRIu64 "%s", folder, name, generation, suffix) < 0)
+                return err_oom(err);
+        *ret = path;
+        return 0;
+}
+
+static int
 entry_path(const struct instance *instance, const char *name, uint64_t generation, const char *suffix,
         char **ret, struct err *err)
 {
         _cleanup_free_ char *folder = config_shelf(instance->config);
-        char *path;
-        if (!folder || asprintf(&path, "%s/%s@%" PRIu64 "%s", folder, name, generation, suffix) < 0)
-                return err_oom(err);
-        *ret = path;
-        return 0;
+        return folder ? path_in(folder, name, generation, suffix, ret, err) : err_oom(err);
 }
 
 /* NAME@GENERATION.baseline, as we write it; false for anything else. */
@@ -127,23 +134,34 @@ shelf_drop(const struct instance *instance, const char *name, uint64_t generatio
 }
 
 int
-shelf_put(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
-        struct err *err)
+shelf_draft(const char *folder, const struct baseline *b, struct file_draft **ret, struct err *err)
 {
         const struct baseline_header *header = baseline_header(b);
-        _cleanup_free_ char *folder = config_shelf(instance->config), *text = NULL, *approval = NULL;
-        size_t text_size;
-        const char *bytes = baseline_text(b, &text_size);
+        _cleanup_free_ char *path = NULL;
+        size_t n;
+        const struct iovec *text = baseline_text(b, &n);
+        int r = path_in(folder, header->name, header->generation, TEXT_SUFFIX, &path, err);
+        r = r ? r : folder_create(folder, 0700, err);
+        return r ? r : file_draft_write(path, 0600, text, n, ret, err);
+}
+
+int
+shelf_put(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
+        struct file_draft *draft, struct err *err)
+{
+        const struct baseline_header *header = baseline_header(b);
+        _cleanup_free_ char *folder = config_shelf(instance->config), *approval = NULL;
+        _cleanup_(file_draft_freep) struct file_draft *own = NULL;
         if (!folder)
                 return err_oom(err);
-        int r = entry_path(instance, header->name, header->generation, TEXT_SUFFIX, &text, err);
-        r = r ? r : entry_path(instance, header->name, header->generation, APPROVAL_SUFFIX, &approval, err);
-        if (r)
-                return r;
-        r = folder_create(folder, 0700, err);
+        int r = entry_path(instance, header->name, header->generation, APPROVAL_SUFFIX, &approval, err);
+        r = r ? r : folder_create(folder, 0700, err);
         r = r ? r : file_write(approval, 0600, size ? approvals : "", size, err);
-        r = r ? r : file_write(text, 0600, bytes, text_size, err);
-        return r;
+        if (r == 0 && !draft) {
+                r = shelf_draft(folder, b, &own, err);
+                draft = own;
+        }
+        return r ? r : file_draft_name(draft, err);
 }
 
 /* ---- keeping it in step ---- */
@@ -190,7 +208,7 @@ shelf_keep(const struct instance *instance, const struct baseline *b, const void
         _cleanup_free_ struct shelf_entry *list = NULL;
         size_t count = 0;
         bool holds = just_put || entry_holds(instance, b, approvals, size);
-        int r = holds ? 0 : shelf_put(instance, b, approvals, size, err);
+        int r = holds ? 0 : shelf_put(instance, b, approvals, size, NULL, err);
         r = r ? r : shelf_list(instance, &list, &count, err);
         for (size_t i = 0; i < count && r == 0; i++)
                 if (strcmp(list[i].name, header->name) == 0 && list[i].generation != header->generation)

@@ -302,6 +302,22 @@ keep_on_shelf(struct instance *instance, const struct baseline *b, const struct 
                         json_make("{s:s, s:I}", "error", why.text, "records_dropped", (json_int)0));
 }
 
+int
+instance_open_stored(struct instance *instance, const char *name, uint64_t generation, struct baseline **ret,
+        struct buf *ret_approvals, struct err *err)
+{
+        _cleanup_buf_ struct buf delta = {0};
+        _cleanup_(baseline_freep) struct baseline *base = NULL;
+        char *text = NULL;
+        size_t size = 0;
+        int r = store_baseline_get(
+                instance->store, name, generation, &text, &size, &delta, ret_approvals, err);
+        if (r || !delta.size)
+                return r ? r : baseline_open(text, size, ret, err);
+        r = baseline_open(text, size, &base, err);
+        return r ? r : delta_open(base, delta.data, delta.size, ret, err);
+}
+
 /* The active text as a baseline: from the store, or the one that was put there a moment ago, which was opened
  * and hashed whole before it was. 0, or what keeps it from being one, in *why. */
 static int
@@ -309,16 +325,12 @@ open_active(struct instance *instance, const struct mark *active, struct baselin
         struct buf *approvals, struct err *why)
 {
         const struct baseline *applied = instance->applied;
-        char *text = NULL;
-        size_t size = 0;
-        if (applied && strcmp(baseline_header(applied)->name, active->name) == 0 &&
-                digest_equal(baseline_id(applied), &active->id)) {
-                int r = store_baseline_get(instance->store, active->name, 0, NULL, NULL, approvals, why);
-                *ret = r ? NULL : baseline_keep(applied);
-                return r;
-        }
-        int r = store_baseline_get(instance->store, active->name, 0, &text, &size, approvals, why);
-        return r ? r : baseline_open(text, size, ret, why);
+        if (!applied || strcmp(baseline_header(applied)->name, active->name) != 0 ||
+                !digest_equal(baseline_id(applied), &active->id))
+                return instance_open_stored(instance, active->name, 0, ret, approvals, why);
+        int r = store_baseline_get(instance->store, active->name, 0, NULL, NULL, NULL, approvals, why);
+        *ret = r ? NULL : baseline_keep(applied);
+        return r;
 }
 
 /*
@@ -781,16 +793,31 @@ confirm_rebuilt(const struct applying *applying, struct err *err)
         return r || open ? r : store_value_put(store, "rebuilt", NULL, err);
 }
 
+/* The delta is the buffer's. */
+static int
+body_make(const struct baseline *b, struct baseline_body *ret, struct buf *delta)
+{
+        const struct digest *from = baseline_shared(b);
+        ret->text = baseline_text(b, &ret->n);
+        ret->size = baseline_size(b);
+        if (!from)
+                return 0;
+        int r = delta_from_shared(b, delta);
+        ret->delta = delta->data;
+        ret->delta_size = delta->size;
+        ret->from = *from;
+        return r;
+}
+
 static int
 put_rows(void *userdata, struct err *err)
 {
         struct applying *applying = userdata;
         struct instance *instance = applying->instance;
         const struct baseline_header *header = baseline_header(applying->baseline);
-        _cleanup_buf_ struct buf head = {0}, adopted = {0};
-        size_t size;
-        const char *text = baseline_text(applying->baseline, &size);
-        if (baseline_header_append(header, &head) < 0 ||
+        _cleanup_buf_ struct buf head = {0}, adopted = {0}, delta = {0};
+        struct baseline_body body = {0};
+        if (body_make(applying->baseline, &body, &delta) < 0 || baseline_header_append(header, &head) < 0 ||
                 buf_printf(&adopted, "%s@%" PRIu64, header->name, header->generation) < 0)
                 return err_oom(err);
         struct baseline_row row = {
@@ -804,7 +831,7 @@ put_rows(void *userdata, struct err *err)
                 .has_text = true,
         };
         int r = store_baseline_put(
-                instance->store, &row, text, size, applying->approvals->data, applying->approvals->size, err);
+                instance->store, &row, &body, applying->approvals->data, applying->approvals->size, err);
         r = r ? r : store_bodies_trim(instance->store, instance->config->keep_bodies, err);
         r = r ? r : applying_value(applying, "adopted", applying->adopted ? adopted.data : NULL, err);
         r = r ? r : applying_value(applying, "doubted", applying->doubts, err);
@@ -877,8 +904,8 @@ put_durably(struct applying *applying, struct err *err)
 {
         struct instance *instance = applying->instance;
         const struct baseline_header *header = baseline_header(applying->baseline);
-        int r = shelf_put(
-                instance, applying->baseline, applying->approvals->data, applying->approvals->size, err);
+        int r = shelf_put(instance, applying->baseline, applying->approvals->data, applying->approvals->size,
+                applying->draft, err);
         r = r ? r : instance_put_baseline(applying, err);
         if (r)
                 shelf_drop(instance, header->name, header->generation);
@@ -887,9 +914,11 @@ put_durably(struct applying *applying, struct err *err)
 
 static int
 apply_checked(struct instance *instance, const struct baseline *b, const struct buf *approvals,
-        const struct trust_verdict *verdict, bool adopted, struct apply_result *ret, struct err *err)
+        const struct trust_verdict *verdict, bool adopted, struct file_draft *draft, struct apply_result *ret,
+        struct err *err)
 {
         struct applying applying = {
+                .draft = draft,
                 .instance = instance,
                 .baseline = b,
                 .approvals = approvals,
@@ -939,7 +968,7 @@ instance_apply(struct instance *instance, char *text, size_t size, const char *a
         int r = baseline_open(text, size, &b, err);
         if (r > 0)
                 return instance_apply_refused(instance, DELTA_MALFORMED, err, err);
-        return r ? r : instance_apply_opened(instance, b, approvals, approvals_size, NULL, ret, err);
+        return r ? r : instance_apply_opened(instance, b, approvals, approvals_size, NULL, NULL, ret, err);
 }
 
 int
@@ -963,7 +992,8 @@ instance_apply_refused(
 
 int
 instance_apply_opened(struct instance *instance, const struct baseline *b, const char *approvals,
-        size_t approvals_size, const char *moved, struct apply_result *ret, struct err *err)
+        size_t approvals_size, const char *moved, struct file_draft *draft, struct apply_result *ret,
+        struct err *err)
 {
         struct buf given = {(char *)(uintptr_t)approvals, approvals_size, approvals_size};
         bool adopted = false;
@@ -979,7 +1009,7 @@ instance_apply_opened(struct instance *instance, const struct baseline *b, const
         if (r > 0)
                 record_reject(instance, b, err->text);
         if (r == 0 && !review)
-                r = apply_checked(instance, b, &given, verdict, adopted, ret, err);
+                r = apply_checked(instance, b, &given, verdict, adopted, draft, ret, err);
         free(verdict);
         return r;
 }

@@ -83,26 +83,15 @@ standing_open(struct standing *s, struct baseline *baseline)
         return settings_open(s);
 }
 
-/* The whole line of an entry, from its path on. */
-static const char *
-entry_line(const struct baseline *baseline, size_t index, size_t *ret_size)
-{
-        size_t all, path_size;
-        const char *text = baseline_text(baseline, &all);
-        const char *line = baseline_file_path(baseline, index, &path_size);
-        *ret_size = (size_t)((const char *)memchr(line, '\n', all - (size_t)(line - text)) - line);
-        return line;
-}
-
 const struct scope *
 entry_scope(const struct standing *s, size_t index)
 {
         size_t n_scopes, size;
         const struct scope *scopes = baseline_scopes(s->baseline, &n_scopes);
-        const char *path = baseline_file_path(s->baseline, index, &size);
         char local[1024];
         if (n_scopes == 1)
                 return scopes;
+        const char *path = baseline_file_path(s->baseline, index, &size);
         _cleanup_free_ char *heap = size < sizeof local ? NULL : strndup(path, size);
         if (size < sizeof local) {
                 memcpy(local, path, size);
@@ -113,8 +102,8 @@ entry_scope(const struct standing *s, size_t index)
         return scope_for_path(scopes, n_scopes, heap ? heap : local);
 }
 
-/* Whether two entries with the same line are judged alike: a scope may have come to name what a line leaves
- * out for "none". */
+/* Whether two entries with the same line are judged alike, where their scopes are not all the same: one may
+ * have come to name what a line leaves out for "none". */
 static bool
 same_rule(const struct standing *a, size_t a_index, const struct standing *b, size_t b_index)
 {
@@ -122,28 +111,34 @@ same_rule(const struct standing *a, size_t a_index, const struct standing *b, si
         return x && y && x->attributes == y->attributes && x->mode == y->mode;
 }
 
-/* What was verified stays verified where line and rule are the same. Both are sorted: one walk. */
+static void
+inherit_entries(
+        struct standing *to, size_t to_index, const struct standing *from, size_t from_index, size_t n)
+{
+        memcpy(to->marks + to_index, from->marks + from_index, n * sizeof *to->marks);
+        memcpy(to->verified_s + to_index, from->verified_s + from_index, n * sizeof *to->verified_s);
+        memcpy(to->bits + to_index, from->bits + from_index, n * sizeof *to->bits);
+}
+
+/* What was verified stays verified where line and rule are the same. Both are sorted: one merge, of runs. */
 static void
 standing_inherit(struct standing *to, const struct standing *from)
 {
+        bool same_scopes = baseline_scopes_same(to->baseline, from->baseline);
         for (size_t i = 0, j = 0; i < to->n && j < from->n;) {
-                size_t to_size, from_size;
-                const char *to_line = entry_line(to->baseline, i, &to_size);
-                const char *from_line = entry_line(from->baseline, j, &from_size);
-                int order = memcmp(to_line, from_line, min_size(to_size, from_size));
-                if (order == 0 && to_size == from_size) {
-                        if (same_rule(to, i, from, j)) {
-                                to->marks[i] = from->marks[j];
-                                to->verified_s[i] = from->verified_s[j];
-                                to->bits[i] = from->bits[j];
-                        }
-                        i++;
-                        j++;
-                } else if (order < 0 || (order == 0 && to_size < from_size)) {
-                        i++;
-                } else {
-                        j++;
-                }
+                size_t same = baseline_files_same(to->baseline, i, from->baseline, j);
+                if (same_scopes)
+                        inherit_entries(to, i, from, j, same);
+                for (size_t k = 0; k < same && !same_scopes; k++)
+                        if (same_rule(to, i + k, from, j + k))
+                                inherit_entries(to, i + k, from, j + k, 1);
+                i += same;
+                j += same;
+                if (i == to->n || j == from->n)
+                        break;
+                int order = baseline_files_order(to->baseline, i, from->baseline, j);
+                i += order <= 0;
+                j += order >= 0;
         }
 }
 
@@ -228,7 +223,7 @@ line_of_item(const struct standing *s, const char *item, const char **ret_line)
         size_t index, size = 0;
         if (strncmp(item, "file:", 5) == 0 &&
                 baseline_file_find(s->baseline, item + 5, strlen(item + 5), &index))
-                *ret_line = entry_line(s->baseline, index, &size);
+                *ret_line = baseline_file_line(s->baseline, index, &size);
         return size;
 }
 

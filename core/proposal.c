@@ -233,9 +233,8 @@ output_bytes(const struct output *output, const void *data, size_t size)
 static int
 output_parent(const struct output *output, const struct baseline *parent, size_t first, size_t end)
 {
-        size_t size;
-        const char *lines = baseline_file_lines(parent, first, end, &size);
-        return output->delta ? delta_lines(output->delta, first, end) : buf_append(output->text, lines, size);
+        return output->delta ? delta_lines(output->delta, first, end)
+                             : baseline_file_lines_append(parent, first, end, output->text);
 }
 
 static int
@@ -396,7 +395,7 @@ reserve_text(const struct proposal_request *request, struct buf *ret)
 {
         size_t size = 0;
         if (request->parent && (request->n_items || request->n_waivers))
-                baseline_text(request->parent, &size);
+                size = baseline_size(request->parent);
         return size ? buf_reserve(ret, size + TEXT_SPARE) : 0;
 }
 

@@ -584,7 +584,7 @@ apply(struct call *call, const struct service_applying *applying)
                 return EXIT_FAILED;
         }
         r = instance_apply_opened(call->instance, applying->baseline, approvals->data ? approvals->data : "",
-                approvals->size, applying->moved.data, &result, call->err);
+                approvals->size, applying->moved.data, applying->draft, &result, call->err);
         if (r) {
                 buf_done(&result.signers);
                 return r == INSTANCE_REFUSED ? EXIT_UNTRUSTED : call_failed(call, r);
@@ -664,7 +664,7 @@ get_header(struct call *call, const char *name, uint64_t generation)
         struct store *store = call->instance->store;
         _cleanup_buf_ struct buf approvals = {0};
         struct header_of header = {.generation = generation};
-        int r = store_baseline_get(store, name, generation, NULL, NULL, &approvals, call->err);
+        int r = store_baseline_get(store, name, generation, NULL, NULL, NULL, &approvals, call->err);
         r = r ? r : store_baselines(store, name, take_header, &header, call->err);
         r = r ? call_failed(call, r) : call_say_pieces(call, "text", header.text.data, header.text.size);
         r = r ? r : call_say_pieces(call, "approvals", approvals.data, approvals.size);
@@ -673,11 +673,17 @@ get_header(struct call *call, const char *name, uint64_t generation)
 }
 
 static int
+say_text(void *userdata, const void *data, size_t size)
+{
+        return call_say_pieces(userdata, "text", data, size);
+}
+
+static int
 get_baseline(struct call *call)
 {
         const char *name = json_text(call->parameters, "name");
         _cleanup_free_ char *text = NULL;
-        _cleanup_buf_ struct buf approvals = {0};
+        _cleanup_buf_ struct buf delta = {0}, approvals = {0};
         size_t size = 0;
         if (!name || !*name)
                 name = "host";
@@ -685,13 +691,16 @@ get_baseline(struct call *call)
         if (json_flag(call->parameters, "header"))
                 return get_header(call, name, generation);
         int r = store_baseline_get(
-                call->instance->store, name, generation, &text, &size, &approvals, call->err);
+                call->instance->store, name, generation, &text, &size, &delta, &approvals, call->err);
         if (r) {
                 if (r == STORE_NONE && call->err && !call->err->hint[0])
                         err_hint(call->err, r, "driftctl baseline list shows what there is");
                 return call_failed(call, r);
         }
-        r = call_say_pieces(call, "text", text, size);
+        r = delta.size ? delta_each(text, size, &delta, say_text, call, call->err)
+                       : say_text(call, text, size);
+        if (r == -EBADMSG)
+                return call_failed(call, r);
         r = r ? r : call_say_pieces(call, "approvals", approvals.data, approvals.size);
         return r ? r : call_say(call, json_make("{s:b}", "done", true), false);
 }

@@ -109,8 +109,9 @@ CLEANUP_DEFINE(struct service_job *, service_job_free)
 struct service_applying {
         struct baseline *baseline; /* NULL: see result */
         struct buf approvals;
-        struct buf moved; /* what is not live as it says, in words; empty: nothing */
-        int result;       /* of opening: a delta_result; 0 and no baseline: nothing was uploaded */
+        struct buf moved;         /* what is not live as it says, in words; empty: nothing */
+        struct file_draft *draft; /* its text, written for the shelf; NULL: not yet */
+        int result;               /* of opening: a delta_result; 0 and no baseline: nothing was uploaded */
         struct err why;
 };
 /* As service_call. */

@@ -59,6 +59,7 @@ struct service_job {
         struct service_applying applying;
         struct service_peer peer;
         bool look_first; /* whether what it changes is live */
+        char *shelf;
 };
 
 struct service_job *
@@ -91,6 +92,8 @@ service_job_free(struct service_job *job)
         baseline_free(job->applying.baseline);
         buf_done(&job->applying.approvals);
         buf_done(&job->applying.moved);
+        file_draft_free(job->applying.draft);
+        free(job->shelf);
         free(job);
         return NULL;
 }
@@ -266,33 +269,36 @@ prepare_propose(
 
 /* ---- compare ---- */
 
+/* The trust file in force, where there is one: the instance's own may be another one before the job is over.
+ */
+static void
+take_trust(const struct instance *instance, struct service_job *job)
+{
+        _cleanup_buf_ struct buf text = {0};
+        if (store_trust_get(instance->store, NULL, NULL, &text, NULL, NULL) == 0)
+                trust_parse("the trust file", text.data, text.size, &job->trust, NULL);
+}
+
 static int
 prepare_compare(
         struct instance *instance, struct service_session *session, struct service_job *job, struct err *err)
 {
         const char *name = json_text(job->parameters, "name");
         uint64_t generation = (uint64_t)json_number(job->parameters, "generation");
-        _cleanup_buf_ struct buf trust_text = {0};
-        char *text = NULL;
-        size_t size = 0;
-        bool first_use;
-        struct digest id;
-        uint64_t trust_at;
+        int r;
         if (name && *name) {
-                int r = store_baseline_get(
-                        instance->store, name, generation, &text, &size, &job->approvals, err);
-                if (r)
-                        return EXIT_FAILED;
+                r = instance_open_stored(
+                        instance, name, generation, &job->audit.baseline, &job->approvals, err);
         } else {
-                size = session->baseline.size;
-                text = buf_steal(&session->baseline);
+                size_t size = session->baseline.size;
+                char *text = buf_steal(&session->baseline);
                 job->approvals = session->approvals;
                 session->approvals = (struct buf){0};
+                r = text ? baseline_open(text, size, &job->audit.baseline, err) : -ENOMEM;
         }
-        if (!text || baseline_open(text, size, &job->audit.baseline, err))
+        if (r)
                 return EXIT_FAILED;
-        if (store_trust_get(instance->store, &trust_at, &id, &trust_text, &first_use, NULL) == 0)
-                trust_parse("the trust file", trust_text.data, trust_text.size, &job->trust, NULL);
+        take_trust(instance, job);
         memcpy(job->host, instance->host, sizeof job->host);
         memcpy(job->own, instance->own, sizeof job->own);
         job->audit.root = "";
@@ -416,6 +422,8 @@ prepare_apply(struct instance *instance, const struct service_peer *peer, struct
         job->uploaded.approvals = (struct buf){0};
         job->peer = *peer;
         job->look_first = !json_flag(job->parameters, "ahead");
+        job->shelf = config_shelf(instance->config);
+        take_trust(instance, job);
         job->held = judge_hold(instance->judge);
         memcpy(job->host, instance->host, sizeof job->host);
         memcpy(job->own, instance->own, sizeof job->own);
@@ -499,6 +507,27 @@ open_uploaded(struct service_job *job)
         return r;
 }
 
+static bool
+is_approved(const struct service_job *job, const struct baseline *next)
+{
+        const struct baseline_header *header = baseline_header(next);
+        const struct buf *approvals = &job->applying.approvals;
+        _cleanup_free_ struct trust_verdict *verdict = calloc(1, sizeof *verdict);
+        return verdict && job->trust &&
+               trust_judge_baseline(job->trust, baseline_id(next), header->name, header->host,
+                       header->generation, header->author, header->class == CLASS_URGENT,
+                       approvals->data ? approvals->data : "", approvals->size, verdict, NULL) == 0;
+}
+
+/* By the hundred megabytes: what will probably be applied is written here, and not where the socket waits.
+ * All that is judged here is judged there again; where this fails, it is done and told there. */
+static void
+write_draft(struct service_job *job, const struct baseline *next)
+{
+        if (!job->result && !job->applying.moved.size && job->shelf && is_approved(job, next))
+                shelf_draft(job->shelf, next, &job->applying.draft, NULL);
+}
+
 /* A text that is none is told at the end, where it is recorded; what keeps us from looking is not passed
  * over. */
 static void
@@ -509,7 +538,7 @@ run_apply(struct service_job *job)
         if (r < 0)
                 job->result = err_set(
                         &job->err, r, "what it changes could not be looked at: %s", strerrordesc_np(-r));
-        if (r || !next || !job->look_first)
+        if (r || !next)
                 return;
         struct live_request request = {
                 .parent = judge_held(job->held, baseline_header(next)->name),
@@ -520,8 +549,11 @@ run_apply(struct service_job *job)
                 .bytes = &job->bytes,
                 .cancel = &job->cancel,
         };
-        if (binds_live(job, next, request.parent))
+        if (!binds_live(job, next, request.parent))
+                return;
+        if (job->look_first)
                 job->result = live_check(&request, baseline_keep(next), &job->applying.moved, &job->err);
+        write_draft(job, next);
 }
 
 static int

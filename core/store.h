@@ -28,7 +28,7 @@
 
 #define STORE_DAMAGED_HINT                                                                                   \
         "start driftd anew: it sets the store aside, and makes a new one from the signed files beside it"
-#define STORE_SCHEMA 3                              /* PRAGMA user_version */
+#define STORE_SCHEMA 4                              /* PRAGMA user_version */
 #define STORE_ITEM_MAX 65536u                       /* bytes of an item's text */
 #define STORE_DETAIL_MAX (1u << 20)                 /* bytes of a record's detail */
 #define STORE_VALUE_MAX ((size_t)12 << 20)          /* bytes of a named value */
@@ -223,9 +223,21 @@ struct baseline_row {
         const char *signers; /* blank-separated */
         bool has_text;       /* false: the body of an old generation was dropped (keep_bodies) */
 };
+/*
+ * The bytes of a generation: its text; and, if it has most of it in common with another one, a delta from
+ * that (core/baseline_delta.h), which is kept in the text's place where it is much smaller and the other's
+ * text is kept whole. delta NULL: there is none.
+ */
+struct baseline_body {
+        const struct iovec *text;
+        size_t n, size; /* pieces and bytes of the text */
+        const char *delta;
+        size_t delta_size;
+        struct digest from; /* the other's id */
+};
 /* Adds a generation (row: active, retired and has_text are not read) and makes it the active one of its name.
  * -EEXIST if it is there already. */
-int store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size,
+int store_baseline_put(struct store *store, const struct baseline_row *row, const struct baseline_body *body,
         const void *approvals, size_t approvals_size, struct err *err);
 /* Other approvals and signers of a generation; STORE_NONE if it is not there. */
 int store_baseline_approve(struct store *store, const char *name, uint64_t generation, const char *signers,
@@ -236,12 +248,14 @@ int store_baseline_retire(struct store *store, const char *name, struct err *err
 int store_baselines(struct store *store, const char *name,
         int (*visit)(void *userdata, const struct baseline_row *row), void *userdata, struct err *err);
 /* The bytes; generation 0: the active one. ret_text is malloc'ed. STORE_NONE: no such generation, or its body
- * was dropped (the words say which). Unverified: they are what the database holds. ret_text NULL: only the
- * approvals, which are kept always. ret_approvals may be NULL. */
+ * was dropped (the words say which). Unverified: they are what the database holds. Where ret_delta is not
+ * empty then, it makes the generation's text of what is in ret_text, which is another one's. ret_text NULL:
+ * only the approvals, which are kept always. ret_approvals may be NULL. */
 int store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text,
-        size_t *ret_size, struct buf *ret_approvals, struct err *err);
+        size_t *ret_size, struct buf *ret_delta, struct buf *ret_approvals, struct err *err);
 /* Drops the text (not the header and approvals) of all but the newest `keep` generations of each name; never
- * of an active one, or of one whose review is due (a value "review:NAME@GENERATION"). */
+ * of an active one, of one whose review is due (a value "review:NAME@GENERATION"), or of one that a kept one
+ * is a delta of. */
 int store_bodies_trim(struct store *store, unsigned keep, struct err *err);
 
 /* Trust files in force, in order; the newest is the one in force. */

@@ -2,7 +2,8 @@
 /*
  * What was signed, kept as the bytes that were signed: baselines with their approvals, and trust files. A
  * baseline can be a hundred megabytes and the daemon must stay small, so its text lies in parts, and one part
- * at a time is in memory.
+ * at a time is in memory. Nor is a hundred megabytes written for a line that changed: a generation may lie
+ * here as a delta, always from one whose text is whole, so that no chain grows; that one stays for as long.
  *
  * Nothing here is believed because it is here: who takes a text out verifies it whole, as if it came from
  * outside.
@@ -16,6 +17,7 @@
 #include "core/quote.h"
 
 #define PART_SIZE ((size_t)1 << 20) /* bytes */
+#define DELTA_SHARE 8u              /* a delta is at most this part of the text */
 
 /* ---- putting ---- */
 
@@ -34,34 +36,78 @@ generation_is_new(struct store *store, const char *name, uint64_t generation, st
 }
 
 static int
-parts_put(struct store *store, const char *name, uint64_t generation, const void *text, size_t size,
+part_put(struct store *store, const struct baseline_row *row, int64_t number, const void *data, size_t size,
         struct err *err)
 {
+        return db_write(store, err, NULL, "INSERT INTO part VALUES(?, ?, ?, ?)", "suib", row->name,
+                row->generation, number, data, size);
+}
+
+/* Pieces into parts, which but the last are of one size. */
+static int
+parts_put(struct store *store, const struct baseline_row *row, const struct iovec *pieces, size_t n,
+        struct err *err)
+{
+        _cleanup_free_ char *part = malloc(PART_SIZE);
+        size_t used = 0;
         int64_t number = 0;
-        for (size_t done = 0; done < size; done += PART_SIZE) {
-                int r = db_write(store, err, NULL, "INSERT INTO part VALUES(?, ?, ?, ?)", "suib", name,
-                        generation, number++, (const char *)text + done, min_size(PART_SIZE, size - done));
-                if (r != 0)
-                        return r;
-        }
-        return 0;
+        int r = part ? 0 : err_oom(err);
+        for (size_t i = 0; i < n && r == 0; i++)
+                for (size_t done = 0; done < pieces[i].iov_len && r == 0;) {
+                        size_t size = min_size(PART_SIZE - used, pieces[i].iov_len - done);
+                        memcpy(part + used, (const char *)pieces[i].iov_base + done, size);
+                        done += size;
+                        used += size;
+                        if (used < PART_SIZE)
+                                continue;
+                        r = part_put(store, row, number++, part, used, err);
+                        used = 0;
+                }
+        return r || !used ? r : part_put(store, row, number, part, used, err);
+}
+
+/* The generation whose whole text a delta is from; 0: it is better not kept as one. */
+static int
+base_find(struct store *store, const char *name, const struct baseline_body *body, uint64_t *ret,
+        struct err *err)
+{
+        *ret = 0;
+        if (!body->delta || body->delta_size > body->size / DELTA_SHARE)
+                return 0;
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT generation FROM baseline WHERE name = ? AND id = ? AND has_text = 1 AND base = 0 "
+                "LIMIT 1",
+                "sd", name, &body->from);
+        if (r == 0)
+                r = query_one(&query, err);
+        if (r == 0)
+                r = query_read(&query, err, "u", ret);
+        return r == STORE_NONE ? 0 : r;
 }
 
 int
-store_baseline_put(struct store *store, const struct baseline_row *row, const void *text, size_t size,
+store_baseline_put(struct store *store, const struct baseline_row *row, const struct baseline_body *body,
         const void *approvals, size_t approvals_size, struct err *err)
 {
+        uint64_t base = 0;
         int r = db_may_write(store, err);
         if (r == 0)
                 r = generation_is_new(store, row->name, row->generation, err);
         if (r == 0)
+                r = base_find(store, row->name, body, &base, err);
+        if (r == 0)
                 r = db_write(store, err, NULL, "UPDATE baseline SET active = 0 WHERE name = ? AND active = 1",
                         "s", row->name);
+        struct iovec delta = {(void *)(uintptr_t)body->delta, body->delta_size};
         if (r == 0)
-                r = db_write(store, err, NULL, "INSERT INTO baseline VALUES(?, ?, ?, ?, 1, 0, ?, ?, 1, ?, ?)",
-                        "sudissub", row->name, row->generation, &row->id, row->applied_ms, row->header,
-                        row->signers, (uint64_t)size, approvals, approvals_size);
-        return r == 0 ? parts_put(store, row->name, row->generation, text, size, err) : r;
+                r = db_write(store, err, NULL,
+                        "INSERT INTO baseline VALUES(?, ?, ?, ?, 1, 0, ?, ?, 1, ?, ?, ?)", "sudissubu",
+                        row->name, row->generation, &row->id, row->applied_ms, row->header, row->signers,
+                        (uint64_t)(base ? delta.iov_len : body->size), approvals, approvals_size, base);
+        if (r != 0)
+                return r;
+        return base ? parts_put(store, row, &delta, 1, err) : parts_put(store, row, body->text, body->n, err);
 }
 
 int
@@ -89,24 +135,25 @@ store_baseline_retire(struct store *store, const char *name, struct err *err)
         return r;
 }
 
-/* Never that of an active one: it is what the next start judges by. Nor of one that is still to be reviewed.
- */
+/* Never that of an active one: it is what the next start judges by. Nor of one that is still to be reviewed,
+ * nor what a kept one is made of. */
 int
 store_bodies_trim(struct store *store, unsigned keep, struct err *err)
 {
-#define OLD                                                                                                  \
-        "active = 0 AND has_text = 1 AND NOT EXISTS (SELECT 1 FROM value WHERE key = 'review:' || name || "  \
-        "'@' || generation) AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = "                 \
-        "baseline.name"                                                                                      \
-        " AND newer.generation > baseline.generation) >= ?"
         uint64_t kept = keep;
         int r = db_write(store, err, NULL,
-                "DELETE FROM part WHERE (name, generation) IN (SELECT name, generation FROM baseline "
-                "WHERE " OLD ")",
+                "UPDATE baseline SET has_text = 0 WHERE active = 0 AND has_text = 1"
+                " AND NOT EXISTS (SELECT 1 FROM value WHERE key = 'review:' || name || '@' || generation)"
+                " AND (SELECT count(*) FROM baseline AS newer WHERE newer.name = baseline.name"
+                "  AND newer.generation > baseline.generation) >= ?"
+                " AND NOT EXISTS (SELECT 1 FROM baseline AS later WHERE later.name = baseline.name"
+                "  AND later.base = baseline.generation AND later.has_text = 1)",
                 "u", kept);
-        return r == 0 ? db_write(store, err, NULL, "UPDATE baseline SET has_text = 0 WHERE " OLD, "u", kept)
-                      : r;
-#undef OLD
+        return r ? r
+                 : db_write(store, err, NULL,
+                           "DELETE FROM part WHERE (name, generation) IN (SELECT name, generation FROM "
+                           "baseline WHERE has_text = 0)",
+                           "");
 }
 
 /* ---- getting ---- */
@@ -149,7 +196,7 @@ store_baselines(struct store *store, const char *name,
 }
 
 struct body {
-        uint64_t generation, size;
+        uint64_t generation, size, base;
         bool has_text;
         struct buf approvals;
 };
@@ -157,10 +204,11 @@ struct body {
 static int
 body_find(struct store *store, const char *name, uint64_t generation, struct body *ret, struct err *err)
 {
-        static const char by_number[] = "SELECT generation, size, has_text, approvals FROM baseline WHERE "
-                                        "name = ? AND generation = ?";
+        static const char by_number[] =
+                "SELECT generation, size, base, has_text, approvals FROM baseline WHERE "
+                "name = ? AND generation = ?";
         static const char active[] =
-                "SELECT generation, size, has_text, approvals FROM baseline WHERE name = ? AND"
+                "SELECT generation, size, base, has_text, approvals FROM baseline WHERE name = ? AND"
                 " active = 1 ORDER BY generation DESC LIMIT 1";
         const void *approvals;
         size_t size;
@@ -175,8 +223,8 @@ body_find(struct store *store, const char *name, uint64_t generation, struct bod
         if (r == STORE_NONE)
                 return err_set(err, r, "no generation of baseline %s is active", quote(name));
         if (r == 0)
-                r = query_read(
-                        &query, err, "uufb", &ret->generation, &ret->size, &ret->has_text, &approvals, &size);
+                r = query_read(&query, err, "uuufb", &ret->generation, &ret->size, &ret->base, &ret->has_text,
+                        &approvals, &size);
         if (r == 0 && buf_append(&ret->approvals, approvals, size) < 0)
                 r = err_oom(err);
         return r;
@@ -234,21 +282,54 @@ text_read(struct store *store, const char *name, const struct body *body, char *
         return 0;
 }
 
+/* The text that a delta is from. */
+static int
+base_read(struct store *store, const char *name, uint64_t generation, char **ret, size_t *ret_size,
+        struct err *err)
+{
+        struct body base = {0};
+        int r = body_find(store, name, generation, &base, err);
+        buf_done(&base.approvals);
+        if (r == STORE_NONE || (r == 0 && (base.base || !base.has_text)))
+                return db_damaged(store, err, "the text that another one is a delta of is not there");
+        *ret_size = base.size;
+        return r ? r : text_read(store, name, &base, ret, err);
+}
+
+static int
+body_read(struct store *store, const char *name, const struct body *body, char **ret_text, size_t *ret_size,
+        struct buf *ret_delta, struct err *err)
+{
+        char *text = NULL;
+        int r = text_read(store, name, body, &text, err);
+        if (r == 0 && body->base) {
+                *ret_delta = (struct buf){text, body->size, body->size};
+                return base_read(store, name, body->base, ret_text, ret_size, err);
+        }
+        *ret_text = text;
+        *ret_size = body->size;
+        return r;
+}
+
 int
 store_baseline_get(struct store *store, const char *name, uint64_t generation, char **ret_text,
-        size_t *ret_size, struct buf *ret_approvals, struct err *err)
+        size_t *ret_size, struct buf *ret_delta, struct buf *ret_approvals, struct err *err)
 {
         struct body body = {0};
+        _cleanup_buf_ struct buf delta = {0};
         _cleanup_free_ char *text = NULL;
+        size_t size = 0;
         int r = body_find(store, name, generation, &body, err);
         if (r == 0 && ret_text)
-                r = text_read(store, name, &body, &text, err);
+                r = body_read(store, name, &body, &text, &size, &delta, err);
         if (r == 0 && ret_approvals &&
                 buf_append(ret_approvals, body.approvals.data, body.approvals.size) < 0)
                 r = err_oom(err);
         if (r == 0 && ret_text) {
                 *ret_text = steal_pointer(&text);
-                *ret_size = body.size;
+                *ret_size = size;
+                *ret_delta = delta;
+                delta = (struct buf){0};
         }
         buf_done(&body.approvals);
         return r;

@@ -61,7 +61,11 @@ static const char version_2[] = "ALTER TABLE ledger ADD COLUMN cause TEXT;";
 /* Whose events were seen of a drift, where they tell. */
 static const char version_3[] = "ALTER TABLE ledger ADD COLUMN who TEXT;";
 
-const char *const store_migrations[STORE_SCHEMA] = {version_1, version_2, version_3};
+/* Of which generation's text the parts of this one are a delta (core/baseline_delta.h); 0: they are the text.
+ */
+static const char version_4[] = "ALTER TABLE baseline ADD COLUMN base INTEGER NOT NULL DEFAULT 0;";
+
+const char *const store_migrations[STORE_SCHEMA] = {version_1, version_2, version_3, version_4};
 
 /* ---- which version ---- */
 

@@ -51,7 +51,7 @@ check_open(const struct baseline *baseline, const uint8_t *data, size_t size)
 {
         _cleanup_buf_ struct buf again = {0};
         struct digest digest;
-        size_t n_scopes, n_settings, n_waivers, text_size;
+        size_t n_scopes, n_settings, n_waivers, n_pieces;
         const struct scope *scopes = baseline_scopes(baseline, &n_scopes);
         const struct setting *settings = baseline_settings(baseline, &n_settings);
         const struct waiver *waivers = baseline_waivers(baseline, &n_waivers);
@@ -65,8 +65,8 @@ check_open(const struct baseline *baseline, const uint8_t *data, size_t size)
         for (size_t i = 0; i < n_waivers; i++)
                 require(baseline_waiver_append(&waivers[i], &again) == 0);
         require(again.size == size && memcmp(again.data, data, size) == 0);
-        const char *text = baseline_text(baseline, &text_size);
-        require(text_size == size && memcmp(text, data, size) == 0);
+        const struct iovec *text = baseline_text(baseline, &n_pieces);
+        require(n_pieces == 1 && text->iov_len == size && memcmp(text->iov_base, data, size) == 0);
         digest_bytes(data, size, &digest);
         require(digest_equal(&digest, baseline_id(baseline)));
 }

@@ -44,13 +44,13 @@ open_copy(
 static void
 check_same(const struct baseline *a, const struct baseline *b)
 {
-        size_t a_size, b_size;
-        const char *left = baseline_text(a, &a_size), *right = baseline_text(b, &b_size);
-        require(a_size == b_size && memcmp(left, right, a_size) == 0);
+        _cleanup_buf_ struct buf left = {0}, right = {0};
+        require(baseline_text_append(a, &left) == 0 && baseline_text_append(b, &right) == 0);
+        require(left.size == right.size && memcmp(left.data, right.data, left.size) == 0);
         require(digest_equal(baseline_id(a), baseline_id(b)) && baseline_files(a) == baseline_files(b));
-        for (size_t i = 0; i < baseline_files(a); i++)
-                require(baseline_file_path(a, i, &a_size) - left ==
-                        baseline_file_path(b, i, &b_size) - right);
+        for (size_t i = 0; i <= baseline_files(a); i++)
+                require(baseline_file_offset(a, i) == baseline_file_offset(b, i));
+        require(baseline_files_same(a, 0, b, 0) == baseline_files(a));
 }
 
 static void
@@ -68,6 +68,16 @@ check_text(const struct baseline *parent, const uint8_t *data, size_t size)
         require(delta_between(parent, after, &delta) == 0);
         require(delta_open(parent, delta.data, delta.size, &made, NULL) == 0);
         check_same(alone, made);
+        if (!baseline_shared(made))
+                return;
+        /* The same from the text that it shares, and the next one after it. */
+        _cleanup_(baseline_freep) struct baseline *again = NULL, *next = NULL;
+        buf_clear(&delta);
+        require(delta_from_shared(made, &delta) == 0);
+        require(delta_open(parent, delta.data, delta.size, &again, NULL) == 0);
+        check_same(alone, again);
+        require(open_copy(made, data, size, &next, NULL) == 0);
+        check_same(alone, next);
 }
 
 static void
@@ -80,9 +90,9 @@ check_delta(const struct baseline *parent, const uint8_t *data, size_t size)
                 require(err.text[0]);
                 return;
         }
-        size_t made_size;
-        const char *text = baseline_text(made, &made_size);
-        require(open_copy(NULL, text, made_size, &alone, NULL) == 0);
+        _cleanup_buf_ struct buf text = {0};
+        require(baseline_text_append(made, &text) == 0);
+        require(open_copy(NULL, text.data, text.size, &alone, NULL) == 0);
         check_same(made, alone);
 }
 

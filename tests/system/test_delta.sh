@@ -180,3 +180,33 @@ test_a_made_up_delta_is_refused() {
     refused "$SCRATCH/delta" 3 ''
     expect_exit 0 driftctl verify
 }
+
+# The store keeps a small change as what differs from a generation whose text it has, and all of them can be had again.
+test_a_small_change_is_kept_as_a_delta_and_every_generation_can_be_had() {
+    mkdir "$TREE/etc"
+    local i ids=() parts
+    for i in {1..300}; do printf 'one\n' >"$TREE/etc/file$i"; done
+    start_clean
+    ids[1]=$(active_id)
+    for i in 2 3 4; do
+        put "$TREE/etc/file$i" 'two\n'
+        expect_exit 0 driftctl bless "$TREE/etc/file$i" --ticket CHG-2 --key "$KEYS/alice" --yes
+        ids[i]=$(active_id)
+        [[ $i -ne 3 ]] || { stop_daemon && start_daemon; } # whose text is then read from the store
+    done
+    for i in 1 2 3 4; do
+        expect_equal "$(driftctl baseline export "host@$i" | sha256sum | cut -d' ' -f1)" "${ids[i]}" "the text of generation $i"
+    done
+    expect_exit 1 driftctl diff --against host@2
+    expect_exit 0 driftctl verify
+    stop_daemon
+    parts=$(sqlite3 "$STATE/driftd.db" "SELECT generation, base, (SELECT substr(bytes, 1, 14) FROM part WHERE name = 'host' AND
+        part.generation = baseline.generation AND number = 0) FROM baseline ORDER BY generation")
+    expect_equal "$parts" "1|0|driftd-baselin
+2|1|driftd-delta 1
+3|1|driftd-delta 1
+4|1|driftd-delta 1" 'what is kept'
+    # A damaged delta is no baseline: what is judged by is verified whole, whatever it is kept as.
+    sqlite3 "$STATE/driftd.db" "UPDATE part SET bytes = CAST(replace(CAST(bytes AS TEXT), 'file4', 'file5') AS BLOB) WHERE generation = 4"
+    expect_exit 3 driftctl verify
+}

@@ -72,15 +72,15 @@ assert_same_as_delta(const struct proposal_request *request, const struct buf *t
         _cleanup_(baseline_freep) struct baseline *made = NULL;
         struct proposal_request again = *request;
         struct err err = {0};
-        size_t size;
+        _cleanup_buf_ struct buf bytes = {0};
         again.delta = true;
         again.files = again.bytes = NULL;
         int r = proposal_make(&again, &delta, &err);
         r = r ? r : delta_open(request->parent, delta.data, delta.size, &made, &err);
         ck_assert_msg(r == 0, "%s", err.text);
-        const char *bytes = baseline_text(made, &size);
-        ck_assert_uint_eq(size, text->size);
-        ck_assert_mem_eq(bytes, text->data, size);
+        ck_assert_int_eq(baseline_text_append(made, &bytes), 0);
+        ck_assert_uint_eq(bytes.size, text->size);
+        ck_assert_mem_eq(bytes.data, text->data, text->size);
 }
 
 static void
@@ -248,8 +248,9 @@ END_TEST
 static bool
 has_line(const struct baseline *baseline, const char *line)
 {
-        size_t size;
-        return strstr(baseline_text(baseline, &size), line) != NULL;
+        _cleanup_buf_ struct buf text = {0};
+        ck_assert_int_eq(baseline_text_append(baseline, &text), 0);
+        return strstr(text.data, line) != NULL;
 }
 
 /* A sysctl scope over a tree of our own. */
@@ -567,10 +568,8 @@ parent_with(const char *entries)
         _cleanup_buf_ struct buf text = {0};
         char *paths[1];
         struct scope scope;
-        size_t size;
         _cleanup_(baseline_freep) struct baseline *first = first_generation(&scope, paths);
-        const char *bytes = baseline_text(first, &size);
-        ck_assert_int_eq(buf_append(&text, bytes, size), 0);
+        ck_assert_int_eq(baseline_text_append(first, &text), 0);
         ck_assert_int_eq(buf_text(&text, entries), 0);
         return opened(&text);
 }

@@ -103,7 +103,7 @@ START_TEST(the_connection_is_set_as_the_design_says)
                 {"PRAGMA cell_size_check", "1"},
                 {"PRAGMA mmap_size", "0"},
                 {"PRAGMA cache_size", "-2048"},
-                {"PRAGMA user_version", "3"},
+                {"PRAGMA user_version", "4"},
                 {"PRAGMA application_id", "1685218932"},
         };
         static const struct {
@@ -450,7 +450,7 @@ START_TEST(a_transaction_with_a_failed_write_cannot_be_committed)
         struct baseline_row row = {.name = "n", .generation = UINT64_MAX, .header = "", .signers = ""};
         assert_ok(store_begin(store, &err));
         record_add("start", NULL, 1);
-        ck_assert_int_eq(store_baseline_put(store, &row, "t", 1, "a", 1, &err), -E2BIG);
+        ck_assert_int_eq(store_baseline_put(store, &row, &(struct baseline_body){0}, "a", 1, &err), -E2BIG);
         ck_assert_int_eq(store_value_put(store, "k", "v", &err), -E2BIG);
         ck_assert_int_eq(store_commit(store, &err), -E2BIG);
         ck_assert_uint_eq(head_size(), 0);
@@ -860,18 +860,35 @@ END_TEST
 
 /* ---- baselines and trust ---- */
 
+static struct buf delta; /* of the last text that was got */
+
+/* delta NULL: none; else from what `from` is the whole text of. */
 static void
-baseline_add(const char *name, uint64_t generation, const void *text, size_t size)
+baseline_add_from(const char *name, uint64_t generation, const void *text, size_t size, const char *from,
+        const char *by)
 {
+        struct iovec pieces[2] = {
+                {(void *)(uintptr_t)text, size / 3}, {(char *)(uintptr_t)text + size / 3, size - size / 3}};
+        struct baseline_body body = {.text = pieces, .n = 2, .size = size, .delta = by};
         struct baseline_row row = {.name = name,
                 .generation = generation,
                 .applied_ms = 5,
                 .header = "name x\n",
                 .signers = "alice bob"};
         digest_bytes(text, size, &row.id);
+        if (by) {
+                body.delta_size = strlen(by);
+                digest_bytes(from, strlen(from), &body.from);
+        }
         assert_ok(store_begin(store, &err));
-        assert_ok(store_baseline_put(store, &row, text, size, "approval", 8, &err));
+        assert_ok(store_baseline_put(store, &row, &body, "approval", 8, &err));
         assert_ok(store_commit(store, &err));
+}
+
+static void
+baseline_add(const char *name, uint64_t generation, const void *text, size_t size)
+{
+        baseline_add_from(name, generation, text, size, NULL, NULL);
 }
 
 static int
@@ -903,12 +920,12 @@ START_TEST(the_newest_generation_put_is_the_active_one)
         _cleanup_free_ char *text = NULL;
         _cleanup_buf_ struct buf approvals = {0};
         size_t size = 0;
-        assert_ok(store_baseline_get(store, "host", 0, &text, &size, &approvals, &err));
+        assert_ok(store_baseline_get(store, "host", 0, &text, &size, &delta, &approvals, &err));
         ck_assert_str_eq(text, "two");
         ck_assert_uint_eq(size, 3);
         ck_assert_str_eq(approvals.data, "approval");
         free(steal_pointer(&text));
-        assert_ok(store_baseline_get(store, "host", 1, &text, &size, NULL, &err));
+        assert_ok(store_baseline_get(store, "host", 1, &text, &size, &delta, NULL, &err));
         ck_assert_str_eq(text, "one");
 }
 END_TEST
@@ -918,11 +935,11 @@ START_TEST(a_generation_is_never_put_twice)
         struct baseline_row row = {.name = "host", .generation = 1, .header = "", .signers = ""};
         baseline_add("host", 1, "one", 3);
         assert_ok(store_begin(store, &err));
-        ck_assert_int_eq(store_baseline_put(store, &row, "else", 4, "", 0, &err), -EEXIST);
+        ck_assert_int_eq(store_baseline_put(store, &row, &(struct baseline_body){0}, "", 0, &err), -EEXIST);
         store_rollback(store);
         _cleanup_free_ char *text = NULL;
         size_t size;
-        assert_ok(store_baseline_get(store, "host", 1, &text, &size, NULL, &err));
+        assert_ok(store_baseline_get(store, "host", 1, &text, &size, &delta, NULL, &err));
         ck_assert_str_eq(text, "one");
 }
 END_TEST
@@ -937,9 +954,9 @@ START_TEST(a_retired_baseline_is_kept_but_not_active)
         ck_assert_int_eq(store_baseline_retire(store, "host", &err), STORE_NONE);
         assert_ok(store_commit(store, &err));
         ck_assert_str_eq(baselines_shown(NULL), "host@1rt ");
-        ck_assert_int_eq(store_baseline_get(store, "host", 0, &text, &size, NULL, &err), STORE_NONE);
+        ck_assert_int_eq(store_baseline_get(store, "host", 0, &text, &size, &delta, NULL, &err), STORE_NONE);
         assert_words("active");
-        ck_assert_int_eq(store_baseline_get(store, "host", 9, &text, &size, NULL, &err), STORE_NONE);
+        ck_assert_int_eq(store_baseline_get(store, "host", 9, &text, &size, &delta, NULL, &err), STORE_NONE);
         assert_words("generation 9");
         ck_assert_ptr_null(text);
 }
@@ -955,14 +972,14 @@ START_TEST(a_large_baseline_comes_back_byte_for_byte)
         baseline_add("empty", 1, "", 0);
         baseline_add("even", 1, text, 2 << 20);
         store_reopen();
-        assert_ok(store_baseline_get(store, "host", 0, &got, &got_size, NULL, &err));
+        assert_ok(store_baseline_get(store, "host", 0, &got, &got_size, &delta, NULL, &err));
         ck_assert_uint_eq(got_size, size);
         ck_assert_mem_eq(got, text, size);
         free(steal_pointer(&got));
-        assert_ok(store_baseline_get(store, "even", 0, &got, &got_size, NULL, &err));
+        assert_ok(store_baseline_get(store, "even", 0, &got, &got_size, &delta, NULL, &err));
         ck_assert_uint_eq(got_size, 2 << 20);
         free(steal_pointer(&got));
-        assert_ok(store_baseline_get(store, "empty", 0, &got, &got_size, NULL, &err));
+        assert_ok(store_baseline_get(store, "empty", 0, &got, &got_size, &delta, NULL, &err));
         ck_assert_uint_eq(got_size, 0);
 }
 END_TEST
@@ -980,15 +997,100 @@ START_TEST(old_bodies_are_dropped_but_never_headers_nor_the_active_one)
         assert_ok(store_commit(store, &err));
         store_reopen();
         ck_assert_str_eq(baselines_shown(NULL), "cis@1*t host@1 host@2 host@3t host@4*t ");
-        ck_assert_int_eq(store_baseline_get(store, "host", 2, &text, &size, &approvals, &err), STORE_NONE);
+        ck_assert_int_eq(
+                store_baseline_get(store, "host", 2, &text, &size, &delta, &approvals, &err), STORE_NONE);
         assert_words("dropped");
         ck_assert_uint_eq(approvals.size, 0);
-        assert_ok(store_baseline_get(store, "host", 2, NULL, NULL, &approvals, &err));
+        assert_ok(store_baseline_get(store, "host", 2, NULL, NULL, NULL, &approvals, &err));
         ck_assert_str_eq(approvals.data, "approval");
         assert_ok(store_begin(store, &err));
         assert_ok(store_bodies_trim(store, 0, &err));
         assert_ok(store_commit(store, &err));
         ck_assert_str_eq(baselines_shown(NULL), "cis@1*t host@1 host@2 host@3 host@4*t ");
+}
+END_TEST
+
+static const char long_body[] = "0123456789012345678901234567890123456789012345678901234567890123456789";
+static const char other_body[] = "1123456789012345678901234567890123456789012345678901234567890123456789";
+static const char third_body[] = "2123456789012345678901234567890123456789012345678901234567890123456789";
+
+static void
+assert_body(uint64_t generation, const char *wanted, const char *wanted_delta)
+{
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        assert_ok(store_baseline_get(store, "host", generation, &text, &size, &delta, NULL, &err));
+        ck_assert_str_eq(text, wanted);
+        ck_assert_uint_eq(size, strlen(wanted));
+        if (wanted_delta)
+                ck_assert_str_eq(delta.data, wanted_delta);
+        else
+                ck_assert_uint_eq(delta.size, 0);
+        buf_done(&delta);
+}
+
+START_TEST(a_generation_is_kept_as_a_small_delta_from_a_whole_text)
+{
+        size_t size = sizeof long_body - 1;
+        baseline_add("host", 1, long_body, size);
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta c");
+        store_reopen();
+        assert_body(1, long_body, NULL);
+        assert_body(2, long_body, "delta b");
+        assert_body(0, long_body, "delta c");
+}
+END_TEST
+
+/* From what is not here, from what is a delta itself, from another name's, and one that is not small. */
+START_TEST(a_delta_that_has_no_whole_text_or_is_large_is_kept_as_the_text)
+{
+        size_t size = sizeof long_body - 1;
+        baseline_add("web", 1, long_body, size);
+        baseline_add_from("host", 1, other_body, size, long_body, "delta");
+        assert_body(0, other_body, NULL);
+        baseline_add_from("host", 2, long_body, size, other_body, "delta");
+        assert_body(0, other_body, "delta");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta");
+        assert_body(0, third_body, NULL);
+        baseline_add_from("host", 4, long_body + 1, size - 1, other_body, "a long delta");
+        assert_body(0, long_body + 1, NULL);
+}
+END_TEST
+
+START_TEST(the_text_of_a_delta_is_kept_as_long_as_the_delta)
+{
+        size_t size = sizeof long_body - 1;
+        baseline_add("host", 1, long_body, size);
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
+        baseline_add_from("host", 3, third_body, size, long_body, "delta c");
+        assert_ok(store_begin(store, &err));
+        assert_ok(store_bodies_trim(store, 1, &err));
+        assert_ok(store_commit(store, &err));
+        ck_assert_str_eq(baselines_shown(NULL), "host@1t host@2 host@3*t ");
+        assert_body(0, long_body, "delta c");
+        baseline_add("host", 4, "whole", 5);
+        assert_ok(store_begin(store, &err));
+        assert_ok(store_bodies_trim(store, 1, &err));
+        assert_ok(store_bodies_trim(store, 1, &err));
+        assert_ok(store_commit(store, &err));
+        ck_assert_str_eq(baselines_shown(NULL), "host@1 host@2 host@3 host@4*t ");
+}
+END_TEST
+
+START_TEST(a_delta_whose_text_is_gone_is_damage)
+{
+        size_t size = sizeof long_body - 1;
+        char *text = NULL;
+        baseline_add("host", 1, long_body, size);
+        baseline_add_from("host", 2, other_body, size, long_body, "delta b");
+        store = store_free(store);
+        tamper("UPDATE baseline SET has_text = 0 WHERE generation = 1");
+        assert_ok(store_open(path, 0, &store, &err));
+        ck_assert_int_eq(
+                store_baseline_get(store, "host", 2, &text, &size, &delta, NULL, &err), STORE_DAMAGED);
+        assert_words("delta of");
+        ck_assert_ptr_null(text);
 }
 END_TEST
 
@@ -1338,6 +1440,10 @@ main(void)
         tcase_add_test(open, a_retired_baseline_is_kept_but_not_active);
         tcase_add_test(open, a_large_baseline_comes_back_byte_for_byte);
         tcase_add_test(open, old_bodies_are_dropped_but_never_headers_nor_the_active_one);
+        tcase_add_test(open, a_generation_is_kept_as_a_small_delta_from_a_whole_text);
+        tcase_add_test(open, a_delta_that_has_no_whole_text_or_is_large_is_kept_as_the_text);
+        tcase_add_test(open, the_text_of_a_delta_is_kept_as_long_as_the_delta);
+        tcase_add_test(open, a_delta_whose_text_is_gone_is_damage);
         tcase_add_test(open, the_newest_trust_file_is_the_one_in_force);
         tcase_add_test(open, content_comes_back_by_its_digest);
         tcase_add_test(open, content_must_be_what_its_digest_says);

@@ -158,7 +158,9 @@ put_baseline(unsigned number)
                 .signers = "alice"};
         memset(text, 'a' + (int)(number % 26), sizeof text);
         digest_bytes(text, sizeof text, &row.id);
-        int r = store_baseline_put(store, &row, text, sizeof text, "approvals", 9, &err);
+        struct iovec piece = {text, sizeof text};
+        struct baseline_body body = {.text = &piece, .n = 1, .size = sizeof text};
+        int r = store_baseline_put(store, &row, &body, "approvals", 9, &err);
         return r ? r : store_bodies_trim(store, 1, &err);
 }
 
