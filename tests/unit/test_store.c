@@ -294,15 +294,34 @@ keep_row(void *userdata, const struct ledger_row *row)
         return 0;
 }
 
-START_TEST(a_store_of_version_1_is_brought_up_to_date)
+/* _i: the version that its own file was brought to before, by the steps of that version. */
+START_TEST(a_store_of_an_older_version_is_brought_up_to_date)
 {
-        struct buf sql = {0};
+        struct buf sql = {0}, delta = {0}, approvals = {0};
+        char *text;
+        size_t size;
         struct kept kept = {0};
         uint64_t records = 0;
         ck_assert_int_eq(file_read("tests/data/store/version_1.sql", 0, 65536, &sql, &err), 0);
         tamper(sql.data);
+        buf_clear(&sql);
+        for (int version = 2; version <= _i; version++)
+                ck_assert_int_eq(buf_printf(&sql, "%s PRAGMA user_version = %d;",
+                                         store_migrations[version - 1], version),
+                        0);
+        ck_assert_int_eq(buf_printf(&sql, "INSERT INTO baseline VALUES('host', 3, zeroblob(32), 5, 1, 0, "
+                                          "'h', 'alice', 1, 5, x'6f6b');"
+                                          "INSERT INTO part VALUES('host', 3, 0, x'746578740a');"),
+                0);
+        tamper(sql.data);
         buf_done(&sql);
         assert_ok(store_open(path, 0, &store, &err));
+        assert_ok(store_baseline_get(store, "host", 0, &text, &size, &delta, &approvals, &err));
+        ck_assert(size == 5 && memcmp(text, "text\n", 5) == 0);
+        ck_assert(delta.size == 0 && approvals.size == 2 && memcmp(approvals.data, "ok", 2) == 0);
+        free(text);
+        buf_done(&delta);
+        buf_done(&approvals);
         assert_ok(ledger_each(store, keep_row, &kept, &err));
         ck_assert_uint_eq(kept.rows, 2);
         ck_assert_uint_eq(kept.explained, 0);
@@ -1407,7 +1426,7 @@ main(void)
         tcase_add_test(opening, a_second_opening_in_one_program_is_busy_and_leaves_the_lock);
         tcase_add_test(opening, an_ended_program_leaves_no_lock_behind);
         tcase_add_test(opening, own_files_are_told_by_their_inodes);
-        tcase_add_test(opening, a_store_of_version_1_is_brought_up_to_date);
+        tcase_add_loop_test(opening, a_store_of_an_older_version_is_brought_up_to_date, 1, STORE_SCHEMA);
         tcase_add_test(opening, migrations_take_exactly_the_steps_that_are_missing);
         tcase_add_test(opening, a_step_that_fails_leaves_the_version_before_it);
         tcase_add_test(opening, an_empty_database_becomes_a_store_only_when_asked);
