@@ -406,10 +406,10 @@ run_workers(struct scan *scan)
         for (unsigned i = 0; i < scan->wanted && r == 0; i++)
                 r = start_worker(scan);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        for (unsigned i = 0; (worker = worker_at_place(scan, i)); i++) {
+        for (unsigned i = 0; (worker = worker_at_place(scan, i)); i++)
                 pthread_join(worker->thread, NULL);
-                worker_free(worker);
-        }
+        for (unsigned i = 0; i < scan->n_workers; i++) /* until now one may be woken by another */
+                worker_free(scan->workers[i]);
         return scan->n_workers ? 0 : scan_fail(scan, r, "start a thread");
 }
 

@@ -130,6 +130,8 @@ lead(struct scan_worker *worker)
         scan->n_busy++;
         while (!worker->hashed) {
                 led_fill(scan, &led);
+                if (!led.n)
+                        break; /* its own is in somebody else's hands */
                 pthread_mutex_unlock(&scan->lock);
                 led_wake(&led);
                 digest_side_by_side(led.pieces, led.n);

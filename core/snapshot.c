@@ -146,6 +146,8 @@ static int
 reopen(const struct attempt *try, int flags)
 {
         char number[16];
+        if (try->reader->proc_fd < 0) /* perhaps there was no descriptor left */
+                try->reader->proc_fd = proc_open();
         if (try->reader->proc_fd < 0)
                 return try->reader->proc_fd;
         snprintf(number, sizeof number, "%d", try->path_fd);

@@ -140,6 +140,9 @@ entries_mark(struct entries *entries, struct store *store, struct err *err)
         _cleanup_query_ struct query query = {0};
         int r = query_open(&query, store, err,
                 "SELECT part.bytes FROM baseline JOIN part USING(name, generation) WHERE baseline.active = 1"
+                " OR EXISTS (SELECT 1 FROM baseline AS later WHERE later.name = baseline.name AND "
+                "later.active = 1"
+                " AND later.base = baseline.generation)"
                 " ORDER BY part.name, part.generation, part.number",
                 "");
         while (r == 0) {

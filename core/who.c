@@ -46,7 +46,8 @@ struct who_trace {
         bool more;                       /* than there is room for */
         bool blind;                      /* some event did not say */
         bool doubt;                      /* of any of them */
-        bool beyond;                     /* some event could be of more than metadata */
+        bool beyond;                     /* some event could be of more than metadata, */
+        bool acted;                      /* and one of those in the list was */
 };
 
 /* ---- texts ---- */
@@ -414,8 +415,6 @@ void
 who_trace_add(struct who_trace **slot, const struct who_touch *touch)
 {
         struct who *who = touch ? touch->who : NULL;
-        if (!*slot && !who)
-                return; /* nobody yet: and nobody is what an empty trace says */
         struct who_trace *trace = *slot ? *slot : calloc(1, sizeof *trace);
         if (!trace)
                 return;
@@ -433,6 +432,7 @@ who_trace_add(struct who_trace **slot, const struct who_touch *touch)
                 trace->weak = weak;
         } else { /* of the weak, none is exact anyway */
                 trace->doubt = trace->doubt || touch->doubt;
+                trace->acted = trace->acted || !touch->metadata;
                 put_process(trace, who);
         }
 }
@@ -441,14 +441,15 @@ void
 who_trace_copy(struct who_trace **into, const struct who_trace *from)
 {
         for (size_t i = 0; from && i < from->n; i++)
-                who_trace_add(
-                        into, &(struct who_touch){
-                                      .who = from->list[i], .doubt = from->doubt, .metadata = !from->beyond});
+                who_trace_add(into,
+                        &(struct who_touch){.who = from->list[i], .doubt = from->doubt, .metadata = true});
         if (from && from->weak)
                 who_trace_add(into, &(struct who_touch){.who = from->weak, .weak = true});
         if (from && *into) {
                 (*into)->more = (*into)->more || from->more;
                 (*into)->blind = (*into)->blind || from->blind;
+                (*into)->beyond = (*into)->beyond || from->beyond;
+                (*into)->acted = (*into)->acted || from->acted;
         }
 }
 
@@ -487,6 +488,10 @@ confidence(const struct who_trace *trace, const struct who *who, bool gap)
         if (!who->exe)
                 return "unknown";
         bool sure = trace->n == 1 && !trace->more && !trace->blind && !trace->doubt && !who->in_doubt && !gap;
+        /* Where those who acted changed metadata alone, what else changed may be the doing of one that wrote
+         * through a mapping, and closed it. */
+        if (trace->weak && !trace->acted && !same_process(trace->weak, who))
+                sure = false;
         return sure ? "exact" : "likely";
 }
 

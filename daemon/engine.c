@@ -80,7 +80,7 @@ struct engine {
         bool pass_failed;       /* and is to be tried again */
         bool view_is_due;       /* mounts changed, or a pass is done: is it still the host's view? */
         bool gap_before;        /* there was a time without us before this start */
-        bool passed;            /* a pass went to its end since the start */
+        bool passed;            /* a pass went to its end since the start, or the last overflow */
         uint64_t passed_ticket; /* what it hinted at */
         void (*ready)(void *userdata);
         void *ready_userdata;
@@ -166,8 +166,8 @@ happened_unobserved(const struct engine *engine, const struct look *look)
 static bool
 missed_events(const struct engine *engine)
 {
-        bool over = engine->passed && dirty_settled(engine->dirty, engine->passed_ticket);
-        return engine->overflowed || (engine->instance->had_history && !over);
+        bool passed = engine->passed || !engine->instance->had_history;
+        return engine->overflowed || !passed || !dirty_settled(engine->dirty, engine->passed_ticket);
 }
 
 static void
@@ -340,6 +340,7 @@ report_pass(struct engine *engine, const struct pass *pass)
         record_scan(engine, pass, pass->result == 0 && !pass->unreadable.count);
         if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
+                engine->passed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
         }
         if (pass->result == 0 && !engine->passed) {
@@ -664,7 +665,7 @@ on_changed(void *userdata, const char *path, const struct who_touch *touch)
                 return;
         if (!waits && !dirty_mark(engine->dirty, path, false, backoff(engine, path)))
                 mark_overflow(engine, "more changed paths than are kept");
-        else if (touch)
+        else if (touch || engine->instance->watched_by == WATCH_FANOTIFY)
                 dirty_touch(engine->dirty, path, touch);
         pump_again(engine);
 }

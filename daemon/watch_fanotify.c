@@ -333,8 +333,9 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
-        cached->in_doubt = !executed && !same;
-        if (!anew && same && who_has_uid_still(cached->who) && now_ms - cached->read_ms < FRESH_MS)
+        bool same_user = who_has_uid_still(cached->who);
+        cached->in_doubt = !executed && !(same && same_user);
+        if (!anew && same && same_user && now_ms - cached->read_ms < FRESH_MS)
                 return;
         _cleanup_(who_dropp) struct who *who = exe ? who_read(cached->pid, cached->pidfd) : NULL;
         if (who && who_runs_program(who))
@@ -614,7 +615,7 @@ static bool
 waits_to_be_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
 {
         pthread_mutex_lock(&fanotify->lock);
-        bool waits = fanotify->told && fanotify->told->number <= ticket->events;
+        bool waits = fanotify->told_lost || (fanotify->told && fanotify->told->number <= ticket->events);
         pthread_mutex_unlock(&fanotify->lock);
         return waits;
 }

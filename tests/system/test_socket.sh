@@ -31,9 +31,10 @@ begin() {
     DESCRIPTORS=$(descriptors) THREADS=$(threads) RESIDENT=$(resident_kib)
 }
 
+# A thread that reads its first file meanwhile has a descriptor from then on: one that looks, and the one that reads in turn.
 is_as_before() {
     kill -0 "$DAEMON" || fail "the daemon ended by itself"
-    [[ $(descriptors) -le $DESCRIPTORS && $(threads) -le $THREADS ]]
+    [[ $(descriptors) -le $((DESCRIPTORS + 2)) && $(threads) -le $THREADS ]]
 }
 
 # The wait of an honest client may be the machine's fault: it counts against us if it is so again and again.
@@ -193,7 +194,7 @@ test_no_descriptor_left() {
     [[ $used -lt $(getconf CLK_TCK) ]] || fail "it used $used ticks in 3 s with nothing that it could do"
     kill -0 "$DAEMON" || fail "the daemon ended by itself"
     prlimit --pid "$DAEMON" --nofile=4096:
-    expect_exit 0 driftctl status
+    wait_until "$LIVE" driftctl status # what it could not open meanwhile is looked at again
     wait_until "$LIVE" is_as_before
 }
 

@@ -43,7 +43,8 @@ outcome() {
 
 test_a_window_lowers_severity_and_hides_nothing() {
     begin
-    printf 'before\n' >"$TREE/c"
+    printf 'before\n' >"$SCRATCH/c"
+    mv "$SCRATCH/c" "$TREE/c" # in one step, so that no second look at it comes later
     wait_until "$LIVE" has_drift "file:$TREE/c" changed
     pause_second
     open_window --item "$TREE/**"

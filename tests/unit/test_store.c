@@ -1211,6 +1211,16 @@ START_TEST(past_its_bound_the_oldest_content_that_no_active_baseline_names_goes_
         buf_printf(&old, "file /b content=%s\n", hex);
         baseline_add("host", 1, old.data, old.size);
         baseline_add("host", 2, active.data, active.size);
+        if (_i) { /* it is kept as what differs from that one */
+                buf_text(&active, "file /c size=1\n");
+                _cleanup_free_ char *from = strndup(active.data, active.size - strlen("file /c size=1\n"));
+                baseline_add_from("host", 3, active.data, active.size, from, "file /c size=1\n");
+                char *text;
+                size_t size;
+                assert_ok(store_baseline_get(store, "host", 0, &text, &size, &delta, NULL, &err));
+                ck_assert_uint_gt(delta.size, 0);
+                free(text);
+        }
 
         assert_ok(store_begin(store, &err));
         for (int i = 0; i < PIECES; i++) {
@@ -1466,7 +1476,8 @@ main(void)
         tcase_add_test(open, the_newest_trust_file_is_the_one_in_force);
         tcase_add_test(open, content_comes_back_by_its_digest);
         tcase_add_test(open, content_must_be_what_its_digest_says);
-        tcase_add_test(open, past_its_bound_the_oldest_content_that_no_active_baseline_names_goes_first);
+        tcase_add_loop_test(
+                open, past_its_bound_the_oldest_content_that_no_active_baseline_names_goes_first, 0, 2);
         tcase_add_test(open, the_bound_of_content_holds_after_a_rollback);
         tcase_add_test(open, values_are_put_replaced_listed_and_removed);
         tcase_add_test(open, a_backup_is_one_file_that_verifies);

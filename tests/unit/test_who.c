@@ -235,6 +235,23 @@ START_TEST(what_need_not_have_changed_it_is_no_cause_beside_what_could)
 }
 END_TEST
 
+/* One wrote through a mapping, of which the kernel tells only that it is closed; the other set the mode. */
+START_TEST(who_changed_metadata_is_not_sure_beside_one_that_need_not_have_changed_it)
+{
+        struct who_trace *trace = NULL, *copy = NULL;
+        who_trace_add(&trace, &(struct who_touch){.who = child, .weak = true});
+        who_trace_add(&trace, &(struct who_touch){.who = me, .metadata = true});
+        ck_assert(!who_trace_of_metadata(trace));
+        assert_confidence(trace, getpid(), "likely", 0);
+        who_trace_copy(&copy, trace);
+        assert_confidence(copy, getpid(), "likely", 0);
+        who_trace_add(&trace, &(struct who_touch){.who = me});
+        assert_confidence(trace, getpid(), "exact", 0);
+        who_trace_free(trace);
+        who_trace_free(copy);
+}
+END_TEST
+
 START_TEST(a_doubt_and_an_event_without_a_process_are_never_exact)
 {
         struct who_trace *doubt = NULL, *blind = NULL;
@@ -242,6 +259,12 @@ START_TEST(a_doubt_and_an_event_without_a_process_are_never_exact)
         assert_confidence(doubt, getpid(), "likely", 0);
         who_trace_add(&blind, &(struct who_touch){.who = me});
         who_trace_add(&blind, &(struct who_touch){0});
+        assert_confidence(blind, getpid(), "likely", 0);
+        who_trace_free(blind);
+        blind = NULL; /* and the other way round */
+        who_trace_add(&blind, &(struct who_touch){0});
+        ck_assert_ptr_null(who_trace_write(blind, false));
+        who_trace_add(&blind, &(struct who_touch){.who = me});
         assert_confidence(blind, getpid(), "likely", 0);
         who_trace_free(doubt);
         who_trace_free(blind);
@@ -335,7 +358,8 @@ START_TEST(an_empty_trace_names_nobody)
         ck_assert_ptr_null(who_trace_write(NULL, false));
         struct who_trace *trace = NULL;
         who_trace_add(&trace, NULL);
-        ck_assert_ptr_null(trace);
+        ck_assert_ptr_null(who_trace_write(trace, false));
+        who_trace_free(trace);
 }
 END_TEST
 
@@ -356,6 +380,7 @@ main(void)
         tcase_add_checked_fixture(traces, two_processes, end_both);
         tcase_add_test(traces, of_two_processes_the_last_is_likely_and_the_other_is_counted);
         tcase_add_test(traces, what_need_not_have_changed_it_is_no_cause_beside_what_could);
+        tcase_add_test(traces, who_changed_metadata_is_not_sure_beside_one_that_need_not_have_changed_it);
         tcase_add_test(traces, a_doubt_and_an_event_without_a_process_are_never_exact);
         tcase_add_test(traces, where_events_may_be_missing_or_the_program_came_after_its_event_none_is_exact);
         tcase_add_test(traces, a_number_that_comes_again_unread_is_not_surely_the_same_process);
