@@ -37,7 +37,7 @@ section_events() {
         jq -e --arg item "file:$file" 'any(.drifts[]; .item == $item)' "$SCRATCH/out" >/dev/null || die "diff did not tell of $file"
     done
     seconds_figure events "diff after one change in $FILES files" "$SCRATCH/diff" target 1
-    sed "1,${ROUNDS}d" "$SCRATCH/paths" | head -n "${BENCH_CHANGES:-300}" >"$SCRATCH/chosen"
+    sed -n "$((ROUNDS + 1)),$((ROUNDS + ${BENCH_CHANGES:-300}))p" "$SCRATCH/paths" >"$SCRATCH/chosen"
     "$TOOLS/latency" socket "$SOCKET" 20 <"$SCRATCH/chosen" >"$SCRATCH/latency" || die "changes were not told"
     read -r p50 p99 max <"$SCRATCH/latency"
     figure events 'change to durable record, told to a client: p50' "$p50" ms target 20 "$(wc -l <"$SCRATCH/chosen") changes; from close()"
