@@ -358,7 +358,9 @@ count_workers(struct scan *scan)
         scan->wanted = wanted < 1 ? 1 : wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
         scan->most = !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT : scan->wanted;
         scan->limit = scan->wanted;
-        scan->lanes = scan->options->workers ? 0 : digest_lanes();
+        /* In the background no more threads than needed: each that is ready to run is in somebody's way. */
+        bool together = !scan->options->workers && !scan->options->background;
+        scan->lanes = together ? digest_lanes() : 0;
         unsigned most =
                 scan->wanted + (scan->wanted + 1) / 2 * scan->lanes; /* half of them hash, each a row */
         most = most < SCAN_WORKERS_MAX ? most : SCAN_WORKERS_MAX;
