@@ -42,7 +42,7 @@ lanes_agree(const struct lanes *way)
         enum { BLOCKS = 3 };
         unsigned char bytes[BLOCKS * LANES_BLOCK + LANES_MAX];
         const unsigned char *data[LANES_MAX];
-        SHA256_CTX contexts[LANES_MAX];
+        SHA256_CTX contexts[LANES_MAX] = {0};
         uint32_t *state[LANES_MAX];
         unsigned char byte = 1;
         bool agree = true;
