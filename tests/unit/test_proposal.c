@@ -650,6 +650,7 @@ main(void)
         Suite *suite = suite_create("proposal");
         TCase *whole = tcase_create("the whole"), *modes = tcase_create("modes"),
               *part = tcase_create("a part"), *rest = tcase_create("waivers, settings, retiring");
+        tcase_set_timeout(modes, 60); /* it hashes 256 MiB three times over, perhaps beside other tests */
         TCase *all[] = {whole, modes, part, rest};
         digest_setup();
         for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
