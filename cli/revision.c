@@ -567,34 +567,15 @@ gather_kind(const struct revisions *r, enum revision_kind kind, const bool *chos
         return 0;
 }
 
-/* Where it goes: a text, or a delta from what was before. */
-struct output {
-        struct buf *text;
-        struct delta_writer *delta; /* NULL: the text */
-};
-
 static int
-output_bytes(const struct output *output, const void *data, size_t size)
-{
-        return output->delta ? delta_bytes(output->delta, data, size) : buf_append(output->text, data, size);
-}
-
-static int
-output_before(const struct output *output, const struct baseline *before, size_t first, size_t end)
-{
-        return output->delta ? delta_lines(output->delta, first, end)
-                             : baseline_file_lines_append(before, first, end, output->text);
-}
-
-static int
-compose_kind(
-        const struct revisions *r, enum revision_kind kind, const bool *chosen, const struct output *output)
+compose_kind(const struct revisions *r, enum revision_kind kind, const bool *chosen,
+        const struct delta_output *output)
 {
         _cleanup_(lines_done) struct lines lines = {0};
         int result = gather_kind(r, kind, chosen, &lines);
         for (size_t i = 0; i < lines.count && result == 0; i++) {
-                result = output_bytes(output, lines.list[i].text, lines.list[i].size);
-                result = result ? result : output_bytes(output, "\n", 1);
+                result = delta_output_bytes(output, lines.list[i].text, lines.list[i].size);
+                result = result ? result : delta_output_bytes(output, "\n", 1);
         }
         return result;
 }
@@ -615,7 +596,7 @@ place_of(const struct revisions *r, const struct revision *revision)
 
 /* By the million, and both sorted by path, as revisions are: a merge of runs. */
 static int
-compose_files(const struct revisions *r, const bool *chosen, const struct output *output)
+compose_files(const struct revisions *r, const bool *chosen, const struct delta_output *output)
 {
         size_t n_old = r->before ? baseline_files(r->before) : 0, at = 0, size;
         int result = 0;
@@ -625,14 +606,14 @@ compose_files(const struct revisions *r, const bool *chosen, const struct output
                         continue;
                 size_t place = place_of(r, revision);
                 if (place > at)
-                        result = output_before(output, r->before, at, place);
+                        result = delta_output_lines(output, r->before, at, place);
                 at = place + (revision->what != REVISION_ADDED);
                 if (result || revision->what == REVISION_REMOVED)
                         continue;
                 const char *line = file_line_borrowed(r->after, revision->new_index, &size);
-                result = output_bytes(output, line, size + 1);
+                result = delta_output_bytes(output, line, size + 1);
         }
-        return result || at == n_old ? result : output_before(output, r->before, at, n_old);
+        return result || at == n_old ? result : delta_output_lines(output, r->before, at, n_old);
 }
 
 /* About as long as the longer of the two. */
@@ -645,11 +626,11 @@ reserve_text(const struct revisions *r, struct buf *ret)
 
 static int
 compose(const struct revisions *revisions, const bool *chosen, const struct baseline_header *header,
-        const struct output *output)
+        const struct delta_output *output)
 {
         _cleanup_buf_ struct buf head = {0};
         int r = baseline_header_append(header, &head);
-        r = r ? r : output_bytes(output, head.data, head.size);
+        r = r ? r : delta_output_bytes(output, head.data, head.size);
         for (int kind = 0; kind < REVISION_KINDS && r == 0; kind++)
                 r = kind == REVISION_FILE ? compose_files(revisions, chosen, output)
                                           : compose_kind(revisions, (enum revision_kind)kind, chosen, output);
@@ -661,7 +642,7 @@ revisions_compose(const struct revisions *revisions, const bool *chosen, const s
         struct buf *ret)
 {
         int r = reserve_text(revisions, ret);
-        return r ? r : compose(revisions, chosen, header, &(struct output){ret, NULL});
+        return r ? r : compose(revisions, chosen, header, &(struct delta_output){ret, NULL});
 }
 
 int
@@ -670,6 +651,6 @@ revisions_compose_delta(const struct revisions *revisions, const bool *chosen,
 {
         _cleanup_(delta_writer_freep) struct delta_writer *writer = NULL;
         int r = delta_writer_new(revisions->before, ret, &writer);
-        r = r ? r : compose(revisions, chosen, header, &(struct output){ret, writer});
+        r = r ? r : compose(revisions, chosen, header, &(struct delta_output){ret, writer});
         return r ? r : delta_end(writer);
 }

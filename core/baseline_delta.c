@@ -118,6 +118,19 @@ delta_end(struct delta_writer *writer)
         return r ? r : buf_text(writer->to, "end\n");
 }
 
+int
+delta_output_bytes(const struct delta_output *output, const void *data, size_t size)
+{
+        return output->delta ? delta_bytes(output->delta, data, size) : buf_append(output->text, data, size);
+}
+
+int
+delta_output_lines(const struct delta_output *output, const struct baseline *parent, size_t first, size_t end)
+{
+        return output->delta ? delta_lines(output->delta, first, end)
+                             : baseline_file_lines_append(parent, first, end, output->text);
+}
+
 /* ---- between two ---- */
 
 /* Both are sorted: one merge. */

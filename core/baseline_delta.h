@@ -37,6 +37,17 @@ int delta_lines(struct delta_writer *writer, size_t first, size_t end);
 int delta_bytes(struct delta_writer *writer, const void *data, size_t size);
 int delta_end(struct delta_writer *writer);
 
+/* Where a baseline that is being written goes: whole into a text, or as a delta from its parent. Each as
+ * above. */
+struct delta_output {
+        struct buf *text;
+        struct delta_writer *delta; /* NULL: the text */
+};
+int delta_output_bytes(const struct delta_output *output, const void *data, size_t size);
+/* File lines of the parent, which is the delta's where there is one. */
+int delta_output_lines(
+        const struct delta_output *output, const struct baseline *parent, size_t first, size_t end);
+
 /* From two baselines that are both there, with the child's id. 0, -ENOMEM or -E2BIG. */
 int delta_between(const struct baseline *parent, const struct baseline *child, struct buf *ret);
 /* From the baseline that one shares its text with (baseline_shared, not NULL), without having that. */

@@ -218,25 +218,6 @@ choose_scopes(struct making *making, struct err *err)
 
 /* ---- the text ---- */
 
-/* Where the proposal goes: a text, or a delta from the parent. */
-struct output {
-        struct buf *text;
-        struct delta_writer *delta; /* NULL: the text */
-};
-
-static int
-output_bytes(const struct output *output, const void *data, size_t size)
-{
-        return output->delta ? delta_bytes(output->delta, data, size) : buf_append(output->text, data, size);
-}
-
-static int
-output_parent(const struct output *output, const struct baseline *parent, size_t first, size_t end)
-{
-        return output->delta ? delta_lines(output->delta, first, end)
-                             : baseline_file_lines_append(parent, first, end, output->text);
-}
-
 static int
 append_scopes(const struct making *making, struct buf *ret)
 {
@@ -292,15 +273,15 @@ find_gone(const struct making *making, bool *gone)
 
 /* The parent's lines from one to another, but for those that are gone. */
 static int
-output_staying(const struct output *output, const struct baseline *parent, const bool *gone, size_t first,
-        size_t end)
+output_staying(const struct delta_output *output, const struct baseline *parent, const bool *gone,
+        size_t first, size_t end)
 {
         int r = 0;
         while (first < end && r == 0) {
                 size_t from = first;
                 while (first < end && !gone[first])
                         first++;
-                r = output_parent(output, parent, from, first);
+                r = delta_output_lines(output, parent, from, first);
                 while (first < end && gone[first])
                         first++;
         }
@@ -308,7 +289,7 @@ output_staying(const struct output *output, const struct baseline *parent, const
 }
 
 static int
-append_files(struct making *making, const struct output *output)
+append_files(struct making *making, const struct delta_output *output)
 {
         const struct baseline *parent = making->request->parent;
         size_t n = parent && making->n_scopes ? baseline_files(parent) : 0, at = 0;
@@ -326,7 +307,7 @@ append_files(struct making *making, const struct output *output)
                         r = output_staying(output, parent, gone, at, place);
                         at = place;
                 }
-                r = r ? r : output_bytes(output, line, strlen(line));
+                r = r ? r : delta_output_bytes(output, line, strlen(line));
         }
         return r ? r : output_staying(output, parent, gone, at, n);
 }
@@ -377,16 +358,16 @@ append_header(const struct making *making, struct buf *ret)
 }
 
 static int
-write_to(struct making *making, const struct output *output)
+write_to(struct making *making, const struct delta_output *output)
 {
         _cleanup_buf_ struct buf head = {0}, tail = {0};
         int r = append_header(making, &head);
         r = r ? r : append_scopes(making, &head);
-        r = r ? r : output_bytes(output, head.data, head.size);
+        r = r ? r : delta_output_bytes(output, head.data, head.size);
         r = r ? r : append_files(making, output);
         r = r ? r : proposal_append_settings(making, &tail);
         r = r ? r : append_waivers(making, &tail);
-        return r || !tail.size ? r : output_bytes(output, tail.data, tail.size);
+        return r || !tail.size ? r : delta_output_bytes(output, tail.data, tail.size);
 }
 
 /* About as long as the parent's, where most of it stays: not found out by doubling. */
@@ -405,10 +386,10 @@ write_text(struct making *making, struct buf *ret)
         _cleanup_(delta_writer_freep) struct delta_writer *writer = NULL;
         if (!making->request->delta) {
                 int r = reserve_text(making->request, ret);
-                return r ? r : write_to(making, &(struct output){ret, NULL});
+                return r ? r : write_to(making, &(struct delta_output){ret, NULL});
         }
         int r = delta_writer_new(making->request->parent, ret, &writer);
-        r = r ? r : write_to(making, &(struct output){ret, writer});
+        r = r ? r : write_to(making, &(struct delta_output){ret, writer});
         return r ? r : delta_end(writer);
 }
 
