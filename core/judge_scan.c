@@ -326,15 +326,17 @@ note_large(struct large *list, size_t *count, struct large file)
         qsort(list, *count, sizeof *list, larger_first);
 }
 
-/* The raw paths of the largest files that are expected. */
+/* The raw paths of the largest files that are expected; and how large all are. */
 static int
-large_files(const struct standing *s, struct text_list *ret)
+large_files(const struct standing *s, struct text_list *ret, uint64_t *ret_bytes)
 {
         struct large list[LARGE_MAX];
         size_t count = 0;
         int r = 0;
+        *ret_bytes = 0;
         for (size_t i = 0; i < s->n; i++) {
                 uint64_t size = s->bits[i] & ENTRY_REGULAR ? baseline_file_size(s->baseline, i) : 0;
+                *ret_bytes = size < UINT64_MAX - *ret_bytes ? *ret_bytes + size : UINT64_MAX;
                 if (size >= LARGE_SIZE)
                         note_large(list, &count, (struct large){size, i});
         }
@@ -353,7 +355,8 @@ walk_standing(struct walk *walk, struct err *err)
 {
         const struct judge_scan *o = walk->options;
         _cleanup_(text_list_done) struct text_list first = {0};
-        if (o->full && !o->below && !o->n_items && large_files(walk->standing, &first) < 0)
+        uint64_t bytes = 0;
+        if (o->full && !o->below && !o->n_items && large_files(walk->standing, &first, &bytes) < 0)
                 return err_oom(err);
         size_t n_scopes;
         const struct scope *scopes = baseline_scopes(walk->standing->baseline, &n_scopes);
@@ -367,6 +370,7 @@ walk_standing(struct walk *walk, struct err *err)
                 .background = o->background,
                 .first = first.items,
                 .n_first = first.count,
+                .bytes = bytes,
                 /* Counted as it is read: one large file is progress too. */
                 .wish = {.own = o->own,
                         .n_own = o->n_own,

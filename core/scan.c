@@ -7,10 +7,10 @@
  * what is kept of a folder are bounded; at the bound a worker does the work itself, or pauses its reading, so
  * memory grows with the depth of the tree only.
  *
- * As many workers are busy as there are processors, which is as fast as files in memory can be hashed. A
- * worker that had to wait for a device has one more join in: what keeps a device busy is the number of reads
- * in flight, and that has nothing to do with processors. Nor is a worker busy while its chunk waits to be
- * hashed beside those of others (scan_hash.c).
+ * As many workers are busy as there are processors, which is as fast as files in memory can be hashed; on a
+ * CPU that hashes several messages at once (digest.h) each reads as many files in turn, and no work of one
+ * waits for another's. A worker that had to wait for a device has one more join in: what keeps a device busy
+ * is the number of reads in flight, and that has nothing to do with processors.
  *
  * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
  *
@@ -26,14 +26,24 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "core/escape.h"
 #include "core/scan_internal.h"
 
+#define PATIENCE_MS 2      /* for which a worker waits for files to fill its lanes */
 #define SCAN_IN_FLIGHT 16u /* workers while a device is waited for */
-#define WARM_WORKS 16u /* pieces of work from memory after which a worker thinks that there are too many */
+#define WARM_WORKS 4u /* pieces of work from memory after which a worker thinks that there are too many */
 
 /* ---- how it ends ---- */
+
+/* L */
+static void
+wake_all(struct scan *scan)
+{
+        pthread_cond_broadcast(&scan->wake);
+        pthread_cond_broadcast(&scan->more);
+}
 
 /* L */
 static int
@@ -48,7 +58,7 @@ fail_locked(struct scan *scan, int code, const char *what)
                         err_set(scan->err, code, "the scan was stopped: could not %s: %m", what);
         }
         atomic_store(&scan->stopped, true);
-        pthread_cond_broadcast(&scan->wake);
+        wake_all(scan);
         return code;
 }
 
@@ -167,7 +177,55 @@ take_work(struct scan_worker *worker, struct scan_work *ret)
         return true;
 }
 
-/* Waits for a piece of work. false: the scan is over. Who is one too many counts as none that could help. */
+/* L */
+static bool
+has_work(const struct scan *scan)
+{
+        return scan->batches || scan->stack || scan->next_start < scan->n_starts;
+}
+
+/* L: PATIENCE_MS at most. false: they are over. */
+static bool
+wait_patiently(struct scan *scan)
+{
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += PATIENCE_MS * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+                until.tv_nsec -= 1000000000;
+                until.tv_sec++;
+        }
+        return pthread_cond_clockwait(&scan->wake, &scan->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
+}
+
+/*
+ * L: until there may be work. Who is too many just now hands the call on. Who has files in its lanes waits
+ * for more to fill them, but not for long, and not if none will come: false, it is to go on with those it
+ * has.
+ */
+static bool
+wait_for_work(struct scan_worker *worker)
+{
+        struct scan *scan = worker->scan;
+        bool called = true, pending = snapshot_reader_pending(worker->reader) > 0;
+        if (pending && (worker->place >= scan->limit || !scan->n_busy || worker->has_waited))
+                return false;
+        if (worker->place >= scan->limit) {
+                pthread_cond_wait(&scan->more, &scan->lock);
+                return true;
+        }
+        scan->n_idle++;
+        if (pending)
+                worker->has_waited = !(called = wait_patiently(scan));
+        else
+                pthread_cond_wait(&scan->wake, &scan->lock);
+        scan->n_idle--;
+        if (called && worker->place >= scan->limit)
+                wake_one(scan);
+        return called;
+}
+
+/* Waits for a piece of work. false: the scan is over. */
 static bool
 next_work(struct scan_worker *worker, struct scan_work *ret)
 {
@@ -176,51 +234,22 @@ next_work(struct scan_worker *worker, struct scan_work *ret)
         bool found = false;
         pthread_mutex_lock(&scan->lock);
         while (!atomic_load(&scan->stopped)) {
-                bool may = scan->n_busy < scan->limit;
-                found = may && take_work(worker, ret);
-                if (found || (!scan->n_busy && !scan->n_hashing))
+                found = worker->place < scan->limit && take_work(worker, ret);
+                if (found || (!scan->n_busy && !has_work(scan)))
                         break;
-                if (worker->n_later) {
-                        pthread_mutex_unlock(&scan->lock);
-                        scan_settle(worker);
-                        pthread_mutex_lock(&scan->lock);
+                if (wait_for_work(worker))
                         continue;
-                }
-                scan_hash_look(scan);
-                scan->n_idle += may;
-                scan->n_waiting++;
-                pthread_cond_wait(&scan->wake, &scan->lock);
-                scan->n_waiting--;
-                scan->n_idle -= may;
+                pthread_mutex_unlock(&scan->lock);
+                (void)scan_settle_some(worker); /* a failure stops the scan */
+                pthread_mutex_lock(&scan->lock);
         }
+        worker->has_waited = false;
         if (found)
                 scan->n_busy++;
         else
-                pthread_cond_broadcast(&scan->wake);
+                wake_all(scan);
         pthread_mutex_unlock(&scan->lock);
         return found;
-}
-
-static int start_worker(struct scan *scan);
-
-bool
-scan_wants_another(struct scan *scan)
-{
-        if (!scan_has_work(scan) || scan->n_busy >= scan->limit)
-                return false;
-        if (scan->n_waiting) {
-                pthread_cond_signal(&scan->wake);
-                return false;
-        }
-        bool one_more = scan->n_started < scan->most_threads;
-        scan->n_started += one_more;
-        return one_more;
-}
-
-void
-scan_start_another(struct scan *scan)
-{
-        (void)start_worker(scan); /* fewer threads are slower, not wrong */
 }
 
 /* Blocks that this thread had to wait for, metadata too. */
@@ -231,9 +260,9 @@ blocks_read(void)
         return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_inblock : 0;
 }
 
-/* L: how many may be busy follows what the piece of work that is done has met. true: a thread is to be
- * started. */
-static bool
+/* L: how many may be busy follows what the piece of work that is done has met. Not 0: so many threads make up
+ * the limit, and the last of them is to be started. */
+static unsigned
 adapt(struct scan_worker *worker, long blocks)
 {
         struct scan *scan = worker->scan;
@@ -242,17 +271,18 @@ adapt(struct scan_worker *worker, long blocks)
         worker->warm_works = cold ? 0 : worker->warm_works + 1;
         if (cold && scan->limit < scan->most) {
                 scan->limit++;
-                pthread_cond_broadcast(&scan->wake);
-                bool one_more = scan->n_started < scan->limit;
-                scan->n_started += one_more;
-                return one_more;
+                pthread_cond_broadcast(&scan->more);
+                return scan->n_started < scan->limit ? ++scan->n_started : 0;
         }
         if (worker->warm_works >= WARM_WORKS && scan->limit > scan->wanted) {
                 scan->limit--;
                 worker->warm_works = 0;
+                pthread_cond_broadcast(&scan->wake); /* one of those who wait there is too many now */
         }
-        return false;
+        return 0;
 }
+
+static int start_worker(struct scan *scan, unsigned place);
 
 static void
 work_is_done(struct scan_worker *worker)
@@ -261,10 +291,10 @@ work_is_done(struct scan_worker *worker)
         long blocks = scan->most > scan->wanted ? blocks_read() : 0;
         pthread_mutex_lock(&scan->lock);
         scan->n_busy--;
-        bool one_more = adapt(worker, blocks);
+        unsigned started = adapt(worker, blocks);
         pthread_mutex_unlock(&scan->lock);
-        if (one_more)
-                scan_start_another(scan);
+        if (started)
+                (void)start_worker(scan, started - 1); /* fewer threads are slower, not wrong */
 }
 
 /* What was not done when the scan was stopped. */
@@ -304,7 +334,8 @@ worker_main(void *userdata)
                 (void)scan_work_do(worker, &work); /* a failure stops the scan: scan.error has it */
                 work_is_done(worker);
         }
-        scan_settle(worker);
+        if (!atomic_load(&worker->scan->stopped))
+                (void)scan_settle(worker);
         return NULL;
 }
 
@@ -314,8 +345,8 @@ worker_free(struct scan_worker *worker)
         if (!worker)
                 return NULL;
         snapshot_reader_free(worker->reader);
-        buf_done(&worker->later_paths);
-        pthread_cond_destroy(&worker->turn);
+        for (unsigned i = 0; i < DIGEST_LANES_MAX; i++)
+                buf_done(&worker->later[i].path);
         free(worker->batch);
         buf_done(&worker->path);
         buf_done(&worker->escaped);
@@ -325,27 +356,35 @@ worker_free(struct scan_worker *worker)
 }
 
 static struct scan_worker *
-worker_new(struct scan *scan)
+worker_new(struct scan *scan, unsigned place)
 {
         struct scan_worker *worker = malloc(sizeof *worker);
         if (!worker)
                 return NULL;
         memset(worker, 0, offsetof(struct scan_worker, dirents));
         worker->scan = scan;
-        pthread_cond_init(&worker->turn, NULL);
+        worker->place = place;
         worker->reader = snapshot_reader_new();
         if (!worker->reader || buf_reserve(&worker->path, PATH_MAX) < 0)
                 return worker_free(worker);
-        if (scan->lanes) {
-                snapshot_reader_hash(worker->reader, scan_hash, worker);
-                snapshot_reader_defer(worker->reader);
-        }
+        snapshot_reader_lanes(worker->reader, scan->lanes);
         if (scan->options->pace) {
                 worker->pacer =
                         (struct pacer){.pace = scan->options->pace, .cancel = scan->options->wish.cancel};
                 snapshot_reader_pace(worker->reader, pay, &worker->pacer);
         }
         return worker;
+}
+
+/* A quarter of what we may open goes to folders and another to files, so that callers and libraries have
+ * theirs. */
+static unsigned
+open_budget(unsigned most)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > most)
+                return most;
+        return (unsigned)(limit.rlim_cur / 4);
 }
 
 static void
@@ -358,20 +397,14 @@ count_workers(struct scan *scan)
         scan->wanted = wanted < 1 ? 1 : wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
         scan->most = !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT : scan->wanted;
         scan->limit = scan->wanted;
-        /* In the background no more threads than needed: each that is ready to run is in somebody's way. */
-        bool together = !scan->options->workers && !scan->options->background;
-        scan->lanes = together ? digest_lanes() : 0;
-        unsigned most =
-                scan->wanted + (scan->wanted + 1) / 2 * scan->lanes; /* half of them hash, each a row */
-        most = most < SCAN_WORKERS_MAX ? most : SCAN_WORKERS_MAX;
-        scan->most_threads = scan->lanes && most > scan->most ? most : scan->most;
+        scan->lanes = open_budget(digest_lanes() * scan->most) / scan->most;
 }
 
 /* One that n_started counts already. */
 static int
-start_worker(struct scan *scan)
+start_worker(struct scan *scan, unsigned place)
 {
-        struct scan_worker *worker = worker_new(scan);
+        struct scan_worker *worker = worker_new(scan, place);
         int r = worker ? -pthread_create(&worker->thread, NULL, worker_main, worker) : -ENOMEM;
         if (r < 0)
                 worker_free(worker);
@@ -406,12 +439,12 @@ run_workers(struct scan *scan)
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
         for (unsigned i = 0; i < scan->wanted && r == 0; i++)
-                r = start_worker(scan);
+                r = start_worker(scan, i);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
-        for (unsigned i = 0; (worker = worker_at_place(scan, i)); i++)
+        for (unsigned i = 0; (worker = worker_at_place(scan, i)); i++) {
                 pthread_join(worker->thread, NULL);
-        for (unsigned i = 0; i < scan->n_workers; i++) /* until now one may be woken by another */
-                worker_free(scan->workers[i]);
+                worker_free(worker);
+        }
         return scan->n_workers ? 0 : scan_fail(scan, r, "start a thread");
 }
 
@@ -521,16 +554,6 @@ add_starts(struct scan *scan)
 
 /* ---- the whole ---- */
 
-/* A quarter of what we may open, so that files, callers and libraries have theirs. */
-static unsigned
-open_budget(void)
-{
-        struct rlimit limit;
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > SCAN_OPEN_MAX)
-                return SCAN_OPEN_MAX;
-        return (unsigned)(limit.rlim_cur / 4);
-}
-
 static void
 scan_done(struct scan *scan)
 {
@@ -541,6 +564,7 @@ scan_done(struct scan *scan)
                 free(scan->starts[i].named);
         }
         free(scan->starts);
+        pthread_cond_destroy(&scan->more);
         pthread_cond_destroy(&scan->wake);
         pthread_mutex_destroy(&scan->announce);
         pthread_mutex_destroy(&scan->lock);
@@ -552,12 +576,12 @@ scan_run(const struct scan_options *options, struct err *err)
         struct scan scan = {
                 .options = options,
                 .err = err,
-                .open_max = open_budget(),
+                .open_max = open_budget(SCAN_OPEN_MAX),
                 .lock = PTHREAD_MUTEX_INITIALIZER,
                 .announce = PTHREAD_MUTEX_INITIALIZER,
                 .wake = PTHREAD_COND_INITIALIZER,
+                .more = PTHREAD_COND_INITIALIZER,
         };
-        scan.row_end = &scan.row;
         if (add_starts(&scan) == 0)
                 run_workers(&scan);
         int r = scan.error; /* the first of any thread */

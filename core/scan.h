@@ -64,6 +64,7 @@ struct scan_options {
         bool background;    /* idle I/O priority and nice for the workers; the page cache is left as it was */
         char *const *first; /* raw paths to begin with, of large files: read last, they would leave */
         size_t n_first;     /* all workers but one without work at the end */
+        uint64_t bytes;     /* about so many will be read; 0: not known */
         struct snapshot_wish
                 wish; /* start value for each (own, bytes_read, cancel, body; prefix 0 is taken as all) */
         struct scan_calls calls;

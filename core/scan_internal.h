@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Internal to the scanner. Six files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
+ * Internal to the scanner. Five files: scan.c (starts, threads, the list of work), scan_walk.c (what a worker
  * does with a piece of work), scan_path.c (where a worker is), scan_folder.c (folders and their descriptors),
- * scan_rules.c (exclusions, mounts), scan_hash.c (workers that hash together).
+ * scan_rules.c (exclusions, mounts).
  *
  * Locks: scan.lock guards the list of work and what of a folder is marked (L); scan.announce lets one
  * `folder` callback run at a time. No system call but close(2) is made under scan.lock.
@@ -78,51 +78,46 @@ struct scan {
         struct scan_start *starts;
         size_t n_starts, next_start; /* next_start: L */
         pthread_mutex_t lock, announce;
-        pthread_cond_t wake;
+        pthread_cond_t wake;        /* for a worker that may have work */
+        pthread_cond_t more;        /* for those that are too many just now */
         struct scan_folder *stack;  /* L: folders with subfolders to go into, or unread */
         struct scan_batch *batches; /* L */
         atomic_uint n_batches;      /* written under L */
         atomic_uint n_idle;         /* written under L */
         unsigned n_busy;            /* L */
-        unsigned n_waiting;         /* L: workers that wait for work, or until they may */
-        unsigned limit;             /* L: how many may be busy; from wanted to most */
+        unsigned limit;             /* L: so many may be busy, the first ones; from wanted to most */
         unsigned wanted, most;      /* workers while files come from memory; and while the device is slow */
         unsigned n_started;         /* L: threads, those included that just start */
-        unsigned most_threads;      /* while some wait for their chunk to be hashed, there are more */
         unsigned n_workers;         /* L: in `workers` */
         struct scan_worker *workers[SCAN_WORKERS_MAX]; /* L */
-        unsigned lanes;     /* chunks that are hashed at once; 0: each worker hashes its own */
-        unsigned n_hashing; /* L: workers whose chunk waits, or is in somebody's hands */
-        struct scan_worker *row, **row_end; /* L: whose chunk waits */
-        unsigned n_row;                     /* L */
-        unsigned n_open, open_max;          /* n_open: L. Folders' descriptors */
-        atomic_bool shed;                   /* a folder's descriptor was ever closed early */
-        uint64_t serials;                   /* L */
+        unsigned lanes;            /* files that a worker hashes side by side; 0: one after another */
+        unsigned n_open, open_max; /* n_open: L. Folders' descriptors */
+        atomic_bool shed;          /* a folder's descriptor was ever closed early */
+        uint64_t serials;          /* L */
         atomic_bool stopped;
         int error;       /* L: the first */
         struct err *err; /* L */
 };
 
-/* What was seen and will be told when its content is hashed. */
+/* A file whose content is being read beside that of others. */
 struct scan_later {
+        bool used;
         const struct scan_start *start;
-        int result;
-        size_t path; /* in worker.later_paths */
+        struct snapshot_wish wish;
+        struct buf path; /* with its NUL */
         struct snapshot snapshot;
 };
 
 struct scan_worker {
         struct scan *scan;
         pthread_t thread;
+        unsigned place;  /* in the order in which they were started */
+        bool has_waited; /* for files to fill its lanes, and none came */
         struct snapshot_reader *reader;
         struct pacer pacer;
-        long blocks_read;          /* from devices by this thread, getrusage(2) */
-        unsigned warm_works;       /* pieces of work since the last that read any */
-        struct digest_piece piece; /* L while in the row: its chunk */
-        struct scan_worker *next;  /* L: in the row */
-        bool in_row, hashed;       /* L */
-        pthread_cond_t turn;       /* its chunk is done, or it may have to lead */
-        struct scan_batch *batch;  /* being filled, or NULL */
+        long blocks_read;         /* from devices by this thread, getrusage(2) */
+        unsigned warm_works;      /* pieces of work since the last that read any */
+        struct scan_batch *batch; /* being filled, or NULL */
         struct scan_rest rest;
         bool opens_first; /* the last thing was read, and so the next may be: O_PATH and one stat do for both
                            */
@@ -130,10 +125,8 @@ struct scan_worker {
         size_t prefix_size;
         uint64_t serial, parent_serial; /* of that folder and the one above; 0: none */
         struct scan_later later[DIGEST_LANES_MAX];
-        unsigned n_later;
-        struct buf later_paths; /* each with its NUL */
-        struct buf escaped;     /* the folder's path escaped, where needed */
-        struct buf name;        /* of the subfolder to go into */
+        struct buf escaped; /* the folder's path escaped, where needed */
+        struct buf name;    /* of the subfolder to go into */
         char dirents[SCAN_DIRENTS_SIZE] __attribute__((aligned(8)));
 };
 
@@ -156,27 +149,11 @@ bool scan_offer(struct scan *scan, struct scan_batch *batch, struct scan_folder 
 /* Puts a folder with subfolders to go into, or unread, on the stack. */
 void scan_push(struct scan *scan, struct scan_folder *folder);
 
-/* L: whether there is a piece of work that nobody has. */
-static inline bool
-scan_has_work(const struct scan *scan)
-{
-        return scan->batches || scan->stack || scan->next_start < scan->n_starts;
-}
-/* L: a worker is not busy any more, though its work is not done: somebody else is called to go on with the
- * rest. true: it takes a new thread, and scan_start_another is to be called, without the lock. */
-bool scan_wants_another(struct scan *scan);
-void scan_start_another(struct scan *scan);
-
-/* ---- scan_hash.c ---- */
-/* Adds a chunk to a digester, together with those of other workers where that is faster. userdata: the
- * worker. */
-void scan_hash(void *userdata, struct digester *digester, const void *data, size_t size);
-/* L: somebody is to look whether those in the row still wait for anybody. */
-void scan_hash_look(struct scan *scan);
-
 /* ---- scan_walk.c ---- */
-/* Tells what waited for its content to be hashed. */
-void scan_settle(struct scan_worker *worker);
+/* Goes on with the contents that are being read side by side: a chunk of each, or until one is done, and
+ * told; until all are. 0, or < 0 that stops the scan (scan_fail was called). */
+int scan_settle_some(struct scan_worker *worker);
+int scan_settle(struct scan_worker *worker);
 /* Does a piece of work. 0, or < 0 that stops the scan (scan_fail was called). */
 int scan_work_do(struct scan_worker *worker, struct scan_work *work);
 

@@ -30,14 +30,23 @@
 #define SHARE_SIZE                                                                                           \
         ((uint64_t)1 << 20) /* bytes: before a larger file is read, what is left of its batch goes to all */
 
+#define HEAD_MIN                                                                                             \
+        ((uint64_t)8 << 20) /* bytes of a file that one worker may be left with when all else is done */
+
 /* ---- telling ---- */
+
+static void
+tell_problem_of(struct scan_worker *worker, const char *path, int error)
+{
+        const struct scan_options *options = worker->scan->options;
+        if (options->calls.problem)
+                options->calls.problem(options->userdata, path, error);
+}
 
 static void
 tell_problem(struct scan_worker *worker, int error)
 {
-        const struct scan_options *options = worker->scan->options;
-        if (options->calls.problem)
-                options->calls.problem(options->userdata, worker_path(worker), error);
+        tell_problem_of(worker, worker_path(worker), error);
 }
 
 static void
@@ -57,35 +66,17 @@ tell_seen(struct scan_worker *worker, const struct scan_start *start, int result
         tell(worker, worker_path(worker), start, result, snapshot);
 }
 
-void
-scan_settle(struct scan_worker *worker)
-{
-        snapshot_reader_settle(worker->reader);
-        for (unsigned i = 0; i < worker->n_later; i++) {
-                struct scan_later *later = &worker->later[i];
-                tell(worker, worker->later_paths.data + later->path, later->start, later->result,
-                        &later->snapshot);
-        }
-        worker->n_later = 0;
-        buf_clear(&worker->later_paths);
-}
-
-/* Of the snapshot that was taken into the next place of `later`. */
+/* What came of a look. */
 static int
-tell_later(struct scan_worker *worker, const struct scan_start *start, int result)
+tell_look(struct scan_worker *worker, const char *path, const struct scan_start *start, int r,
+        struct snapshot *snapshot)
 {
-        struct scan_later *later = &worker->later[worker->n_later];
-        const char *path = worker_path(worker);
-        later->start = start;
-        later->result = result;
-        later->path = worker->later_paths.size;
-        if (buf_append(&worker->later_paths, path, strlen(path) + 1) < 0) {
-                snapshot_reader_settle(worker->reader);
-                snapshot_done(&later->snapshot);
-                return scan_fail(worker->scan, -ENOMEM, "keep a path");
-        }
-        if (++worker->n_later == DIGEST_LANES_MAX)
-                scan_settle(worker);
+        if (r == -EMFILE || r == -ENFILE)
+                tell_problem_of(worker, path, -r);
+        else if (r < 0)
+                return scan_fail(worker->scan, r, "look at a file");
+        else
+                tell(worker, path, start, r, snapshot);
         return 0;
 }
 
@@ -96,8 +87,6 @@ tell_unknown(struct scan_worker *worker, const struct scan_start *start, int res
         struct snapshot snapshot = {.failed_errno = error, .taken_ms = clock_now_ms()};
         tell_seen(worker, start, result, &snapshot);
 }
-
-static void share_rest(struct scan_worker *worker, unsigned keep);
 
 /* ---- looking at one thing ---- */
 
@@ -135,40 +124,140 @@ tell_mount(struct scan_worker *worker, const struct scan_place *place, const str
         return 0;
 }
 
+/* ---- files that are read side by side ---- */
+
+static struct scan_later *
+later_free(struct scan_worker *worker)
+{
+        struct scan_later *later = worker->later;
+        if (snapshot_reader_is_full(worker->reader))
+                return NULL;
+        while (later->used)
+                later++;
+        return later;
+}
+
+static struct scan_later *
+later_of(struct scan_worker *worker, const struct snapshot *snapshot)
+{
+        struct scan_later *later = worker->later;
+        while (&later->snapshot != snapshot)
+                later++;
+        return later;
+}
+
+/* Its look is pending. When all lanes are in use one is made free, so that the next file finds one. */
+static int
+later_keep(struct scan_worker *worker, struct scan_later *later, const struct scan_start *start,
+        const struct snapshot_wish *wish)
+{
+        const char *path = worker_path(worker);
+        later->used = true;
+        later->start = start;
+        later->wish = *wish;
+        buf_clear(&later->path);
+        if (buf_append(&later->path, path, strlen(path) + 1) < 0)
+                return scan_fail(worker->scan, -ENOMEM, "keep a path");
+        int r = 0;
+        while (r == 0 && snapshot_reader_is_full(worker->reader))
+                r = scan_settle_some(worker);
+        return r;
+}
+
+int
+scan_settle_some(struct scan_worker *worker)
+{
+        int r;
+        struct snapshot *snapshot = snapshot_next(worker->reader, &r);
+        if (!snapshot)
+                return 0;
+        struct scan_later *later = later_of(worker, snapshot);
+        const char *path = later->path.data;
+        if (r == SNAPSHOT_MOVED)
+                r = snapshot_look_path(
+                        worker->reader, worker->scan->options->root, path, &later->wish, snapshot);
+        later->used = false;
+        return tell_look(worker, path, later->start, r, snapshot);
+}
+
+int
+scan_settle(struct scan_worker *worker)
+{
+        int r = 0;
+        while (r == 0 && snapshot_reader_pending(worker->reader))
+                r = scan_settle_some(worker);
+        return r;
+}
+
+/*
+ * How much of a file a worker hashes by itself before it gets a lane: in a lane it comes as far as any, and
+ * what is more than that would be left when all else is done.
+ */
+static uint64_t
+head_of(const struct scan *scan, uint64_t size)
+{
+        uint64_t share = scan->options->bytes / scan->lanes / scan->wanted;
+        return share && size > share && size - share >= HEAD_MIN ? size - share : 0;
+}
+
+/* Frees descriptors: of files that are being read, and of folders that wait. */
+static int
+worker_shed(struct scan_worker *worker)
+{
+        int r = scan_settle(worker);
+        scan_folders_shed(worker->scan);
+        return r;
+}
+
+static void share_rest(struct scan_worker *worker, unsigned keep);
+
+/* A lane for the file, or NULL: it is read to its end. Nothing that was begun waits while a worker is at one
+ * file alone, nor do others wait for what is left of the batch, if the file is large. */
+static int
+choose_lane(struct scan_worker *worker, const struct scan_place *place, const struct statx *stx,
+        const struct snapshot_wish *wish, struct scan_later **ret, uint64_t *ret_head)
+{
+        struct scan *scan = worker->scan;
+        bool reads = wish->content && S_ISREG(stx->stx_mode), large = reads && stx->stx_size >= SHARE_SIZE;
+        bool alone = !scan->lanes || !reads || wish->md5er || place->foreign;
+        if (large)
+                share_rest(worker, 0);
+        *ret = alone ? NULL : later_free(worker);
+        *ret_head = *ret ? head_of(scan, stx->stx_size) : 0;
+        bool waits = *ret ? *ret_head > 0 : large || place->foreign;
+        return waits ? scan_settle(worker) : 0;
+}
+
 /* Takes a snapshot as planned. held: the thing itself; its fd may be -1, where only its stat is known. */
 static int
 look(struct scan_worker *worker, const struct scan_place *place, const char *name,
         const struct scan_start *start, const struct snapshot_held *held)
 {
-        const struct statx *stx = &held->stx;
         struct snapshot_wish wish;
+        struct snapshot own = {0};
+        struct scan_later *later;
+        uint64_t head;
         if (worker->scan->options->folders_only)
                 return 0;
-        worker->opens_first = ask_plan(worker, start, stx, &wish) != SCAN_SKIP;
+        worker->opens_first = ask_plan(worker, start, &held->stx, &wish) != SCAN_SKIP;
         if (!worker->opens_first)
                 return 0;
-        if (wish.content && S_ISREG(stx->stx_mode) && stx->stx_size >= SHARE_SIZE) {
-                share_rest(worker, 0);
-                scan_settle(worker); /* nor do those wait that were seen */
-        }
-        struct snapshot *snapshot = &worker->later[worker->n_later].snapshot;
-        *snapshot = (struct snapshot){0};
+        int r = choose_lane(worker, place, &held->stx, &wish, &later, &head);
+        if (r < 0)
+                return r;
         if (held->fd < 0)
                 held = NULL;
-        int r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, snapshot);
+        struct snapshot *snapshot = later ? &later->snapshot : &own;
+        r = later ? snapshot_begin(worker->reader, place->fd, name, held, place->world, &wish, head, snapshot)
+                  : snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, snapshot);
+        if (r == SNAPSHOT_PENDING)
+                return later_keep(worker, later, start, &wish);
         if (r == -EMFILE || r == -ENFILE) {
-                scan_folders_shed(worker->scan);
+                if ((r = worker_shed(worker)) < 0)
+                        return r;
                 r = snapshot_look(worker->reader, place->fd, name, held, place->world, &wish, snapshot);
         }
-        if (r == -EMFILE || r == -ENFILE)
-                tell_problem(worker, -r);
-        else if (r < 0)
-                return scan_fail(worker->scan, r, "look at a file");
-        else if (snapshot_reader_deferred(worker->reader) > worker->n_later)
-                return tell_later(worker, start, r);
-        else
-                tell_seen(worker, start, r, snapshot);
-        return 0;
+        return tell_look(worker, worker_path(worker), start, r, snapshot);
 }
 
 static int
@@ -380,13 +469,13 @@ read_folder(struct scan_worker *worker, struct scan_folder *folder, bool resume)
 }
 
 static int
-open_folder(struct scan *scan, int folder_fd, const char *name)
+open_folder(struct scan_worker *worker, int folder_fd, const char *name)
 {
         int fd = entry_open_folder(folder_fd, name);
         if (fd != -EMFILE && fd != -ENFILE)
                 return fd;
-        scan_folders_shed(scan);
-        return entry_open_folder(folder_fd, name);
+        int r = worker_shed(worker);
+        return r < 0 ? r : entry_open_folder(folder_fd, name);
 }
 
 static int
@@ -443,7 +532,9 @@ visit_folder(struct scan_worker *worker, const struct scan_place *place, const c
         int r = scan_mount_check(place, start->scope, stx);
         if (r < 0)
                 return tell_mount(worker, place, start, stx, -r);
-        _cleanup_fd_ int fd = open_folder(scan, place->fd, name);
+        if (scan_place_crosses(place, stx) && (r = scan_settle(worker)) < 0)
+                return r; /* what is mounted may keep us waiting, and none of these shall */
+        _cleanup_fd_ int fd = open_folder(worker, place->fd, name);
         r = fd < 0 ? fd : entry_stat(fd, "", stx);
         if (r < 0)
                 return folder_refused(worker, place, name, start, stx, -r);

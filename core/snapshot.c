@@ -35,38 +35,23 @@
 
 #define CHUNK_SIZE                                                                                           \
         ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
+#define LANE_SIZE ((size_t)16 << 10) /* bytes: all lanes' chunks fit it too */
 #define PSEUDO_SIZE_MAX                                                                                      \
-        ((uint64_t)64 << 20) /* bytes past its stat's size that a file (of proc, say) may give */
-#define SMALL_SIZE                                                                                           \
-        ((size_t)8 << 10)     /* bytes: a file smaller than this may be hashed later, beside others          \
-                               */
+        ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
 #define TORN_MS 1000          /* content that was written no longer ago is read twice */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
         "bodies, extended attributes and link targets are read into one chunk");
 
-/* Contents that were read and are not hashed yet. */
-struct deferred {
-        struct digest_message messages[DIGEST_LANES_MAX];
-        unsigned n;
-        size_t used;  /* bytes of theirs */
-        bool reading; /* the look that runs has put its content behind them: `size` bytes */
-        size_t size;
-        char bytes[DIGEST_LANES_MAX * SMALL_SIZE];
-};
-
-struct snapshot_reader {
-        int proc_fd; /* /proc/self/fd, or -errno */
-        struct digester *digester;
-        int (*pace)(void *userdata, size_t bytes);
-        void *pace_userdata;
-        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size);
-        void *hash_userdata;
-        struct deferred *deferred; /* NULL: nothing is left for later */
-        struct page_cache cache;   /* of the file that is read, if `uncached` is wished */
-        char names[XATTR_LIST_MAX];
-        char chunk[CHUNK_SIZE];
+/* A content that is being read. */
+struct content {
+        struct digester *digester; /* borrowed */
+        char *chunk;               /* borrowed; of chunk_size bytes */
+        size_t chunk_size;
+        uint64_t end, total; /* bytes: where to stop, and so many were read */
+        bool keep;           /* what is read stays whole in the chunk, for as long as it fits */
+        struct page_cache cache;
 };
 
 /* One try: what it opened and what it saw first. */
@@ -75,8 +60,31 @@ struct attempt {
         const struct snapshot_wish *wish;
         struct snapshot *snapshot;
         struct statx before;
+        int held_fd; /* not ours; -1: none */
         int path_fd; /* O_PATH */
         int fd;      /* the same inode, open for reading; -1: not a file or folder, or not readable */
+        struct content content;
+};
+
+/* A look whose content is read and hashed beside that of others. */
+struct lane {
+        struct attempt attempt;
+        struct snapshot_wish wish;
+        struct digester *digester;
+        char chunk[LANE_SIZE];
+};
+
+struct snapshot_reader {
+        int proc_fd; /* /proc/self/fd, or -errno */
+        struct digester *digester;
+        int (*pace)(void *userdata, size_t bytes);
+        void *pace_userdata;
+        struct lane *memory; /* of n_lanes */
+        unsigned n_lanes, n_pending;
+        struct lane *lanes[DIGEST_LANES_MAX];         /* those that are pending come first */
+        struct digest_piece pieces[DIGEST_LANES_MAX]; /* what of each one's chunk is not hashed yet */
+        char names[XATTR_LIST_MAX];
+        char chunk[CHUNK_SIZE];
 };
 
 /* ---- the reader ---- */
@@ -95,16 +103,16 @@ proc_open(void)
         return -ENOSYS;
 }
 
+static void lanes_free(struct snapshot_reader *reader);
+
 struct snapshot_reader *
 snapshot_reader_new(void)
 {
         struct snapshot_reader *reader = malloc(sizeof *reader);
         if (!reader)
                 return NULL;
+        memset(reader, 0, offsetof(struct snapshot_reader, names));
         reader->proc_fd = proc_open();
-        reader->pace = NULL;
-        reader->hash = NULL;
-        reader->deferred = NULL;
         reader->digester = digester_new();
         return reader->digester ? reader : snapshot_reader_free(reader);
 }
@@ -114,9 +122,9 @@ snapshot_reader_free(struct snapshot_reader *reader)
 {
         if (!reader)
                 return NULL;
+        lanes_free(reader);
         digester_free(reader->digester);
         fd_close(reader->proc_fd);
-        free(reader->deferred);
         free(reader);
         return NULL;
 }
@@ -127,15 +135,6 @@ snapshot_reader_pace(
 {
         reader->pace = pace;
         reader->pace_userdata = userdata;
-}
-
-void
-snapshot_reader_hash(struct snapshot_reader *reader,
-        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size),
-        void *userdata)
-{
-        reader->hash = hash;
-        reader->hash_userdata = userdata;
 }
 
 /* ---- the parts: each returns 0, ATTEMPT_AGAIN, or -errno that makes the part unknown (ENOMEM and ECANCELED:
@@ -286,7 +285,7 @@ target_look(const struct attempt *try)
 }
 
 static ssize_t
-chunk_read(const struct attempt *try, char *data, size_t size)
+chunk_read(struct attempt *try, char *data, size_t size)
 {
         const struct snapshot_wish *wish = try->wish;
         struct snapshot_reader *reader = try->reader;
@@ -294,7 +293,7 @@ chunk_read(const struct attempt *try, char *data, size_t size)
                 return -ECANCELED;
         ssize_t n;
         do
-                n = wish->uncached ? page_cache_read(&reader->cache, try->fd, data, size)
+                n = wish->uncached ? page_cache_read(&try->content.cache, try->fd, data, size)
                                    : read(try->fd, data, size);
         while (n < 0 && errno == EINTR);
         if (n < 0)
@@ -330,114 +329,87 @@ content_end(const struct attempt *try, uint64_t *ret_end)
         return 0;
 }
 
-static void
-chunk_hash(struct snapshot_reader *reader, const char *chunk, size_t size)
-{
-        if (reader->hash)
-                reader->hash(reader->hash_userdata, reader->digester, chunk, size);
-        else
-                digester_update(reader->digester, chunk, size);
-}
-
-/* From the start. With *keep what is read stays whole in the chunk, for as long as it fits. */
+/* 1: there is content, and it is to be read from its start. 0: none. */
 static int
-content_hash(const struct attempt *try, uint64_t end, bool *keep, struct digest *ret, uint64_t *ret_total)
+content_begin(struct attempt *try)
 {
-        struct snapshot_reader *reader = try->reader;
-        uint64_t total = 0;
-        digester_start(reader->digester);
-        if (try->wish->md5er)
-                md5er_start(try->wish->md5er);
-        while (total < end) {
-                size_t offset = *keep ? (size_t)total : 0, room = CHUNK_SIZE - offset;
-                ssize_t n = chunk_read(
-                        try, reader->chunk + offset, end - total < room ? (size_t)(end - total) : room);
-                if (n < 0)
-                        return (int)n;
-                if (n == 0)
-                        break;
-                chunk_hash(reader, reader->chunk + offset, (size_t)n);
-                if (try->wish->md5er)
-                        md5er_update(try->wish->md5er, reader->chunk + offset, (size_t)n);
-                total += (uint64_t)n;
-                *keep = *keep && total <= SNAPSHOT_BODY_MAX;
-                int r = total > try->before.stx_size ? past_end(try, total) : 0;
-                if (r < 0)
-                        return r;
-        }
-        digester_final(reader->digester, ret);
-        if (try->wish->md5er)
-                md5er_final(try->wish->md5er, try->snapshot->md5);
-        *ret_total = total;
-        return 0;
-}
-
-/* Whether the content can be read now and hashed later. */
-static bool
-may_defer(const struct attempt *try)
-{
+        struct content *content = &try->content;
         const struct snapshot_wish *wish = try->wish;
-        const struct deferred *deferred = try->reader->deferred;
-        uint64_t size = try->before.stx_size;
-        return deferred && deferred->n < DIGEST_LANES_MAX && size > 0 && size < SMALL_SIZE &&
-               wish->prefix == UINT64_MAX && !wish->md5er;
-}
-
-/* 1: it is read. 0: it is longer than its stat said, and is to be read in the other way. */
-static int
-content_defer(const struct attempt *try, uint64_t *ret_total)
-{
-        struct deferred *deferred = try->reader->deferred;
-        size_t total = 0;
-        ssize_t n;
-        while ((n = chunk_read(try, deferred->bytes + deferred->used + total, SMALL_SIZE - total)) > 0) {
-                total += (size_t)n;
-                if (total == SMALL_SIZE || total > try->before.stx_size)
-                        return lseek(try->fd, 0, SEEK_SET) < 0 ? -errno : 0;
-        }
-        if (n < 0)
-                return (int)n;
-        deferred->reading = true;
-        deferred->size = total;
-        *ret_total = total;
+        if (!wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
+                return 0;
+        content->total = 0;
+        content->keep =
+                wish->body && try->snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
+        int r = content_end(try, &content->end);
+        if (r < 0)
+                return r;
+        if (wish->uncached)
+                page_cache_note(&content->cache, try->fd, try->before.stx_size, true);
         return 1;
 }
 
-/* A body that may be kept stays whole in a buffer of the reader until the next file is read: *ret_body. */
-static int
-content_read(const struct attempt *try, uint64_t end, const char **ret_body)
+static void
+content_in(struct attempt *try, struct digester *digester, char *chunk, size_t size)
 {
+        struct content *content = &try->content;
+        content->digester = digester;
+        content->chunk = chunk;
+        content->chunk_size = size;
+        digester_start(digester);
+        if (try->wish->md5er)
+                md5er_start(try->wish->md5er);
+}
+
+/* The next chunk, of at most so many bytes, which is still to be hashed: its size, 0 at the end. */
+static ssize_t
+content_step(struct attempt *try, size_t most, const char **ret)
+{
+        struct content *content = &try->content;
+        uint64_t left = content->end - content->total;
+        size_t offset = content->keep ? (size_t)content->total : 0, room = content->chunk_size - offset;
+        if (!left)
+                return 0;
+        room = most < room ? most : room;
+        *ret = content->chunk + offset;
+        ssize_t n = chunk_read(try, content->chunk + offset, left < room ? (size_t)left : room);
+        if (n <= 0)
+                return n;
+        if (try->wish->md5er)
+                md5er_update(try->wish->md5er, *ret, (size_t)n);
+        content->total += (uint64_t)n;
+        content->keep = content->keep && content->total <= SNAPSHOT_BODY_MAX;
+        int r = content->total > try->before.stx_size ? past_end(try, content->total) : 0;
+        return r < 0 ? r : n;
+}
+
+/* After the last chunk is hashed, or after an error. */
+static int
+content_finish(struct attempt *try, int r)
+{
+        struct content *content = &try->content;
         struct snapshot *snapshot = try->snapshot;
-        struct snapshot_reader *reader = try->reader;
-        bool keep = try->wish->body && snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
-        const char *data = reader->chunk;
-        int r = may_defer(try) ? content_defer(try, &snapshot->content_size) : 0;
-        if (r > 0)
-                data = reader->deferred->bytes + reader->deferred->used;
-        else if (r == 0)
-                r = content_hash(try, end, &keep, &snapshot->attributes.content, &snapshot->content_size);
-        *ret_body = keep ? data : NULL;
-        return r < 0 ? r : 0;
+        if (try->wish->uncached)
+                page_cache_drop(&content->cache, try->fd, try->before.stx_size);
+        if (r < 0)
+                return r;
+        digester_final(content->digester, &snapshot->attributes.content);
+        if (try->wish->md5er)
+                md5er_final(try->wish->md5er, snapshot->md5);
+        snapshot->content_size = content->total;
+        snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
+        return 0;
 }
 
 static int
-content_look(const struct attempt *try, const char **ret_body)
+content_read(struct attempt *try)
 {
-        uint64_t end;
-        if (!try->wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
-                return 0;
-        int r = content_end(try, &end);
-        if (r < 0)
-                return r;
-        if (try->wish->uncached)
-                page_cache_note(&try->reader->cache, try->fd, try->before.stx_size, true);
-        r = content_read(try, end, ret_body);
-        if (try->wish->uncached)
-                page_cache_drop(&try->reader->cache, try->fd, try->before.stx_size);
-        if (r < 0)
-                return r;
-        try->snapshot->attributes.known |= ATTRIBUTE_BIT(ATTRIBUTE_CONTENT);
-        return 0;
+        struct snapshot_reader *reader = try->reader;
+        const char *data;
+        ssize_t n;
+        content_in(try, reader->digester, reader->chunk, sizeof reader->chunk);
+        while ((n = content_step(try, CHUNK_SIZE, &data)) > 0)
+                digester_update(reader->digester, data, (size_t)n);
+        return content_finish(try, (int)n);
 }
 
 /* ---- bodies ---- */
@@ -519,29 +491,37 @@ keep_stat_only(struct snapshot *snapshot)
         snapshot->mark = 0;
 }
 
-/* All that is asked between the two stats. */
+/* All that is asked between the two stats, but for the content: 1, if there is some. */
 static int
 attempt_read(struct attempt *try)
 {
-        struct statx after;
-        const char *body = NULL;
         int r = note(try, attempt_open(try));
         r = r ? r : note(try, xattrs_look(try));
         r = r ? r : note(try, flags_look(try));
         r = r ? r : note(try, target_look(try));
-        r = r ? r : note(try, content_look(try, &body));
+        return r ? r : note(try, content_begin(try));
+}
+
+/* r: how the content went. */
+static int
+attempt_end(struct attempt *try, int r)
+{
+        struct snapshot *snapshot = try->snapshot;
+        struct statx after;
+        r = note(try, r);
         if (r < 0)
                 return r;
         r = entry_stat(try->fd >= 0 ? try->fd : try->path_fd, "", &after);
         if (r < 0) { /* nothing vouches for what was read */
-                keep_stat_only(try->snapshot);
-                try->snapshot->failed_errno = -r;
+                keep_stat_only(snapshot);
+                snapshot->failed_errno = -r;
                 return errno_is_ours(-r) ? r : SNAPSHOT_UNREADABLE;
         }
         if (!snapshot_held_still(&try->before, &after, try->wish))
                 return ATTEMPT_AGAIN;
-        r = body ? body_keep(try->snapshot, body) : 0;
-        return r < 0 ? r : try->snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;
+        bool kept = snapshot->attributes.known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT) && try->content.keep;
+        r = kept ? body_keep(snapshot, try->content.chunk) : 0;
+        return r < 0 ? r : snapshot->failed_errno ? SNAPSHOT_UNREADABLE : 0;
 }
 
 /* Opens the name and stats it. 0, a result, or < 0. */
@@ -562,76 +542,182 @@ attempt_start(struct attempt *try, int folder_fd, const char *name)
         return try->path_fd < 0 && errno_is_gone(-r) ? SNAPSHOT_GONE : SNAPSHOT_UNREADABLE;
 }
 
-static int
-attempt_run(struct attempt *try, bool world)
+static void
+attempt_close(struct attempt *try)
 {
+        if (try->fd != try->held_fd)
+                fd_close(try->fd);
+        if (try->path_fd != try->held_fd)
+                fd_close(try->path_fd);
+}
+
+/* Up to the content: SNAPSHOT_PENDING, if that is to be read; else it is over, as attempt_end says. */
+static int
+attempt_begin(
+        struct attempt *try, int folder_fd, const char *name, const struct snapshot_held *held, bool world)
+{
+        int r = 0;
+        if (held) {
+                try->before = held->stx;
+                try->snapshot->taken_ms = held->taken_ms;
+        } else {
+                r = attempt_start(try, folder_fd, name);
+        }
+        if (r != 0)
+                return r;
         snapshot_from_stat(&try->before, world, try->snapshot);
         if (try->wish->mount_point)
                 return 0;
-        return is_own(try->wish, &try->before) ? SNAPSHOT_OWN : attempt_read(try);
+        if (is_own(try->wish, &try->before))
+                return SNAPSHOT_OWN;
+        r = attempt_read(try);
+        return r > 0 ? SNAPSHOT_PENDING : attempt_end(try, r);
 }
 
+/* ---- lanes ---- */
+
 void
-snapshot_reader_defer(struct snapshot_reader *reader)
+snapshot_reader_lanes(struct snapshot_reader *reader, unsigned n)
 {
-        if (digest_lanes() && !reader->deferred && (reader->deferred = malloc(sizeof *reader->deferred)))
-                reader->deferred->used = reader->deferred->n = 0; /* without memory each is hashed at once */
+        assert(!reader->memory && n <= DIGEST_LANES_MAX);
+        reader->memory = n ? malloc(n * sizeof *reader->memory) : NULL;
+        for (unsigned i = 0; i < n && reader->memory; i++) {
+                struct lane *lane = reader->lanes[i] = &reader->memory[i];
+                lane->digester = digester_new();
+                if (!lane->digester)
+                        break; /* fewer are slower, not wrong */
+                reader->n_lanes++;
+        }
+}
+
+static void
+lanes_free(struct snapshot_reader *reader)
+{
+        while (reader->n_pending) {
+                struct attempt *try = &reader->lanes[--reader->n_pending]->attempt;
+                snapshot_done(try->snapshot);
+                attempt_close(try);
+        }
+        for (unsigned i = 0; i < reader->n_lanes; i++)
+                digester_free(reader->memory[i].digester);
+        free(reader->memory);
 }
 
 unsigned
-snapshot_reader_deferred(const struct snapshot_reader *reader)
+snapshot_reader_pending(const struct snapshot_reader *reader)
 {
-        return reader->deferred ? reader->deferred->n : 0;
+        return reader->n_pending;
 }
 
-void
-snapshot_reader_settle(struct snapshot_reader *reader)
+bool
+snapshot_reader_is_full(const struct snapshot_reader *reader)
 {
-        struct deferred *deferred = reader->deferred;
-        if (!deferred)
-                return;
-        digest_messages(deferred->messages, deferred->n);
-        deferred->used = deferred->n = 0;
+        return reader->n_pending == reader->n_lanes;
 }
 
-/* The look is over: what it left for later is kept, if it is believed. */
-static void
-defer(struct deferred *deferred, struct snapshot *snapshot)
+/* Takes the try over, and what it saw to *ret. false: its content has to be read by itself. */
+static bool
+lane_take(struct attempt *try, uint64_t head, struct snapshot *ret)
 {
-        if (!deferred || !deferred->reading ||
-                !(snapshot->attributes.known & ATTRIBUTE_BIT(ATTRIBUTE_CONTENT)))
-                return;
-        deferred->messages[deferred->n++] = (struct digest_message){
-                deferred->bytes + deferred->used, deferred->size, &snapshot->attributes.content};
-        deferred->used += deferred->size;
+        struct snapshot_reader *reader = try->reader;
+        if (snapshot_reader_is_full(reader) || try->wish->md5er ||
+                (try->content.keep && try->before.stx_size > LANE_SIZE))
+                return false;
+        struct lane *lane = reader->lanes[reader->n_pending];
+        if (try->path_fd != try->held_fd)
+                fd_close(try->path_fd);
+        lane->wish = *try->wish;
+        lane->attempt = *try;
+        try = &lane->attempt;
+        try->wish = &lane->wish;
+        try->path_fd = try->held_fd = -1;
+        *ret = *try->snapshot;
+        try->snapshot = ret;
+        content_in(try, lane->digester, lane->chunk, LANE_SIZE);
+        reader->pieces[reader->n_pending++] = (struct digest_piece){.digester = lane->digester};
+        const char *data;
+        for (ssize_t n = 1; n > 0 && try->content.total < head;) /* who goes on meets what ended it */
+                if ((n = content_step(try, LANE_SIZE, &data)) > 0)
+                        digester_update(lane->digester, data, (size_t)n);
+        return true;
 }
 
-static int
-look_once(struct snapshot_reader *reader, int folder_fd, const char *name, const struct snapshot_held *held,
-        bool fresh, bool world, const struct snapshot_wish *wish, struct snapshot *ret)
+/* r: how the content went. */
+static struct snapshot *
+lane_end(struct snapshot_reader *reader, unsigned i, int r, int *ret_result)
 {
-        int held_fd = held && (held->readable || fresh) ? held->fd : -1;
-        struct attempt try = {
-                .reader = reader,
-                .wish = wish,
-                .snapshot = ret,
-                .path_fd = held_fd,
-                .fd = held && held->readable ? held_fd : -1,
-        };
-        int r = 0;
-        if (reader->deferred)
-                reader->deferred->reading = false;
-        if (held && fresh) {
-                try.before = held->stx;
-                ret->taken_ms = held->taken_ms;
-        } else {
-                r = attempt_start(&try, folder_fd, name);
+        struct lane *lane = reader->lanes[i];
+        struct snapshot *snapshot = lane->attempt.snapshot;
+        r = attempt_end(&lane->attempt, content_finish(&lane->attempt, r));
+        attempt_close(&lane->attempt);
+        reader->n_pending--;
+        reader->pieces[i] = reader->pieces[reader->n_pending];
+        reader->lanes[i] = reader->lanes[reader->n_pending];
+        reader->lanes[reader->n_pending] = lane;
+        if (r < 0)
+                snapshot_done(snapshot);
+        *ret_result = r == ATTEMPT_AGAIN ? SNAPSHOT_MOVED : r;
+        return snapshot;
+}
+
+/* All chunks end together, for as far as their files go: the lanes are set out anew less often. */
+struct snapshot *
+snapshot_next(struct snapshot_reader *reader, int *ret_result)
+{
+        size_t most = 0;
+        for (unsigned i = 0; i < reader->n_pending; i++)
+                most = reader->pieces[i].size > most ? reader->pieces[i].size : most;
+        most = most ? most : LANE_SIZE;
+        for (unsigned i = 0; i < reader->n_pending; i++) {
+                struct digest_piece *piece = &reader->pieces[i];
+                const char *data;
+                if (piece->size)
+                        continue;
+                ssize_t n = content_step(&reader->lanes[i]->attempt, most, &data);
+                if (n <= 0)
+                        return lane_end(reader, i, (int)n, ret_result);
+                *piece = (struct digest_piece){piece->digester, data, (size_t)n};
         }
-        r = r ? r : attempt_run(&try, world);
-        if (try.fd != held_fd)
-                fd_close(try.fd);
-        if (try.path_fd != held_fd)
-                fd_close(try.path_fd);
+        digest_side_by_side(reader->pieces, reader->n_pending);
+        return NULL;
+}
+
+/* ---- looks ---- */
+
+/* head: NULL: the content is read to its end. */
+static int
+look(struct snapshot_reader *reader, int folder_fd, const char *name, const struct snapshot_held *held,
+        bool world, const struct snapshot_wish *wish, const uint64_t *head, struct snapshot *ret)
+{
+        struct snapshot seen = {0};
+        int r = ATTEMPT_AGAIN;
+        for (unsigned i = 0; i < SNAPSHOT_TRIES && r == ATTEMPT_AGAIN; i++) {
+                bool fresh = i == 0;
+                int held_fd = held && (held->readable || fresh) ? held->fd : -1;
+                struct attempt try = {
+                        .reader = reader,
+                        .wish = wish,
+                        .snapshot = &seen,
+                        .held_fd = held_fd,
+                        .path_fd = held_fd,
+                        .fd = held && held->readable ? held_fd : -1,
+                };
+                snapshot_done(&seen);
+                r = attempt_begin(&try, folder_fd, name, fresh ? held : NULL, world);
+                if (r == SNAPSHOT_PENDING && fresh && head && lane_take(&try, *head, ret))
+                        return SNAPSHOT_PENDING;
+                if (r == SNAPSHOT_PENDING)
+                        r = attempt_end(&try, content_read(&try));
+                attempt_close(&try);
+        }
+        if (r == ATTEMPT_AGAIN) {
+                keep_stat_only(&seen);
+                r = SNAPSHOT_UNSTABLE;
+        }
+        if (r < 0)
+                snapshot_done(&seen);
+        else
+                *ret = seen;
         return r;
 }
 
@@ -639,23 +725,15 @@ int
 snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
         const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, struct snapshot *ret)
 {
-        struct snapshot seen = {0};
-        int r = ATTEMPT_AGAIN;
-        for (unsigned i = 0; i < SNAPSHOT_TRIES && r == ATTEMPT_AGAIN; i++) {
-                snapshot_done(&seen);
-                r = look_once(reader, folder_fd, name, held, i == 0, world, wish, &seen);
-        }
-        if (r == ATTEMPT_AGAIN) {
-                keep_stat_only(&seen);
-                r = SNAPSHOT_UNSTABLE;
-        }
-        if (r < 0) {
-                snapshot_done(&seen);
-                return r;
-        }
-        *ret = seen;
-        defer(reader->deferred, ret);
-        return r;
+        return look(reader, folder_fd, name, held, world, wish, NULL, ret);
+}
+
+int
+snapshot_begin(struct snapshot_reader *reader, int folder_fd, const char *name,
+        const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, uint64_t head,
+        struct snapshot *ret)
+{
+        return look(reader, folder_fd, name, held, world, wish, &head, ret);
 }
 
 void

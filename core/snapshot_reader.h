@@ -19,21 +19,6 @@ CLEANUP_DEFINE(struct snapshot_reader *, snapshot_reader_free)
 void snapshot_reader_pace(
         struct snapshot_reader *reader, int (*pace)(void *userdata, size_t bytes), void *userdata);
 
-/* Adds a chunk of content to a digester, in the place of digester_update: may wait. */
-void snapshot_reader_hash(struct snapshot_reader *reader,
-        void (*hash)(void *userdata, struct digester *digester, const void *data, size_t size),
-        void *userdata);
-
-/*
- * Small files need not be hashed one by one: after snapshot_reader_defer a look may leave out the content's
- * digest, though it calls it known, until snapshot_reader_settle makes all that are left out, together. Their
- * snapshots must stay where they are until then. No more than DIGEST_LANES_MAX are ever left out, and none
- * where nothing is gained by it.
- */
-void snapshot_reader_defer(struct snapshot_reader *reader);
-unsigned snapshot_reader_deferred(const struct snapshot_reader *reader); /* how many */
-void snapshot_reader_settle(struct snapshot_reader *reader);
-
 /* What the caller opened already, and its stat since: O_PATH, or (a folder) readable. */
 struct snapshot_held {
         int fd; /* borrowed */
@@ -46,6 +31,29 @@ struct snapshot_held {
  * by name). */
 int snapshot_look(struct snapshot_reader *reader, int folder_fd, const char *name,
         const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, struct snapshot *ret);
+
+/*
+ * Looks at several files at once, so that their contents are hashed beside each other (digest_side_by_side)
+ * by one thread, which reads a chunk of each in turn.
+ *
+ * snapshot_reader_lanes, once: at most so many, of DIGEST_LANES_MAX. snapshot_begin is as snapshot_look, but
+ * reads at most head bytes (rounded up to its chunks) and may return SNAPSHOT_PENDING, while there is a lane
+ * left: then *ret must stay where it is, until snapshot_next, which reads and hashes a chunk of each, returns
+ * it with its result: that of snapshot_look, or SNAPSHOT_MOVED, *ret being empty, if it moved meanwhile and
+ * is to be looked at anew. snapshot_next returns NULL where none was done. What is pending when the reader is
+ * freed is dropped, its *ret with it.
+ */
+enum {
+        SNAPSHOT_PENDING = 100,
+        SNAPSHOT_MOVED,
+};
+void snapshot_reader_lanes(struct snapshot_reader *reader, unsigned n);
+bool snapshot_reader_is_full(const struct snapshot_reader *reader); /* also if it has no lanes */
+unsigned snapshot_reader_pending(const struct snapshot_reader *reader);
+int snapshot_begin(struct snapshot_reader *reader, int folder_fd, const char *name,
+        const struct snapshot_held *held, bool world, const struct snapshot_wish *wish, uint64_t head,
+        struct snapshot *ret);
+struct snapshot *snapshot_next(struct snapshot_reader *reader, int *ret_result);
 
 /* snapshot_path without words and with a reader. */
 int snapshot_look_path(struct snapshot_reader *reader, const char *root, const char *path,

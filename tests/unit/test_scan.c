@@ -96,7 +96,7 @@ problem(void *userdata, const char *path, int error)
         tell(userdata, (struct told){.kind = PROBLEM, .result = error}, path);
 }
 
-/* 4: exactly so many. 0: as the scan likes, which hashes together where the CPU gains by it. */
+/* 4: exactly so many. 0: as the scan likes. */
 static unsigned usual_workers;
 
 static void
@@ -956,6 +956,22 @@ START_TEST(background_workers_step_back_and_the_caller_does_not)
 }
 END_TEST
 
+static char *planned[3]; /* the first that a plan was asked for */
+static unsigned n_planned;
+
+static enum scan_look
+note_plan(void *userdata, const char *path, const struct scope *scope, const struct statx *stx,
+        struct snapshot_wish *wish)
+{
+        (void)userdata;
+        (void)scope;
+        (void)stx;
+        (void)wish;
+        if (n_planned < ARRAY_SIZE(planned))
+                planned[n_planned++] = strdup(path);
+        return SCAN_READ;
+}
+
 START_TEST(what_is_named_first_is_read_first_and_once)
 {
         char *first[] = {at("tree/z/large"), at("tree/a/large"), at("tree/gone"), at("outside"), at("tree")};
@@ -970,13 +986,72 @@ START_TEST(what_is_named_first_is_read_first_and_once)
         record->options.workers = 1;
         record->options.first = first;
         record->options.n_first = ARRAY_SIZE(first);
+        record->options.calls.plan = note_plan;
         run(record);
-        ck_assert_str_eq(record->list[0].path, first[0]);
-        ck_assert_str_eq(record->list[1].path, first[1]);
-        ck_assert_str_eq(record->list[2].path, first[2]);
-        ck_assert_int_eq(record->list[2].result, SNAPSHOT_GONE);
+        ck_assert_str_eq(planned[0], first[0]);
+        ck_assert_str_eq(planned[1], first[1]);
+        ck_assert_int_eq(need(record, SEEN, first[2])->result, SNAPSHOT_GONE);
         /* The two, the one that is gone, and what a walk meets: three folders and a file. */
         ck_assert_uint_eq(count(record, SEEN), 7);
+}
+END_TEST
+
+/* When the first file is told, all others get a byte more. */
+static void
+append_to_others(struct record *record, const char *path)
+{
+        static atomic_bool done;
+        if (!strstr(path, "/file-") || atomic_exchange(&done, true))
+                return;
+        (void)record;
+        for (unsigned i = 0; i < 12; i++) {
+                const char *other = at("tree/file-%u", i);
+                _cleanup_fd_ int fd =
+                        strcmp(other, path) == 0 ? -1 : open(other, O_WRONLY | O_APPEND | O_CLOEXEC);
+                if (fd >= 0)
+                        ck_assert_int_eq(write(fd, "+", 1), 1);
+        }
+}
+
+START_TEST(what_moves_while_it_is_read_beside_others_is_seen_as_it_is_then)
+{
+        struct digest before, after;
+        digest_bytes("text", 4, &before);
+        digest_bytes("text+", 5, &after);
+        put_folder(at("tree"));
+        for (unsigned i = 0; i < 12; i++)
+                put(at("tree/file-%u", i), "text");
+        _cleanup_record_ record = record_of(at("tree"));
+        record->options.workers = 1;
+        record->on_seen = append_to_others;
+        run(record);
+        unsigned n_before = 0;
+        for (unsigned i = 0; i < 12; i++) {
+                const struct told *told = need(record, SEEN, at("tree/file-%u", i));
+                ck_assert_int_eq(told->result, 0);
+                n_before += digest_equal(&told->content, &before);
+                ck_assert(digest_equal(&told->content, &before) || digest_equal(&told->content, &after));
+        }
+        ck_assert_uint_eq(n_before, 1);
+}
+END_TEST
+
+START_TEST(a_file_that_is_most_of_all_has_its_digest_too)
+{
+        char *first[] = {at("tree/small"), at("tree/large")};
+        put_folder(at("tree"));
+        put(at("tree/small"), "small");
+        ck_assert_int_eq(truncate(put(at("tree/large"), ""), (32 << 20) + 77), 0);
+        _cleanup_record_ plain = record_of(at("tree"));
+        run(plain);
+        _cleanup_record_ record = record_of(at("tree"));
+        record->options.first = first;
+        record->options.n_first = ARRAY_SIZE(first);
+        record->options.bytes = (32 << 20) + 82;
+        run(record);
+        ck_assert(
+                digest_equal(&need(record, SEEN, first[1])->content, &need(plain, SEEN, first[1])->content));
+        ck_assert_uint_eq(count(record, SEEN), 3);
 }
 END_TEST
 
@@ -1216,6 +1291,8 @@ main(void)
                 the_rate_is_kept_by_all_workers_together,
                 background_workers_step_back_and_the_caller_does_not,
                 what_is_named_first_is_read_first_and_once,
+                what_moves_while_it_is_read_beside_others_is_seen_as_it_is_then,
+                a_file_that_is_most_of_all_has_its_digest_too,
                 content_that_is_hashed_together_is_told_of_its_own_file,
                 who_hangs_does_not_keep_those_that_hash,
                 a_folder_swapped_for_a_link_while_scanning_never_leads_outside,

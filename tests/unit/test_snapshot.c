@@ -606,6 +606,181 @@ START_TEST(a_stat_alone_does_not_mind_a_growing_file)
 }
 END_TEST
 
+/* ---- several at once ---- */
+
+#define LANES 5u
+
+struct row {
+        struct snapshot_reader *reader;
+        struct snapshot snapshots[40];
+        char *paths[40];
+        bool pending[40];
+        int folder;
+};
+
+static struct row *
+row_new(unsigned lanes)
+{
+        struct row *row = calloc(1, sizeof *row);
+        row->reader = snapshot_reader_new();
+        row->folder = folder_open("", scratch, NULL, NULL);
+        snapshot_reader_lanes(row->reader, lanes);
+        return row;
+}
+
+static void
+row_freep(struct row **row)
+{
+        snapshot_reader_free((*row)->reader);
+        for (unsigned i = 0; i < ARRAY_SIZE((*row)->paths); i++) {
+                snapshot_done(&(*row)->snapshots[i]);
+                free((*row)->paths[i]);
+        }
+        fd_close((*row)->folder);
+        free(*row);
+}
+#define _cleanup_row_ _cleanup_(row_freep) struct row *
+
+/* A file of so many bytes, each file's other ones; few files are text. */
+static void
+row_put(struct row *row, unsigned i, size_t size)
+{
+        row->paths[i] = strdup(at("file-%u", i));
+        FILE *file = fopen(row->paths[i], "we");
+        ck_assert_ptr_nonnull(file);
+        for (size_t k = 0; k < size; k++)
+                fputc(i & 1 ? (int)('a' + (i + k) % 26) : (int)((i + k * k) & 0xff), file);
+        ck_assert_int_eq(fclose(file), 0);
+}
+
+static int
+row_begin(struct row *row, unsigned i, const struct snapshot_wish *wish)
+{
+        int r = snapshot_begin(row->reader, row->folder, strrchr(row->paths[i], '/') + 1, NULL, true, wish,
+                i % 3 ? 0 : 20000 * i, &row->snapshots[i]);
+        row->pending[i] = r == SNAPSHOT_PENDING;
+        ck_assert_int_eq(row->pending[i] ? 0 : r, 0);
+        return r;
+}
+
+/* Until one is done: its number. */
+static unsigned
+row_next(struct row *row, int result)
+{
+        struct snapshot *snapshot;
+        int r;
+        while (!(snapshot = snapshot_next(row->reader, &r)))
+                ck_assert_uint_gt(snapshot_reader_pending(row->reader), 0);
+        unsigned i = (unsigned)(snapshot - row->snapshots);
+        ck_assert(row->pending[i]);
+        ck_assert_int_eq(r, result);
+        row->pending[i] = false;
+        return i;
+}
+
+static void
+row_assert_as_alone(const struct row *row, unsigned i)
+{
+        _cleanup_snapshot_ struct snapshot alone = look(row->paths[i]);
+        const struct snapshot *seen = &row->snapshots[i];
+        ck_assert_uint_eq(seen->attributes.known, alone.attributes.known);
+        ck_assert_msg(
+                digest_equal(&seen->attributes.content, &alone.attributes.content), "%s", row->paths[i]);
+        ck_assert_uint_eq(seen->content_size, alone.content_size);
+        ck_assert_uint_eq(seen->attributes.size, alone.attributes.size);
+        ck_assert_uint_eq(seen->body_size, alone.body_size);
+        ck_assert(!seen->body == !alone.body);
+        if (seen->body)
+                ck_assert_mem_eq(seen->body, alone.body, alone.body_size);
+}
+
+START_TEST(files_of_all_sizes_that_are_read_in_turn_are_seen_as_each_alone)
+{
+        static const size_t sizes[] = {0, 1, 55, 56, 63, 64, 65, 127, 128, 4095, 4096, 8191, 8192, 16383,
+                16384, 16385, 16447, 16448, 32767, 32768, 32769, 65535, 65536, 65537, 98304, 200000, 1048576,
+                1048577, 3000000};
+        struct snapshot_wish wish = all();
+        for (unsigned lanes = 0; lanes <= DIGEST_LANES_MAX; lanes += 4) {
+                _cleanup_row_ row = row_new(lanes);
+                unsigned begun = 0;
+                for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+                        row_put(row, i, sizes[i]);
+                        if (lanes && snapshot_reader_is_full(row->reader))
+                                row_next(row, 0);
+                        begun += row_begin(row, i, &wish) == SNAPSHOT_PENDING;
+                }
+                ck_assert(lanes ? begun > ARRAY_SIZE(sizes) / 2 : !begun);
+                while (snapshot_reader_pending(row->reader))
+                        row_next(row, 0);
+                for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++)
+                        row_assert_as_alone(row, i);
+        }
+}
+END_TEST
+
+START_TEST(of_files_that_are_read_in_turn_only_the_one_that_moved_is_looked_at_anew)
+{
+        struct snapshot_wish wish = all();
+        _cleanup_row_ row = row_new(LANES);
+        for (unsigned i = 0; i < LANES; i++) {
+                row_put(row, i, 100000);
+                ck_assert_int_eq(row_begin(row, i, &wish), SNAPSHOT_PENDING);
+        }
+        ck_assert(snapshot_reader_is_full(row->reader));
+        ck_assert_ptr_null(snapshot_next(row->reader, &(int){0}));
+        let_a_tick_pass();
+        append_byte(&(struct meddler){.path = row->paths[2]});
+        for (unsigned i = 0; i < LANES; i++) {
+                struct snapshot *snapshot;
+                int r;
+                while (!(snapshot = snapshot_next(row->reader, &r)))
+                        ck_assert_uint_gt(snapshot_reader_pending(row->reader), 0);
+                ck_assert_int_eq(r, snapshot == &row->snapshots[2] ? SNAPSHOT_MOVED : 0);
+                if (r == SNAPSHOT_MOVED)
+                        ck_assert_uint_eq(snapshot->attributes.known, 0);
+                else
+                        row_assert_as_alone(row, (unsigned)(snapshot - row->snapshots));
+        }
+        ck_assert_uint_eq(snapshot_reader_pending(row->reader), 0);
+}
+END_TEST
+
+START_TEST(what_is_pending_when_the_reader_is_freed_leaves_nothing_behind)
+{
+        struct snapshot_wish wish = all();
+        int next = dup(0), after;
+        close(next);
+        {
+                _cleanup_row_ row = row_new(LANES);
+                for (unsigned i = 0; i < LANES; i++) {
+                        row_put(row, i, 100000);
+                        ck_assert_int_eq(row_begin(row, i, &wish), SNAPSHOT_PENDING);
+                }
+                ck_assert_ptr_null(snapshot_next(row->reader, &(int){0}));
+        }
+        after = dup(0);
+        close(after);
+        ck_assert_int_eq(after, next);
+}
+END_TEST
+
+START_TEST(a_cancel_ends_each_of_those_that_are_pending)
+{
+        atomic_bool cancel = false;
+        struct snapshot_wish wish = all();
+        wish.cancel = &cancel;
+        _cleanup_row_ row = row_new(LANES);
+        for (unsigned i = 0; i < LANES; i++) {
+                row_put(row, i, 100000);
+                ck_assert_int_eq(row_begin(row, i, &wish), SNAPSHOT_PENDING);
+        }
+        atomic_store(&cancel, true);
+        for (unsigned i = 0; i < LANES; i++)
+                row_next(row, -ECANCELED);
+        ck_assert_uint_eq(snapshot_reader_pending(row->reader), 0);
+}
+END_TEST
+
 START_TEST(a_young_change_time_gives_no_mark)
 {
         struct statx stx;
@@ -1110,6 +1285,10 @@ main(void)
                 a_growing_file_shorter_than_its_prefix_is_hashed_whole,
                 a_growing_file_that_shrinks_while_hashed_is_unstable,
                 a_stat_alone_does_not_mind_a_growing_file,
+                files_of_all_sizes_that_are_read_in_turn_are_seen_as_each_alone,
+                of_files_that_are_read_in_turn_only_the_one_that_moved_is_looked_at_anew,
+                what_is_pending_when_the_reader_is_freed_leaves_nothing_behind,
+                a_cancel_ends_each_of_those_that_are_pending,
                 a_young_change_time_gives_no_mark,
                 every_field_moves_the_mark,
                 what_may_not_be_read_is_unreadable_and_says_what_could_be_learnt,
