@@ -42,10 +42,12 @@ const char *const class_names[CLASS_COUNT] = {"standard", "normal", "urgent"};
 enum line_kind { LINE_SCOPE, LINE_FILE, LINE_SET, LINE_WAIVE, LINE_KINDS };
 static const char *const line_words[LINE_KINDS] = {"scope ", "file ", "set ", "waive "};
 
-struct bytes {
+struct baseline_bytes {
         atomic_uint references;
         char *data;
         size_t size;
+        uint32_t *files; /* where each file line's path is */
+        size_t n_files, files_room;
 };
 
 /* In their order they are the text. Each is whole lines. */
@@ -53,15 +55,15 @@ struct piece {
         uint32_t place; /* of its first byte */
         uint32_t size;  /* bytes */
         uint32_t at;    /* bytes of the text before it */
-        uint32_t file;  /* file lines before it */
-        uint32_t from;  /* of a shared one, while it is read: the parent's file line that it begins with, */
-        uint32_t count; /* and how many lines it has */
+        uint32_t file;  /* file lines of the text before it */
+        uint32_t from;  /* file lines of its bytes before it */
+        uint32_t count; /* of a shared one: file lines that it has */
 };
 
 struct baseline {
         atomic_uint references;
-        struct bytes *own, *shared; /* shared NULL: the text is one piece of its own */
-        struct digest shared_id;    /* of the baseline whose whole text they are */
+        struct baseline_bytes *own, *shared; /* shared NULL: the text is one piece of its own */
+        struct digest shared_id;             /* of the baseline whose whole text they are */
         struct piece *pieces;
         struct iovec *text; /* as many */
         size_t n_pieces;
@@ -74,8 +76,7 @@ struct baseline {
         size_t files_at;   /* and on the scopes */
         struct scope *scopes;
         size_t n_scopes;
-        uint32_t *files; /* place of each file line's path */
-        size_t n_files, files_room;
+        size_t n_files;
         struct setting *settings;
         size_t n_settings;
         struct waiver *waivers;
@@ -110,10 +111,10 @@ at_place(const struct baseline *b, uint32_t place)
 }
 
 /* Takes the bytes over, on failure too. */
-static struct bytes *
+static struct baseline_bytes *
 bytes_new(char *data, size_t size)
 {
-        struct bytes *bytes = calloc(1, sizeof *bytes);
+        struct baseline_bytes *bytes = calloc(1, sizeof *bytes);
         if (!bytes) {
                 free(data);
                 return NULL;
@@ -124,18 +125,19 @@ bytes_new(char *data, size_t size)
         return bytes;
 }
 
-static struct bytes *
-bytes_keep(struct bytes *bytes)
+static struct baseline_bytes *
+bytes_keep(struct baseline_bytes *bytes)
 {
         atomic_fetch_add(&bytes->references, 1);
         return bytes;
 }
 
 static void
-bytes_free(struct bytes *bytes)
+bytes_free(struct baseline_bytes *bytes)
 {
         if (!bytes || atomic_fetch_sub(&bytes->references, 1) > 1)
                 return;
+        free(bytes->files);
         free(bytes->data);
         free(bytes);
 }
@@ -156,10 +158,28 @@ piece_of(const struct baseline *b, size_t index, size_t *ret_end)
         return &b->pieces[low];
 }
 
+/* The bytes that a file line lies in, and its number there. */
+static const struct baseline_bytes *
+bytes_of(const struct baseline *b, size_t index, size_t *ret_line, size_t *ret_end)
+{
+        const struct piece *piece = piece_of(b, index, ret_end);
+        *ret_line = piece->from + (index - piece->file);
+        return piece->place & SHARED_BIT ? b->shared : b->own;
+}
+
+/* A file line from its path on. */
+static const char *
+file_fields(const struct baseline *b, size_t index)
+{
+        size_t line, end;
+        const struct baseline_bytes *bytes = bytes_of(b, index, &line, &end);
+        return bytes->data + bytes->files[line];
+}
+
 static const char *
 file_line(const struct baseline *b, size_t index)
 {
-        return at_place(b, b->files[index]) - strlen("file ");
+        return file_fields(b, index) - strlen("file ");
 }
 
 /* The file lines from first on, up to end, that lie in a row: where they end, and how many bytes they are. */
@@ -417,32 +437,29 @@ check_rule(struct reader *reader, const struct span *path, const struct attribut
         return 0;
 }
 
-/* Room for so many more file lines. */
 static int
-files_reserve(struct baseline *b, size_t more)
+bytes_add_file(struct baseline_bytes *bytes, const char *path)
 {
-        size_t room = b->files_room ? b->files_room : 16;
-        while (room - b->n_files < more)
-                room *= 2;
-        if (room == b->files_room)
-                return 0;
-        uint32_t *grown = reallocarray(b->files, room, sizeof *b->files);
-        if (!grown)
-                return -ENOMEM;
-        b->files = grown;
-        b->files_room = room;
+        if (bytes->n_files == bytes->files_room) {
+                size_t room = bytes->files_room ? 2 * bytes->files_room : 16;
+                uint32_t *grown = reallocarray(bytes->files, room, sizeof *grown);
+                if (!grown)
+                        return -ENOMEM;
+                bytes->files = grown;
+                bytes->files_room = room;
+        }
+        bytes->files[bytes->n_files++] = (uint32_t)(path - bytes->data);
         return 0;
 }
 
 /* Whether the path of a file line is the one before it once more. */
 static bool
-path_again(const struct baseline *b, const struct span *path)
+path_again(const struct reader *reader, const struct span *path)
 {
-        size_t size;
-        if (!b->n_files)
+        if (reader->last_kind != LINE_FILE)
                 return false;
-        const char *before = baseline_file_path(b, b->n_files - 1, &size);
-        return size == path->size && memcmp(before, path->data, size) == 0;
+        struct span before = file_path(&reader->before);
+        return before.size == path->size && memcmp(before.data, path->data, path->size) == 0;
 }
 
 static int
@@ -454,7 +471,7 @@ entry_file(struct reader *reader, const struct span *line)
         if (!path_is_canonical(path.data, path.size))
                 return malformed(
                         reader, "a file line needs an absolute path without \"//\", \".\" and \"..\"");
-        if (path_again(b, &path))
+        if (path_again(reader, &path))
                 return malformed(reader, PATH_TWICE);
         _cleanup_attributes_ struct attributes attributes = {0};
         if (attributes_parse(path.data + path.size, line->size - 5 - path.size, &attributes, &inner) < 0)
@@ -462,9 +479,9 @@ entry_file(struct reader *reader, const struct span *line)
         int r = check_rule(reader, &path, &attributes);
         if (r)
                 return r;
-        if (files_reserve(b, 1) < 0)
+        if (bytes_add_file(b->own, path.data) < 0)
                 return err_oom(reader->err);
-        b->files[b->n_files++] = (uint32_t)(path.data - b->own->data);
+        b->n_files++;
         return 0;
 }
 
@@ -595,29 +612,28 @@ lines_within(const char *text, size_t size, size_t *ret_size)
         return n;
 }
 
+static struct span
+shared_line(const struct baseline *b, size_t number)
+{
+        const char *line = b->shared->data + b->shared->files[number] - strlen("file ");
+        return (struct span){line, (size_t)((const char *)rawmemchr(line, '\n') - line)};
+}
+
 /* Takes the lines of a shared piece for read: what is left to be checked is how the first follows on what
  * stands before it. */
 static int
-take_lines(struct reader *reader, const struct piece *piece, size_t n)
+take_lines(struct reader *reader, const struct piece *piece)
 {
         struct baseline *b = reader->baseline;
-        const struct baseline *parent = reader->parent;
-        struct span line = {at_place(b, piece->place), 0};
-        line.size = (size_t)((const char *)rawmemchr(line.data, '\n') - line.data);
-        struct span path = file_path(&line);
+        struct span line = shared_line(b, piece->from), path = file_path(&line);
         if (reader->last_kind < LINE_FILE)
                 b->files_at = reader->at;
-        if (reader->last_kind > LINE_FILE || !baseline_scopes_same(parent, b) ||
+        if (reader->last_kind > LINE_FILE || !baseline_scopes_same(reader->parent, b) ||
                 (reader->last_kind == LINE_FILE && !lines_ascend(&reader->before, &line)) ||
-                path_again(b, &path))
+                path_again(reader, &path))
                 return malformed(reader, UNSORTED);
-        if (files_reserve(b, n) < 0)
-                return err_oom(reader->err);
-        for (size_t i = 0; i < n; i++)
-                b->files[b->n_files++] = parent->files[piece->from + i] | SHARED_BIT;
-        reader->before.data = file_line(b, b->n_files - 1);
-        reader->before.size =
-                (size_t)((const char *)rawmemchr(reader->before.data, '\n') - reader->before.data);
+        b->n_files += piece->count;
+        reader->before = shared_line(b, piece->from + piece->count - 1);
         reader->last_kind = LINE_FILE;
         return 0;
 }
@@ -655,12 +671,13 @@ read_pieces(struct reader *reader)
                 bool shared = piece->place & SHARED_BIT;
                 piece->file = (uint32_t)b->n_files;
                 if (!shared) {
+                        piece->from = (uint32_t)b->own->n_files;
                         reader->at = piece->place;
                         reader->end = piece->place + piece->size;
                 }
                 r = i == 0 ? read_header(reader) : 0;
                 if (r == 0 && shared)
-                        r = take_lines(reader, piece, piece->count);
+                        r = take_lines(reader, piece);
                 while (r == 0 && next_line(reader, &line))
                         r = read_entry(reader, &line);
         }
@@ -724,7 +741,7 @@ static int
 open_whole(char *text, size_t size, const struct digest *id, struct baseline **ret, struct err *err)
 {
         _cleanup_(baseline_freep) struct baseline *b = baseline_new();
-        struct bytes *own = bytes_new(text, size);
+        struct baseline_bytes *own = bytes_new(text, size);
         if (!b || !own) {
                 bytes_free(own);
                 return err_oom(err);
@@ -774,16 +791,17 @@ static int
 join_lines(struct joining *joining, size_t first, size_t end)
 {
         const struct baseline *parent = joining->parent;
+        const struct baseline_bytes *common = joining->b->shared;
         int r = 0;
         while (first < end && r == 0) {
-                size_t next, size;
+                size_t next, size, from, stop;
                 const char *lines = lines_in_a_row(parent, first, end, &next, &size);
-                uint32_t place = parent->files[first] - (uint32_t)strlen("file ");
-                if (parent->shared && !(place & SHARED_BIT)) {
+                if (bytes_of(parent, first, &from, &stop) != common) {
                         r = buf_append(&joining->own, lines, size);
                 } else {
+                        uint32_t place = (uint32_t)(lines - common->data) | SHARED_BIT;
                         r = close_own(joining);
-                        r = r ? r : add_piece(joining->b, place | SHARED_BIT, size, first, next - first);
+                        r = r ? r : add_piece(joining->b, place, size, from, next - first);
                 }
                 first = next;
         }
@@ -819,6 +837,8 @@ baseline_open_runs(const struct baseline *parent, const struct baseline_run *run
         struct joining joining = {.b = b, .parent = parent};
         if (!b)
                 return -ENOMEM;
+        b->shared = bytes_keep(parent->shared ? parent->shared : parent->own);
+        b->shared_id = parent->shared ? parent->shared_id : *baseline_id(parent);
         int r = join(&joining, runs, n);
         size_t size = joining.own.size;
         char *own = r ? NULL : buf_steal(&joining.own);
@@ -828,8 +848,6 @@ baseline_open_runs(const struct baseline *parent, const struct baseline_run *run
         b->own = own ? bytes_new(own, size) : NULL;
         if (!b->own)
                 return -ENOMEM;
-        b->shared = bytes_keep(parent->shared ? parent->shared : parent->own);
-        b->shared_id = parent->shared ? parent->shared_id : *baseline_id(parent);
         if (is_wasteful(b))
                 return BASELINE_UNSHARED;
         r = baseline_finish(steal_pointer(&b), parent, id, ret, NULL);
@@ -919,7 +937,6 @@ baseline_free(struct baseline *b)
         for (size_t i = 0; i < b->n_scopes; i++)
                 scope_done(&b->scopes[i]);
         free(b->scopes);
-        free(b->files);
         free(b->settings);
         free(b->waivers);
         free(b->words);
@@ -1026,6 +1043,30 @@ baseline_files(const struct baseline *baseline)
         return baseline->n_files;
 }
 
+const struct baseline_bytes *
+baseline_file_bytes(const struct baseline *baseline, size_t index, size_t *ret_line, size_t *ret_end)
+{
+        return bytes_of(baseline, index, ret_line, ret_end);
+}
+
+const struct baseline_bytes *
+baseline_bytes_own(const struct baseline *baseline)
+{
+        return baseline->own;
+}
+
+const struct baseline_bytes *
+baseline_bytes_shared(const struct baseline *baseline)
+{
+        return baseline->shared;
+}
+
+size_t
+baseline_bytes_files(const struct baseline_bytes *bytes)
+{
+        return bytes->n_files;
+}
+
 size_t
 baseline_file_offset(const struct baseline *baseline, size_t index)
 {
@@ -1094,7 +1135,7 @@ baseline_files_same(const struct baseline *a, size_t a_index, const struct basel
 const char *
 baseline_file_path(const struct baseline *baseline, size_t index, size_t *ret_size)
 {
-        const char *path = at_place(baseline, baseline->files[index]);
+        const char *path = file_fields(baseline, index);
         *ret_size = (size_t)((const char *)rawmemchr(path, ' ') - path);
         return path;
 }
@@ -1112,7 +1153,7 @@ baseline_files_order(const struct baseline *a, size_t a_index, const struct base
 const char *
 baseline_file_line(const struct baseline *baseline, size_t index, size_t *ret_size)
 {
-        const char *line = at_place(baseline, baseline->files[index]);
+        const char *line = file_fields(baseline, index);
         *ret_size = (size_t)((const char *)rawmemchr(line, '\n') - line);
         return line;
 }
