@@ -122,8 +122,7 @@ int baseline_files_order(
  * that it shares (NULL: none). Each lives as long as a baseline that has it.
  */
 struct baseline_bytes;
-const struct baseline_bytes *baseline_bytes_own(const struct baseline *baseline) _pure_;
-const struct baseline_bytes *baseline_bytes_shared(const struct baseline *baseline) _pure_;
+const struct baseline_bytes *baseline_bytes(const struct baseline *baseline, bool shared) _pure_;
 size_t baseline_bytes_files(const struct baseline_bytes *bytes) _pure_; /* file lines, in use or not */
 /* In which of them an entry lies, which of their file lines it is, and the index up to which (not with it)
  * entries and lines go on in step. */

@@ -124,10 +124,10 @@ judge_hold(struct judge *judge)
 static int
 standing_open(struct standing *s, struct baseline *baseline, const struct standing *before)
 {
-        const struct baseline_bytes *shared = baseline_bytes_shared(baseline);
+        const struct baseline_bytes *shared = baseline_bytes(baseline, true);
         s->baseline = baseline;
         s->n = baseline_files(baseline);
-        s->own = entries_of(baseline_bytes_own(baseline), before);
+        s->own = entries_of(baseline_bytes(baseline, false), before);
         s->shared = shared ? entries_of(shared, before) : NULL;
         if (!s->own || (shared && !s->shared))
                 return -ENOMEM;
