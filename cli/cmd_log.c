@@ -34,11 +34,18 @@ print_json_lines(struct cli *cli, const struct json *records)
         return 0;
 }
 
+struct log_output {
+        struct cli *cli;
+        size_t count; /* records so far */
+};
+
 static int
 print_records(void *userdata, const struct json *parameters, bool continues)
 {
-        struct cli *cli = userdata;
+        struct log_output *output = userdata;
+        struct cli *cli = output->cli;
         const struct json *records = json_member(parameters, "records");
+        output->count += json_length(records);
         int r = 0;
         (void)continues;
         block_interrupt(true);
@@ -95,9 +102,20 @@ log_parameters(const struct log_wish *wish)
                 "after_seq", wish->after_seq, "follow", wish->follow);
 }
 
+/* Silence would leave open whether anything was looked for. */
+static void
+note_none(struct cli *cli, const struct log_wish *wish)
+{
+        bool all = !wish->kind && !wish->items->count && !wish->since_ms && wish->until_ms == INT64_MAX;
+        cli_note(cli, "%s",
+                all ? "The history has no record yet."
+                    : "The history has no such record: driftctl log shows all that there are.");
+}
+
 int
 command_log(struct cli *cli, struct err *err)
 {
+        struct log_output output = {.cli = cli};
         _cleanup_(text_list_done) struct text_list items = {0};
         struct log_wish wish = {.items = &items, .kind = args_value(&cli->args, "kind")};
         int r = check_kind(wish.kind, err);
@@ -106,7 +124,10 @@ command_log(struct cli *cli, struct err *err)
         r = r ? r : cli_time(cli, "until", INT64_MAX, &wish.until_ms, err);
         r = r ? r : check_span(&wish, err);
         r = r ? r : cli_client(cli, err);
-        return r ? r : client_call(cli->client, "Log", log_parameters(&wish), print_records, cli, err);
+        r = r ? r : client_call(cli->client, "Log", log_parameters(&wish), print_records, &output, err);
+        if (r == 0 && !output.count)
+                note_none(cli, &wish);
+        return r;
 }
 
 static void
@@ -132,6 +153,7 @@ command_watch(struct cli *cli, struct err *err)
 {
         _cleanup_(text_list_done) struct text_list items = {0};
         struct log_wish wish = {.items = &items, .until_ms = INT64_MAX, .follow = true};
+        struct log_output output = {.cli = cli};
         struct sigaction action = {.sa_handler = leave};
         int r = cli_items(cli, 0, &items, err);
         r = r ? r : cli_config(cli, err);
@@ -147,5 +169,5 @@ command_watch(struct cli *cli, struct err *err)
                 return r;
         sigaction(SIGINT, &action, NULL);
         cli_note(cli, "Following the history: Ctrl-C ends it.");
-        return client_call(cli->client, "Log", log_parameters(&wish), print_records, cli, err);
+        return client_call(cli->client, "Log", log_parameters(&wish), print_records, &output, err);
 }

@@ -116,6 +116,18 @@ size_t baseline_files_same(
 /* How their paths are ordered: < 0, 0 or > 0, as the lines stand. */
 int baseline_files_order(
         const struct baseline *a, size_t a_index, const struct baseline *b, size_t b_index) _pure_;
+/*
+ * Generations that share a text have lines in common that are one and the same line in memory, and what is
+ * known of such a line may be kept once. The bytes that a baseline's file lines lie in: its own, and those
+ * that it shares (NULL: none). Each lives as long as a baseline that has it.
+ */
+struct baseline_bytes;
+const struct baseline_bytes *baseline_bytes(const struct baseline *baseline, bool shared) _pure_;
+size_t baseline_bytes_files(const struct baseline_bytes *bytes) _pure_; /* file lines, in use or not */
+/* In which of them an entry lies, which of their file lines it is, and the index up to which (not with it)
+ * entries and lines go on in step. */
+const struct baseline_bytes *baseline_file_bytes(
+        const struct baseline *baseline, size_t index, size_t *ret_line, size_t *ret_end);
 /* The attributes of an entry, parsed; done by the caller. -ENOMEM. */
 int baseline_file_attributes(const struct baseline *baseline, size_t index, struct attributes *ret);
 /* The size that a regular file is expected to have, without the rest; 0 where nothing is said of it. */

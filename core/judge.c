@@ -26,13 +26,73 @@ const char *const change_names[CHANGE_COUNT] = {"changed", "missing", "unexpecte
 /* ---- standings ---- */
 
 static void
+entries_free(struct entries *entries)
+{
+        if (!entries || atomic_fetch_sub(&entries->references, 1) != 1)
+                return;
+        free(entries->marks);
+        free(entries->verified_s);
+        free(entries->met);
+        free(entries->bits);
+        free(entries);
+}
+
+static struct entries *
+entries_new(const struct baseline_bytes *of)
+{
+        struct entries *entries = calloc(1, sizeof *entries);
+        if (!entries)
+                return NULL;
+        entries->references = 1;
+        entries->of = of;
+        entries->n = baseline_bytes_files(of);
+        entries->marks = calloc(entries->n + 1, sizeof *entries->marks);
+        entries->verified_s = calloc(entries->n + 1, sizeof *entries->verified_s);
+        entries->met = calloc(entries->n + 1, sizeof *entries->met);
+        entries->bits = calloc(entries->n + 1, sizeof *entries->bits);
+        if (entries->marks && entries->verified_s && entries->met && entries->bits)
+                return entries;
+        entries_free(entries);
+        return NULL;
+}
+
+/* Those that the standing before (NULL: there is none) has of the same bytes, or new ones. */
+static struct entries *
+entries_of(const struct baseline_bytes *bytes, const struct standing *before)
+{
+        struct entries *known = NULL;
+        if (before && before->own->of == bytes)
+                known = before->own;
+        else if (before && before->shared && before->shared->of == bytes)
+                known = before->shared;
+        if (!known)
+                return entries_new(bytes);
+        atomic_fetch_add(&known->references, 1);
+        return known;
+}
+
+struct entries *
+standing_entries(const struct standing *s, size_t index, size_t *ret_at, size_t *ret_end)
+{
+        const struct baseline_bytes *bytes = baseline_file_bytes(s->baseline, index, ret_at, ret_end);
+        return s->shared && bytes == s->shared->of ? s->shared : s->own;
+}
+
+struct entry
+standing_entry(const struct standing *s, size_t index)
+{
+        size_t at, end;
+        const struct entries *entries = standing_entries(s, index, &at, &end);
+        return (struct entry){
+                &entries->marks[at], &entries->verified_s[at], &entries->met[at], &entries->bits[at]};
+}
+
+static void
 standing_done(struct standing *s)
 {
+        entries_free(s->own);
+        entries_free(s->shared);
         baseline_free(s->baseline);
-        free(s->marks);
-        free(s->verified_s);
-        free(s->met);
-        free(s->bits);
         for (size_t i = 0; i < s->n_rotations; i++)
                 free(s->rotations[i].item);
         free(s->rotations);
@@ -60,16 +120,16 @@ judge_hold(struct judge *judge)
         return standings;
 }
 
+/* Takes the baseline over, on failure too. before: the standing of that name until now, or NULL. */
 static int
-standing_open(struct standing *s, struct baseline *baseline)
+standing_open(struct standing *s, struct baseline *baseline, const struct standing *before)
 {
+        const struct baseline_bytes *shared = baseline_bytes(baseline, true);
         s->baseline = baseline;
         s->n = baseline_files(baseline);
-        s->marks = calloc(s->n + 1, sizeof *s->marks);
-        s->verified_s = calloc(s->n + 1, sizeof *s->verified_s);
-        s->met = calloc(s->n + 1, sizeof *s->met);
-        s->bits = calloc(s->n + 1, sizeof *s->bits);
-        if (!s->marks || !s->verified_s || !s->met || !s->bits)
+        s->own = entries_of(baseline_bytes(baseline, false), before);
+        s->shared = shared ? entries_of(shared, before) : NULL;
+        if (!s->own || (shared && !s->shared))
                 return -ENOMEM;
         for (size_t i = 0; i < s->n; i++) {
                 static const char regular[] = " type=file";
@@ -77,7 +137,9 @@ standing_open(struct standing *s, struct baseline *baseline)
                 const char *path = baseline_file_path(baseline, i, &size);
                 if (memcmp(path + size, regular, sizeof regular - 1) != 0)
                         continue;
-                s->bits[i] = ENTRY_REGULAR;
+                struct entry entry = standing_entry(s, i);
+                if (!(*entry.bits & ENTRY_REGULAR))
+                        *entry.bits |= ENTRY_REGULAR;
                 s->circle_cost += baseline_file_size(baseline, i) + TURN_FILE_COST;
         }
         return settings_open(s);
@@ -111,13 +173,22 @@ same_rule(const struct standing *a, size_t a_index, const struct standing *b, si
         return x && y && x->attributes == y->attributes && x->mode == y->mode;
 }
 
+/* Of n lines that are the same. What both have in common is there already. */
 static void
 inherit_entries(
-        struct standing *to, size_t to_index, const struct standing *from, size_t from_index, size_t n)
+        const struct standing *to, size_t to_index, const struct standing *from, size_t from_index, size_t n)
 {
-        memcpy(to->marks + to_index, from->marks + from_index, n * sizeof *to->marks);
-        memcpy(to->verified_s + to_index, from->verified_s + from_index, n * sizeof *to->verified_s);
-        memcpy(to->bits + to_index, from->bits + from_index, n * sizeof *to->bits);
+        for (size_t done = 0, run; done < n; done += run) {
+                size_t t, f, to_end, from_end;
+                const struct entries *into = standing_entries(to, to_index + done, &t, &to_end);
+                const struct entries *source = standing_entries(from, from_index + done, &f, &from_end);
+                run = min_size(n - done, min_size(to_end - to_index, from_end - from_index) - done);
+                if (into == source)
+                        continue;
+                memcpy(into->marks + t, source->marks + f, run * sizeof *into->marks);
+                memcpy(into->verified_s + t, source->verified_s + f, run * sizeof *into->verified_s);
+                memcpy(into->bits + t, source->bits + f, run * sizeof *into->bits);
+        }
 }
 
 /* What was verified stays verified where line and rule are the same. Both are sorted: one merge, of runs. */
@@ -324,7 +395,8 @@ judge_set(struct judge *judge, struct baseline **baselines, size_t n, bool keep_
         standings->n = n;
         int r = 0;
         for (size_t i = 0; i < n; i++)
-                if (standing_open(&standings->list[i], baselines[i]) < 0)
+                if (standing_open(&standings->list[i], baselines[i],
+                            standing_named(judge->standings, baseline_header(baselines[i])->name)) < 0)
                         r = -ENOMEM;
         if (r < 0) {
                 judge_release(standings);
@@ -479,13 +551,25 @@ judge_restore_rotation(struct judge *judge, const struct digest *baseline_id_wan
 
 /* ---- asking ---- */
 
+static uint64_t
+regular_files(const struct standing *s)
+{
+        const struct entries *entries = NULL;
+        uint64_t total = 0;
+        for (size_t i = 0, at = 0, end = 0; i < s->n; i++, at++) {
+                if (i == end)
+                        entries = standing_entries(s, i, &at, &end);
+                total += entries->bits[at] & ENTRY_REGULAR;
+        }
+        return total;
+}
+
 uint64_t
 judge_regular_files(const struct judge *judge)
 {
         uint64_t total = 0;
         for (size_t i = 0; judge->standings && i < judge->standings->n; i++)
-                for (size_t j = 0; j < judge->standings->list[i].n; j++)
-                        total += judge->standings->list[i].bits[j] & ENTRY_REGULAR;
+                total += regular_files(&judge->standings->list[i]);
         return total;
 }
 
@@ -539,9 +623,13 @@ cover_standing(
         limits_of(s, &least_s, &most_s);
         settings_cover(s, now_ms, ret);
         const int64_t good_ms = now_ms - least_s * 1000, bad_ms = now_ms - most_s * 1000;
-        for (size_t i = 0; i < s->n; i++) {
-                const int64_t at_s = atomic_load_explicit(&s->verified_s[i], memory_order_relaxed);
-                const bool regular = atomic_load_explicit(&s->bits[i], memory_order_relaxed) & ENTRY_REGULAR;
+        const struct entries *entries = NULL;
+        for (size_t i = 0, at = 0, end = 0; i < s->n; i++, at++) {
+                if (i == end)
+                        entries = standing_entries(s, i, &at, &end);
+                const int64_t at_s = atomic_load_explicit(&entries->verified_s[at], memory_order_relaxed);
+                const bool regular =
+                        atomic_load_explicit(&entries->bits[at], memory_order_relaxed) & ENTRY_REGULAR;
                 if (!at_s) {
                         unread += regular;
                         continue;

@@ -430,12 +430,13 @@ judge_by(struct judge *judge, struct standing *s, const char *item, const struct
         int r = rule_find(&ruling, item, seen, &expected, &finding);
         if (r == 0 && !rule_suffices(&ruling, item, &expected, seen)) {
                 if (ruling.expected)
-                        s->marks[ruling.index] = 0; /* to be looked at again, for this baseline */
+                        *standing_entry(s, ruling.index).mark =
+                                0; /* to be looked at again, for this baseline */
                 return 0;
         }
         r = r ? r : update_drift(judge, &ruling, item, &finding, &expected, seen);
         if (r > 0 && ruling.expected)
-                s->marks[ruling.index] = 0;
+                *standing_entry(s, ruling.index).mark = 0;
         if (r)
                 return r < 0 ? r : 0;
         remember_rotation(judge, &ruling, item, &finding);

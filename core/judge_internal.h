@@ -25,15 +25,27 @@ struct setting_state {
         uint32_t looked_s; /* seconds since 1970 */
 };
 
-struct standing {
-        struct baseline *baseline;
+/*
+ * What is remembered of each file line that lies in some bytes. Generations that have such a line in common
+ * judge by the same line under the same scope, so they have this in common too: a million lines are not in
+ * memory twice while one generation follows on the other, and what a scan verifies meanwhile holds for both.
+ */
+struct entries {
+        atomic_uint references;
+        const struct baseline_bytes *of; /* borrowed from a baseline of each standing that has these */
         size_t n;
         _Atomic stat_mark *marks;
         _Atomic uint32_t *verified_s; /* seconds since 1970; 0: never */
         _Atomic uint32_t *met;        /* number of the pass that met it last */
         _Atomic uint8_t *bits;
-        size_t turn;          /* where judge_turn goes on */
-        uint64_t circle_cost; /* of all its regular files */
+};
+
+struct standing {
+        struct baseline *baseline;
+        size_t n;
+        struct entries *own, *shared; /* shared NULL: there are no such bytes */
+        size_t turn;                  /* where judge_turn goes on */
+        uint64_t circle_cost;         /* of all its regular files */
         struct rotation_entry *rotations;
         size_t n_rotations;
         size_t n_settings;
@@ -85,6 +97,15 @@ struct finding {
 };
 
 /* judge.c: standings and what they remember. */
+/* Where an expectation's lie, and up to which index (not with it) the next ones follow there. */
+struct entries *standing_entries(const struct standing *s, size_t index, size_t *ret_at, size_t *ret_end);
+/* Those of one expectation. */
+struct entry {
+        _Atomic stat_mark *mark;
+        _Atomic uint32_t *verified_s, *met;
+        _Atomic uint8_t *bits;
+};
+struct entry standing_entry(const struct standing *s, size_t index);
 struct standing *standing_named(struct standings *standings, const char *name);
 struct rotation_entry *rotation_find(const struct standing *s, const char *item);
 int rotation_put(struct standing *s, const char *item, const struct rotation *rotation);

@@ -223,14 +223,14 @@ rule_find(const struct ruling *ruling, const char *item, const struct observatio
 void
 rule_mark(const struct ruling *ruling, const struct finding *finding, const struct observation *seen)
 {
-        struct standing *s = ruling->standing;
         if (!ruling->expected)
                 return;
+        struct entry entry = standing_entry(ruling->standing, ruling->index);
         bool known =
                 seen->result == 0 || (ruling->scope->mode == SCOPE_PRESENT && seen->result != SNAPSHOT_GONE);
-        s->marks[ruling->index] = seen->result == 0 ? seen->snapshot->mark : 0;
+        *entry.mark = seen->result == 0 ? seen->snapshot->mark : 0;
         if (known && (!finding->drift || finding->change != CHANGE_UNKNOWN))
-                s->verified_s[ruling->index] = (uint32_t)(seen->snapshot->taken_ms / 1000);
+                *entry.verified_s = (uint32_t)(seen->snapshot->taken_ms / 1000);
         if (seen->result == SNAPSHOT_GONE)
-                s->verified_s[ruling->index] = (uint32_t)(seen->now_ms / 1000);
+                *entry.verified_s = (uint32_t)(seen->now_ms / 1000);
 }

@@ -109,13 +109,16 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
                 return SCAN_SKIP;
         stat_mark mark = stat_mark_of(stx);
         bool expected = baseline_file_find(s->baseline, item + 5, strlen(item + 5), &index);
-        bool same = expected && s->marks[index] == mark, quick = !walk->options->full;
+        struct entry entry = {0};
+        if (expected)
+                entry = standing_entry(s, index);
+        bool same = expected && *entry.mark == mark, quick = !walk->options->full;
         bool current = (!expected || (quick && !same)) && drift_is_current(walk, item, mark);
         if (expected)
-                s->met[index] = walk->pass;
+                *entry.met = walk->pass;
         if (quick) {
-                if (expected && (same || current) && !(s->bits[index] & ENTRY_REGULAR))
-                        s->verified_s[index] = walk->now_s;
+                if (expected && (same || current) && !(*entry.bits & ENTRY_REGULAR))
+                        *entry.verified_s = walk->now_s;
                 if (same || current)
                         return SCAN_SKIP;
                 if (!walk->options->at_once) {
@@ -132,7 +135,7 @@ walk_plan(void *userdata, const char *path, const struct scope *scope, const str
         rule_wish(&ruling, item, wish);
         if (growing)
                 pthread_mutex_unlock(&walk->judge->lock);
-        if (expected && s->bits[index] & ENTRY_KEPT)
+        if (expected && *entry.bits & ENTRY_KEPT)
                 wish->body = false;
         return wish->content ? SCAN_READ : SCAN_STAT;
 }
@@ -166,7 +169,7 @@ walk_is_clean(struct walk *walk, const struct ruling *ruling, const char *item, 
         if (snapshot->body && walk->options->keep && expected.mode & S_IROTH) {
                 walk->options->keep(walk->options->userdata, &snapshot->attributes.content, snapshot->body,
                         snapshot->body_size);
-                ruling->standing->bits[ruling->index] |= ENTRY_KEPT;
+                *standing_entry(ruling->standing, ruling->index).bits |= ENTRY_KEPT;
         }
         return true;
 }
@@ -247,13 +250,13 @@ walk_unmet(struct walk *walk, struct err *err)
                         return err_oom(err);
                 baseline_files_below(b, below, &first, &end);
                 if (baseline_file_find(b, below, strlen(below), &self) &&
-                        walk->standing->met[self] != walk->pass)
+                        *standing_entry(walk->standing, self).met != walk->pass)
                         r = walk_single(walk, walk->options->below, err);
         }
         for (size_t i = first; i < end && r == 0; i++) {
                 size_t size;
                 const char *path = baseline_file_path(b, i, &size);
-                if (walk->standing->met[i] == walk->pass)
+                if (*standing_entry(walk->standing, i).met == walk->pass)
                         continue;
                 _cleanup_free_ char *escaped = strndup(path, size), *raw = NULL, *item = NULL;
                 if (!escaped || unescape_new(escaped, &raw) < 0 || !(item = item_from_path(raw)))
@@ -335,7 +338,8 @@ large_files(const struct standing *s, struct text_list *ret, uint64_t *ret_bytes
         int r = 0;
         *ret_bytes = 0;
         for (size_t i = 0; i < s->n; i++) {
-                uint64_t size = s->bits[i] & ENTRY_REGULAR ? baseline_file_size(s->baseline, i) : 0;
+                uint64_t size =
+                        *standing_entry(s, i).bits & ENTRY_REGULAR ? baseline_file_size(s->baseline, i) : 0;
                 *ret_bytes = size < UINT64_MAX - *ret_bytes ? *ret_bytes + size : UINT64_MAX;
                 if (size >= LARGE_SIZE)
                         note_large(list, &count, (struct large){size, i});
@@ -435,7 +439,7 @@ next_in_turn(struct standings *standings, struct standing **ret, size_t *ret_ind
 {
         for (size_t i = 0; i <= standings->n && standings->n; i++) {
                 struct standing *s = &standings->list[standings->turn % standings->n];
-                while (s->turn < s->n && !(s->bits[s->turn] & ENTRY_REGULAR))
+                while (s->turn < s->n && !(*standing_entry(s, s->turn).bits & ENTRY_REGULAR))
                         s->turn++;
                 if (s->turn < s->n) {
                         *ret = s;

@@ -201,6 +201,29 @@ struct body {
         struct buf approvals;
 };
 
+/* The words where there is no such generation, and which would be the newest. */
+static int
+no_generation(struct store *store, const char *name, uint64_t generation, struct err *err)
+{
+        uint64_t newest = 0;
+        _cleanup_query_ struct query query = {0};
+        int r = query_open(&query, store, err,
+                "SELECT generation FROM baseline WHERE name = ? ORDER BY generation DESC LIMIT 1", "s", name);
+        if (r == 0)
+                r = query_one(&query, err);
+        if (r == 0)
+                r = query_read(&query, err, "u", &newest);
+        if (r != 0 && r != STORE_NONE)
+                return r;
+        err_set(err, STORE_NONE, "the store has no generation %" PRIu64 " of baseline %s", generation,
+                quote(name));
+        if (r == STORE_NONE)
+                return err_hint(
+                        err, STORE_NONE, "it has none of that name: driftctl baseline list shows all");
+        return err_hint(
+                err, STORE_NONE, "the newest is %" PRIu64 ": driftctl baseline list shows all", newest);
+}
+
 static int
 body_find(struct store *store, const char *name, uint64_t generation, struct body *ret, struct err *err)
 {
@@ -218,8 +241,7 @@ body_find(struct store *store, const char *name, uint64_t generation, struct bod
         if (r == 0)
                 r = query_one(&query, err);
         if (r == STORE_NONE && generation)
-                return err_set(err, r, "the store has no generation %" PRIu64 " of baseline %s", generation,
-                        quote(name));
+                return no_generation(store, name, generation, err);
         if (r == STORE_NONE)
                 return err_set(err, r, "no generation of baseline %s is active", quote(name));
         if (r == 0)

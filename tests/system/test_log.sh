@@ -49,6 +49,22 @@ test_filters() {
     expect_json '.detail.ticket == "CHG-1" and .detail.signers == ["alice"] and .detail.generation == 1'
 }
 
+test_a_log_of_nothing_says_so() {
+    start_clean
+    expect_exit 0 driftctl log --kind window
+    expect_equal "$(wc -c <"$OUT")" 0 "the size of standard output"
+    expect_error 'no such record: driftctl log shows all'
+    expect_exit 0 driftctl log "$TREE/nobody"
+    expect_error 'no such record'
+    expect_exit 0 driftctl log --kind start # one there is
+    expect_equal "$(wc -c <"$ERR")" 0 "the size of standard error, where a record is shown"
+    local quiet
+    for quiet in --json -q; do
+        expect_exit 0 driftctl log --kind window "$quiet"
+        expect_equal "$(cat "$OUT" "$ERR" | wc -c)" 0 "the size of what $quiet says of none"
+    done
+}
+
 test_watch_follows_live() {
     start_clean
     "$BUILD/driftctl" --config "$CONFIG" watch --json >"$SCRATCH/watched" 2>"$ERR" &

@@ -68,6 +68,16 @@ test_files_that_are_not_there() {
     wrong 'absent.conf' status
 }
 
+test_a_generation_that_is_not_there_names_the_newest() {
+    start_clean
+    put "$TREE/a" 'two\n'
+    expect_exit 0 driftctl bless "$TREE/a" --ticket CHG-2 --key "$KEYS/alice" --yes
+    wrong 'the newest is 2: driftctl baseline list' diff --against host@99
+    wrong 'none of that name: driftctl baseline list' diff --against web@1
+    stop_daemon
+    wrong 'the newest is 2: driftctl baseline list' diff --against host@99
+}
+
 # refused_at LINE WORDS CONFIGURATION
 refused_at() {
     printf '%s\n' "$3" >"$CONFIG"

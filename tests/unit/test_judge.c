@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "core/clock.h"
 #include "core/digest.h"
 #include "core/snapshot_reader.h"
 #include "tests/unit/scratch_help.h"
@@ -95,6 +96,7 @@ setup_files(void)
 
 /* ---- baselines ---- */
 
+/* As the daemon opens it: it shares its text with the one that is judged by. */
 static struct baseline *
 made(const char *name, uint64_t generation, const char *entries)
 {
@@ -114,7 +116,8 @@ made(const char *name, uint64_t generation, const char *entries)
         ck_assert_int_eq(baseline_header_append(&header, &text), 0);
         ck_assert_int_eq(buf_text(&text, entries), 0);
         size_t size = text.size;
-        int r = baseline_open(buf_steal(&text), size, &baseline, &err);
+        int r = baseline_open_after(
+                judge_baseline_named(judge, name), buf_steal(&text), size, NULL, &baseline, &err);
         ck_assert_msg(r == 0, "%s\n%s", err.text, entries);
         return baseline;
 }
@@ -1052,6 +1055,29 @@ START_TEST(a_new_generation_takes_over_what_was_verified_of_the_same_lines)
 }
 END_TEST
 
+START_TEST(what_was_verified_stays_so_over_many_generations)
+{
+        struct coverage coverage;
+        active(1, SCOPE_ETC FILE_A "file /etc/b type=fifo mode=0644\n" FILE_C_LINE);
+        see("/etc/a", MET_A);
+        active(2, SCOPE_ETC FILE_A "file /etc/b type=fifo mode=0600\n" FILE_C_LINE);
+        ck_assert_ptr_nonnull(baseline_shared(judge_baseline(judge, 0)));
+        see("/etc/b", " type=fifo mode=0600");
+        active(3, SCOPE_ETC "file /etc/0 type=fifo mode=0644\n" FILE_A
+                            "file /etc/b type=fifo mode=0600\n" FILE_C_LINE);
+        judge_coverage(judge, NOW_MS, &coverage);
+        ck_assert_uint_eq(coverage.verified, 2); /* a, which all have, and b, which 2 and 3 have */
+        active(4, SCOPE_ETC "file /etc/b type=fifo mode=0600\n" FILE_C_LINE);
+        judge_coverage(judge, NOW_MS, &coverage);
+        ck_assert_uint_eq(coverage.expected, 2);
+        ck_assert_uint_eq(coverage.verified, 1); /* b */
+        active(5, SCOPE_ETC FILE_A "file /etc/b type=fifo mode=0644\n" FILE_C_LINE);
+        judge_coverage(judge, NOW_MS, &coverage);
+        ck_assert_uint_eq(coverage.verified, 0); /* b says otherwise, and a was not there */
+        ck_assert_uint_eq(judge_regular_files(judge), 2);
+}
+END_TEST
+
 START_TEST(nothing_is_taken_over_where_the_rule_is_another)
 {
         struct coverage coverage;
@@ -1326,6 +1352,34 @@ START_TEST(a_new_generation_takes_over_the_marks_of_the_same_lines)
 }
 END_TEST
 
+/* Generation 2 comes into force, where b is to be another than it is. */
+static int
+become_another(void *userdata, int folder_fd, const char *path, const struct statx *stx)
+{
+        ck_assert_ptr_null(userdata);
+        ck_assert_int_ge(folder_fd, 0);
+        ck_assert_str_eq(path, scratch);
+        ck_assert(S_ISDIR(stx->stx_mode));
+        put(in("b"), "six\n");
+        expect_files(2, here, 3);
+        put(in("b"), "two\n");
+        return 0;
+}
+
+START_TEST(a_scan_by_the_generation_before_vouches_for_the_same_lines_alone)
+{
+        struct err err = {0};
+        struct coverage coverage;
+        struct judge_scan options = {.full = true, .workers = 1, .hint = take_hint, .folder = become_another};
+        put_here();
+        ck_assert_msg(judge_scan(judge, &options, &err) == 0, "%s", err.text);
+        ck_assert_uint_eq(n_hinted, 0);
+        judge_coverage(judge, clock_now_ms(), &coverage);
+        ck_assert_uint_eq(coverage.expected, 3);
+        ck_assert_uint_eq(coverage.verified, 2); /* b meets what generation 1 says of it */
+}
+END_TEST
+
 START_TEST(what_was_not_judged_has_no_mark)
 {
         put_here();
@@ -1461,6 +1515,7 @@ main(void)
         tcase_add_test(coverage, what_is_known_to_have_drifted_or_gone_was_looked_at);
         tcase_add_test(coverage, what_could_not_be_read_was_not_looked_at);
         tcase_add_test(coverage, a_new_generation_takes_over_what_was_verified_of_the_same_lines);
+        tcase_add_test(coverage, what_was_verified_stays_so_over_many_generations);
         tcase_add_test(coverage, nothing_is_taken_over_where_the_rule_is_another);
         tcase_add_test(coverage, the_turn_comes_to_every_regular_file_alike);
 
@@ -1472,6 +1527,7 @@ main(void)
         tcase_add_test(scans, a_scan_that_only_hints_changes_no_answer);
         tcase_add_test(scans, a_quick_scan_passes_over_what_has_the_stat_of_its_last_look);
         tcase_add_test(scans, a_new_generation_takes_over_the_marks_of_the_same_lines);
+        tcase_add_test(scans, a_scan_by_the_generation_before_vouches_for_the_same_lines_alone);
         tcase_add_test(scans, what_was_not_judged_has_no_mark);
         tcase_add_test(scans, overlapping_baselines_are_scanned_without_false_alarm);
         tcase_add_test(scans, only_what_is_named_is_scanned);
