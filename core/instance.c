@@ -881,6 +881,8 @@ count_drift(void *userdata, struct drift *drift)
                 counts->waived++;
         else if (drift->change == CHANGE_UNKNOWN)
                 counts->unknown++;
+        else if (drift->moved)
+                counts->moved++;
         else
                 counts->drift++;
         if (!waived) {
@@ -905,6 +907,7 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
         char where[128];
         judge_coverage(instance->judge, clock_now_ms(), &coverage);
         uint64_t left = coverage.expected - coverage.verified - coverage.settings - coverage.settings_unknown;
+        left = left > counts->moved ? left : counts->moved; /* most of them are the same */
         snprintf(where, sizeof where, "%" PRIu64 " of %" PRIu64 " expectations", left, coverage.expected);
         instance_problem(instance, PROBLEM_UNVERIFIED, left, where,
                 "not verified yet, or longer ago than the signed limit: driftctl scan --full");

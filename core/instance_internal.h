@@ -11,6 +11,7 @@ struct drift_counts {
         struct instance *instance;
         int64_t now_ms;
         uint64_t drift, unknown, waived;
+        uint64_t moved; /* not waived: their expectation is another one since they were looked at */
         uint64_t by_severity[SEVERITY_COUNT]; /* not waived */
         uint64_t by_domain[SCOPE_DOMAIN_COUNT][SEVERITY_COUNT];
 };

@@ -54,6 +54,7 @@ struct settle {
         bool walked;   /* it is over, and its hints are marked */
         uint64_t ticket;
         uint64_t probes; /* the prober's ticket to wait for */
+        int64_t late_ms; /* monotonic: then it is done, whatever was judged; 0: never */
         void (*done)(void *userdata);
         void *userdata;
         struct settle *next;
@@ -463,14 +464,22 @@ ask_passes(struct engine *engine)
         }
 }
 
+static bool
+is_settled(const struct engine *engine, const struct settle *settle)
+{
+        if (settle->late_ms && clock_monotonic_ms() >= settle->late_ms)
+                return true;
+        return settle->walked && dirty_settled(engine->dirty, settle->ticket) &&
+               prober_answered(engine->prober, settle->probes);
+}
+
 static void
 check_settles(struct engine *engine)
 {
         ask_passes(engine);
         for (struct settle **slot = &engine->settles; *slot;) {
                 struct settle *settle = *slot;
-                if (!settle->walked || !dirty_settled(engine->dirty, settle->ticket) ||
-                        !prober_answered(engine->prober, settle->probes)) {
+                if (!is_settled(engine, settle)) {
                         slot = &settle->next;
                         continue;
                 }
@@ -481,8 +490,9 @@ check_settles(struct engine *engine)
         }
 }
 
-struct settle *
-engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata)
+/* probes: the prober's ticket to wait for. */
+static struct settle *
+settle_new(struct engine *engine, bool full, uint64_t probes, void (*done)(void *userdata), void *userdata)
 {
         struct settle *settle = calloc(1, sizeof *settle);
         if (!settle)
@@ -493,10 +503,16 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         settle->userdata = userdata;
         settle->next = engine->settles;
         engine->settles = settle;
-        settle->probes = prober_ask(engine->prober);
+        settle->probes = probes;
         ask_passes(engine);
         pump_again(engine); /* done is never called from here */
         return settle;
+}
+
+struct settle *
+engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata)
+{
+        return settle_new(engine, full, prober_ask(engine->prober), done, userdata);
 }
 
 void
@@ -551,9 +567,12 @@ arm_again(struct engine *engine)
         int64_t due_ms = dirty_next_due(engine->dirty);
         if (engine->held)
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
-        for (const struct settle *settle = engine->settles; settle; settle = settle->next)
+        for (const struct settle *settle = engine->settles; settle; settle = settle->next) {
                 if (!settle->asked)
                         due_ms = earlier_of(due_ms, settle->events.late_ms);
+                if (settle->late_ms)
+                        due_ms = earlier_of(due_ms, settle->late_ms);
+        }
         if (due_ms < 0) {
                 sd_event_source_set_enabled(engine->again_source, SD_EVENT_OFF);
                 return;
@@ -944,14 +963,23 @@ engine_start(struct engine *engine, void (*ready)(void *userdata), void *userdat
         return 0;
 }
 
-void
-engine_baselines_changed(struct engine *engine)
+struct settle *
+engine_baselines_changed(struct engine *engine, void (*done)(void *userdata), void *userdata)
 {
         struct coverage coverage;
         judge_coverage(engine->instance->judge, clock_now_ms(), &coverage);
         bool many = coverage.expected - coverage.verified > UNVERIFIED_FOR_FULL;
-        walker_ask(engine->walker, engine->instance->settled && !many ? PASS_QUICK : PASS_FULL, true);
-        prober_baselines_changed(engine->prober);
+        uint64_t probes = prober_baselines_changed(engine->prober);
+        if (!engine->instance->settled || many) {
+                walker_ask(engine->walker, PASS_FULL, true);
+                return NULL;
+        }
+        struct settle *settle = settle_new(engine, false, probes, done, userdata);
+        if (settle)
+                settle->late_ms = clock_monotonic_ms() + JUDGED_WAIT_MS;
+        else
+                walker_ask(engine->walker, PASS_QUICK, true);
+        return settle;
 }
 
 /* The threads use all the rest: where one hangs, nothing can be freed, and the process ends here. */
