@@ -696,6 +696,8 @@ open_parts(struct instance *instance, struct err *err)
                 return err_oom(err);
         int r = host_id(instance->host, err);
         r = r ? r : open_store(instance, err);
+        if (r == 0)
+                shelf_tidy(instance); /* the store is locked: nobody else applies */
         r = r ? r : load_last_alive(instance, err);
         if (!instance->offline)
                 r = r ? r : rebuild_begin(instance, err);
