@@ -339,7 +339,8 @@ report_pass(struct engine *engine, const struct pass *pass)
         instance_problem(
                 instance, PROBLEM_PATH_MISSING, pass->missing.count, pass->missing.where, PATH_MISSING_HINT);
         record_scan(engine, pass, pass->result == 0 && !pass->unreadable.count);
-        if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
+        bool sees = !watch_is_held_up(engine->watch);
+        if (pass->result == 0 && sees && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
                 engine->passed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
