@@ -174,8 +174,8 @@ missed_events(const struct engine *engine)
 static void
 judge_answer(struct engine *engine, struct look *look)
 {
-        bool from_pass = dirty_from_pass(look->entry), of_metadata;
-        _cleanup_free_ char *who = dirty_who(look->entry, missed_events(engine), &of_metadata);
+        bool from_pass = dirty_from_pass(look->entry), missed = missed_events(engine), of_metadata;
+        _cleanup_free_ char *who = dirty_who(look->entry, missed, &of_metadata);
         int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
         if (look->result == -ECANCELED) { /* it ends */
                 dirty_done(engine->dirty, look->entry);
@@ -183,7 +183,7 @@ judge_answer(struct engine *engine, struct look *look)
         }
         if (look->result < 0) { /* descriptors or memory ran out: unknown, and again soon */
                 dirty_mark(engine->dirty, look->path, from_pass, now_ms + LOOK_AGAIN_MS);
-                dirty_keep_who(look->entry);
+                dirty_keep_who(look->entry, missed);
                 look_failed(look, -look->result);
         }
         struct observation seen = {
@@ -202,7 +202,7 @@ judge_answer(struct engine *engine, struct look *look)
         /* What did not hold still is looked at again; the longer a look takes, the later. */
         if (look->result == SNAPSHOT_UNSTABLE) {
                 dirty_mark(engine->dirty, look->path, false, now_ms + LOOK_AGAIN_MS + 20 * took_ms);
-                dirty_keep_who(look->entry);
+                dirty_keep_who(look->entry, missed);
         }
         dirty_done(engine->dirty, look->entry);
 }
