@@ -109,7 +109,7 @@ refused() {
 
 # The daemon stands still, so that the export waits for it.
 test_an_export_that_a_signal_ends_leaves_nothing_behind() {
-    local signal export status
+    local signal exporter status
     printf 'one\n' >"$TREE/a"
     start_clean
     driftctl log checkpoint -o "$SCRATCH/early" >/dev/null
@@ -117,12 +117,12 @@ test_an_export_that_a_signal_ends_leaves_nothing_behind() {
         kill -STOP "$DAEMON"
         # (A shell starts what is in the background with SIGINT ignored.)
         env --default-signal=INT "$BUILD/driftctl" --config "$CONFIG" evidence export -o "$B" >"$OUT" 2>"$ERR" &
-        export=$!
-        remember_process "$export"
+        exporter=$!
+        remember_process "$exporter"
         wait_until "$LIVE" compgen -G "$B.??????/baselines"
-        kill "-$signal" "$export"
+        kill "-$signal" "$exporter"
         status=0
-        wait "$export" || status=$?
+        wait "$exporter" || status=$?
         kill -CONT "$DAEMON"
         expect_equal "$status" $((128 + $(kill -l "$signal"))) "how an export ends by SIG$signal"
         expect_equal "$(compgen -G "$B*" || true)" '' "what is left after SIG$signal"
