@@ -230,12 +230,11 @@ check-power: $(BUILD)/tests/unit/test_store_power $(BUILD)/tests/unit/test_insta
 # Each place where a call can fail, once and for good: some two hours on two cores. STRIDE=24 OFFSET=random takes a share.
 STRIDE = 1
 OFFSET = 1
-FAULTS = BUILD=build-faults SANITIZE=address,undefined CFLAGS='-O1 -g'
 .PHONY: check-faults
-check-faults: all ## every call that can fail is made to fail, under the sanitizers, in build-faults/; STRIDE=N takes every N-th
+check-faults: all ## every call that can fail is made to fail, under the sanitizers, in build-asan/; STRIDE=N takes every N-th
 	@$(MAKE) --no-print-directory deps-tests
-	@$(MAKE) --no-print-directory $(FAULTS) faulty
-	@BUILD=$(BUILD) FAULTY=build-faults/faulty STRIDE=$(STRIDE) OFFSET=$(OFFSET) tests/faults/run.sh $(SCENARIOS)
+	@$(MAKE) --no-print-directory $(ASAN) faulty
+	@BUILD=$(BUILD) FAULTY=build-asan/faulty STRIDE=$(STRIDE) OFFSET=$(OFFSET) tests/faults/run.sh $(SCENARIOS)
 
 check-floors: $(BUILD)/driftd ## includes point down only, each library behind its fence, no signing in driftd
 	@tests/floors.sh $(BUILD)/driftd
@@ -343,7 +342,7 @@ uninstall: ## take away what install put there; configuration and the store stay
 	@echo 'Kept: $(D)$(sysconfdir)/driftd and $(D)$(localstatedir)/lib/driftd (approvals and history: yours to delete)'
 
 clean: ## remove build/ and the build folders of check-asan, check-faults, fuzz and valgrind
-	rm -rf $(BUILD) build-asan build-faults build-fuzz build-valgrind
+	rm -rf $(BUILD) build-asan build-fuzz build-valgrind
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile

@@ -163,7 +163,7 @@ print_format(struct cli *cli, const struct json *document, const struct json *ro
                                                    : format_tap(&checks, file);
         if (r == -ENOMEM)
                 return failed_oom(err);
-        return r ? err_set(err, EXIT_FAILED, "standard output: %s", strerror(-r)) : code;
+        return r ? err_set(err, EXIT_FAILED, STDOUT_FAILED "%s", strerrordesc_np(-r)) : code;
 }
 
 static bool

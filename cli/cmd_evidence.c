@@ -6,7 +6,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdarg.h>
@@ -14,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "cli/cli.h"
+#include "cli/draft_folder.h"
 #include "cli/transfer.h"
 #include "core/clock.h"
 #include "core/escape.h"
@@ -40,7 +40,8 @@ struct export
         struct cli *cli;
         struct evidence_period period;
         const char *target;
-        char *folder; /* under construction; removed unless it got its name */
+        struct draft_folder *draft;
+        const char *folder; /* its path */
         struct old olds[OLDS_MAX];
         size_t n_olds;
         struct json *reply; /* of Evidence */
@@ -54,26 +55,14 @@ struct export
         struct err *err;
 };
 
-static int
-remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-        (void)st;
-        (void)type;
-        (void)ftw;
-        remove(path);
-        return 0;
-}
-
 static void
 export_done(struct export *x)
 {
         if (x->records)
                 fclose(x->records);
-        if (x->folder)
-                nftw(x->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        draft_folder_free(x->draft);
         for (size_t i = 0; i < x->n_olds; i++)
                 buf_done(&x->olds[i].text);
-        free(x->folder);
         free(x->applied);
         buf_done(&x->line);
         json_free(x->reply);
@@ -120,22 +109,12 @@ static int
 folder_begin(struct export *x, struct err *err)
 {
         static const char *const below[] = {"baselines", "checkpoints", "trust"};
-        size_t size = strlen(x->target);
-        while (size > 1 && x->target[size - 1] == '/')
-                size--;
         int r = target_check(x, err);
         if (r)
                 return r;
-        if (asprintf(&x->folder, "%.*s.XXXXXX", (int)size, x->target) < 0) {
-                x->folder = NULL;
-                return failed_oom(err);
-        }
-        if (!mkdtemp(x->folder)) {
-                err_set(err, EXIT_FAILED, "%s: %s", quote(x->target), strerrordesc_np(errno));
-                free(x->folder);
-                x->folder = NULL;
+        if (draft_folder_new(x->target, &x->draft, err) < 0)
                 return EXIT_FAILED;
-        }
+        x->folder = draft_folder_path(x->draft);
         for (size_t i = 0; i < ARRAY_SIZE(below); i++) {
                 _cleanup_free_ char *path = NULL;
                 if (asprintf(&path, "%s/%s", x->folder, below[i]) < 0)
@@ -471,16 +450,6 @@ self_check(struct export *x, struct evidence **ret, struct err *err)
 }
 
 static int
-folder_end(struct export *x, struct err *err)
-{
-        if (rename(x->folder, x->target) < 0)
-                return err_set(err, EXIT_FAILED, "%s: %s", quote(x->target), strerrordesc_np(errno));
-        free(x->folder);
-        x->folder = NULL;
-        return failed(folder_sync_of(x->target, err));
-}
-
-static int
 export_report(struct cli *cli, const struct export *x, const struct evidence *evidence, struct err *err)
 {
         const struct json *summary = evidence_summary(evidence), *records = json_member(summary, "records");
@@ -512,7 +481,7 @@ export_write(struct export *x, struct evidence **ret, struct err *err)
         r = r ? r : baselines_write(x, err);
         r = r ? r : evidence_exit(evidence_complete(x->folder, &x->period, err));
         r = r ? r : self_check(x, ret, err);
-        return r ? r : folder_end(x, err);
+        return r ? r : failed(draft_folder_name(x->draft, err));
 }
 
 int

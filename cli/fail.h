@@ -5,6 +5,8 @@
 #include "core/err.h"
 #include "core/service.h"
 
+#define STDOUT_FAILED "standard output: " /* begins an error of writing there: it is told once */
+
 /* Any failure of core/ is EXIT_FAILED here. */
 static inline int
 failed(int r)

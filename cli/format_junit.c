@@ -29,7 +29,7 @@ flush(struct html *xml, FILE *file)
         if (xml->failed)
                 return -ENOMEM;
         if (xml->text.size && fwrite(xml->text.data, 1, xml->text.size, file) != xml->text.size)
-                return -EIO;
+                return -errno;
         buf_clear(&xml->text);
         return 0;
 }

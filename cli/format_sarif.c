@@ -363,7 +363,7 @@ write_value(struct sarif *sarif, const char *before, struct json *value)
         r = r ? r : json_write(owned, &sarif->text);
         if (r < 0)
                 return r;
-        return fwrite(sarif->text.data, 1, sarif->text.size, sarif->file) == sarif->text.size ? 0 : -EIO;
+        return fwrite(sarif->text.data, 1, sarif->text.size, sarif->file) == sarif->text.size ? 0 : -errno;
 }
 
 static int
@@ -379,13 +379,13 @@ write_run(struct sarif *sarif, int exit_code)
         r = r ? r : write_value(sarif, ",\n\"invocations\": [", invocation_json(sarif, exit_code));
         r = r ? r : write_value(sarif, "],\n\"properties\": ", properties_json(checks->document));
         if (r == 0 && fputs(",\n\"results\": [", sarif->file) < 0)
-                r = -EIO;
+                r = -errno;
         for (size_t i = 0; i < checks->n && r == 0; i++)
                 if (is_result(&checks->list[i])) {
                         r = write_value(sarif, between, result_json(sarif, &checks->list[i]));
                         between = ",\n";
                 }
-        return r ? r : fputs("\n]\n}]}\n", sarif->file) < 0 ? -EIO : 0;
+        return r ? r : fputs("\n]\n}]}\n", sarif->file) < 0 ? -errno : 0;
 }
 
 int

@@ -110,7 +110,7 @@ static int
 flush(struct buf *line, FILE *file)
 {
         if (line->size && fwrite(line->data, 1, line->size, file) != line->size)
-                return -EIO;
+                return -errno;
         buf_clear(line);
         return 0;
 }

@@ -103,13 +103,15 @@ print_error(struct cli *cli, const struct err *err)
                 print(&cli->errors, "          %s\n", err->hint);
 }
 
-/* An answer that did not reach its reader is no answer. */
+/* An answer that did not reach its reader is no answer. Who wrote it may have said so already. */
 static int
-flush_output(struct cli *cli, int code)
+flush_output(struct cli *cli, int code, const struct err *err)
 {
+        errno = EIO; /* where it failed before, and nobody kept why */
         if (fflush(stdout) == 0 && !ferror(stdout))
                 return code;
-        print(&cli->errors, "driftctl: standard output: %s\n", strerrordesc_np(errno));
+        if (strncmp(err->text, STDOUT_FAILED, strlen(STDOUT_FAILED)) != 0)
+                print(&cli->errors, "driftctl: " STDOUT_FAILED "%s\n", strerrordesc_np(errno));
         return EXIT_FAILED;
 }
 
@@ -126,5 +128,5 @@ main(int argc, char **argv)
         if (code >= EXIT_UNTRUSTED && err.text[0]) /* 1 and 2 are answers, not errors */
                 print_error(&cli, &err);
         cli_done(&cli);
-        return flush_output(&cli, code);
+        return flush_output(&cli, code, &err);
 }

@@ -321,7 +321,7 @@ output_write(const char *file, const void *data, size_t size, struct err *err)
         if (file)
                 return failed(file_write(file, 0644, data, size, err));
         if (fwrite(data, 1, size, stdout) != size)
-                return err_set(err, EXIT_FAILED, "standard output: %s", strerrordesc_np(errno));
+                return err_set(err, EXIT_FAILED, STDOUT_FAILED "%s", strerrordesc_np(errno));
         return 0;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "core/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -20,6 +21,8 @@
 #include "core/quote.h"
 
 #define READ_STEP ((size_t)64 << 10) /* bytes */
+#define TEMPORARY_PREFIX ".driftd-"  /* then 16 digits, lower case */
+#define TEMPORARY_SUFFIX ".tmp"
 #define TEMPORARY_TRIES 16u
 
 static int
@@ -116,8 +119,8 @@ draft_make_file(struct draft *draft)
                 uint64_t random;
                 if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
                         return -1;
-                snprintf(draft->temporary, sizeof draft->temporary, ".driftd-%016llx.tmp",
-                        (unsigned long long)random);
+                snprintf(draft->temporary, sizeof draft->temporary,
+                        TEMPORARY_PREFIX "%016llx" TEMPORARY_SUFFIX, (unsigned long long)random);
                 draft->fd = openat(draft->folder_fd, draft->temporary,
                         O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (draft->fd >= 0)
@@ -286,6 +289,38 @@ file_draft_free(struct file_draft *draft)
         free(draft->path);
         free(draft);
         return NULL;
+}
+
+static bool
+is_temporary(const char *name)
+{
+        static const size_t prefix = sizeof TEMPORARY_PREFIX - 1;
+        return strncmp(name, TEMPORARY_PREFIX, prefix) == 0 &&
+               strspn(name + prefix, "0123456789abcdef") == 16 &&
+               strcmp(name + prefix + 16, TEMPORARY_SUFFIX) == 0;
+}
+
+static bool
+draft_drop(int folder_fd, const char *name)
+{
+        struct stat st;
+        return is_temporary(name) && fstatat(folder_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+               S_ISREG(st.st_mode) && st.st_uid == geteuid() && unlinkat(folder_fd, name, 0) == 0;
+}
+
+int
+file_drafts_drop(const char *folder)
+{
+        _cleanup_fd_ int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        int count = 0;
+        if (!dir)
+                return -errno;
+        steal_fd(&fd);
+        for (const struct dirent *entry; count < FILE_DRAFTS_DROPPED_MAX && (entry = readdir(dir));)
+                count += draft_drop(dirfd(dir), entry->d_name);
+        closedir(dir);
+        return count;
 }
 
 int

@@ -32,7 +32,15 @@ int file_draft_name(struct file_draft *draft, struct err *err);
 struct file_draft *file_draft_free(struct file_draft *draft);
 CLEANUP_DEFINE(struct file_draft *, file_draft_free)
 
-/* The same, but -EEXIST if path exists (never over what is there). */
+/*
+ * Removes what writers of files in this folder left behind that were killed before they could give it its
+ * name: regular files of ours with the form of name that drafts have, at most FILE_DRAFTS_DROPPED_MAX, and
+ * nothing else. Only for a folder in which nobody else writes now. Returns how many, or < 0.
+ */
+#define FILE_DRAFTS_DROPPED_MAX 4096
+int file_drafts_drop(const char *folder);
+
+/* file_write, but -EEXIST if path exists (never over what is there). */
 int file_create(const char *path, mode_t mode, const void *data, size_t size, struct err *err);
 
 /* Makes what was done by names in the folder of path durable. */

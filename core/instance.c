@@ -696,6 +696,8 @@ open_parts(struct instance *instance, struct err *err)
                 return err_oom(err);
         int r = host_id(instance->host, err);
         r = r ? r : open_store(instance, err);
+        if (r == 0)
+                shelf_tidy(instance); /* the store is locked: nobody else applies */
         r = r ? r : load_last_alive(instance, err);
         if (!instance->offline)
                 r = r ? r : rebuild_begin(instance, err);
@@ -881,6 +883,8 @@ count_drift(void *userdata, struct drift *drift)
                 counts->waived++;
         else if (drift->change == CHANGE_UNKNOWN)
                 counts->unknown++;
+        else if (drift->moved)
+                counts->moved++;
         else
                 counts->drift++;
         if (!waived) {
@@ -905,6 +909,7 @@ refresh_unverified(struct instance *instance, const struct drift_counts *counts)
         char where[128];
         judge_coverage(instance->judge, clock_now_ms(), &coverage);
         uint64_t left = coverage.expected - coverage.verified - coverage.settings - coverage.settings_unknown;
+        left = left > counts->moved ? left : counts->moved; /* most of them are the same */
         snprintf(where, sizeof where, "%" PRIu64 " of %" PRIu64 " expectations", left, coverage.expected);
         instance_problem(instance, PROBLEM_UNVERIFIED, left, where,
                 "not verified yet, or longer ago than the signed limit: driftctl scan --full");

@@ -11,6 +11,7 @@ struct drift_counts {
         struct instance *instance;
         int64_t now_ms;
         uint64_t drift, unknown, waived;
+        uint64_t moved; /* not waived: their expectation is another one since they were looked at */
         uint64_t by_severity[SEVERITY_COUNT]; /* not waived */
         uint64_t by_domain[SCOPE_DOMAIN_COUNT][SEVERITY_COUNT];
 };
@@ -91,6 +92,8 @@ int shelf_put(const struct instance *instance, const struct baseline *b, const v
         struct file_draft *draft, struct err *err);
 /* Takes one generation off again; a failure is harmless. */
 void shelf_drop(const struct instance *instance, const char *name, uint64_t generation);
+/* Removes what an apply left behind that was killed while it wrote. The store is locked, and no job runs. */
+void shelf_tidy(const struct instance *instance);
 /* That it is there, byte for byte, and no other generation of its name. just_put: by shelf_put, and whole. */
 int shelf_keep(const struct instance *instance, const struct baseline *b, const void *approvals, size_t size,
         bool just_put, struct err *err);

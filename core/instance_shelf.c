@@ -166,6 +166,14 @@ shelf_put(const struct instance *instance, const struct baseline *b, const void 
 
 /* ---- keeping it in step ---- */
 
+void
+shelf_tidy(const struct instance *instance)
+{
+        _cleanup_free_ char *folder = config_shelf(instance->config);
+        if (folder)
+                (void)file_drafts_drop(folder); /* it is in nobody's way: another start tries again */
+}
+
 /* In pieces: a baseline can be a hundred megabytes, and the daemon must stay small. */
 static bool
 file_has(const char *path, const struct digest *wanted)

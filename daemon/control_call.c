@@ -2,9 +2,10 @@
 /*
  * What a client's calls do. A call is first held against the interface's text, so that a method sees only
  * parameters of its types. Quick methods are answered in place; the history goes out in slices; Diff and Scan
- * wait for the engine to settle; Propose, Compare and Show run in a thread of their own and are finished
- * here.
+ * wait for the engine to settle; Propose, Compare, Show and Apply run in a thread of their own and are
+ * finished here. Apply is answered when what it changed is judged.
  */
+#include <assert.h>
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -262,17 +263,66 @@ start_job(struct client *client)
         client->state = CALL_JOB;
 }
 
+static int
+hold_answer(void *userdata, struct json *parameters, bool continues)
+{
+        struct client *client = userdata;
+        assert(!continues && !client->answer);
+        client->answer = parameters;
+        return parameters ? 0 : -1;
+}
+
+void
+control_call_answer(struct client *client)
+{
+        if (!client->answer)
+                return;
+        control_call_reply(client, steal_pointer(&client->answer), false);
+        control_client_send(client);
+}
+
+static void
+on_judged(void *userdata)
+{
+        struct client *client = userdata;
+        struct err none = {0};
+        client->settle = NULL;
+        control_call_answer(client);
+        call_finish(client, 0, &none);
+        control_client_serve(client);
+}
+
+/* Whoever is told that a baseline is in force may ask at once, and what it changed is then judged by it. */
+static void
+apply_over(struct client *client)
+{
+        struct err err = {0};
+        int r = service_job_finish(client->job, hold_answer, client, &err);
+        client->job = service_job_free(client->job);
+        if (r == 0)
+                client->settle = engine_baselines_changed(client->control->engine, on_judged, client);
+        if (client->settle) {
+                client->state = CALL_JUDGED;
+                control_client_watch(client);
+                return;
+        }
+        control_call_answer(client);
+        call_finish(client, r, &err);
+        control_client_serve(client);
+}
+
 void
 control_call_job_over(struct client *client)
 {
         struct err err = {0};
         pthread_join(client->thread, NULL);
+        if (strcmp(client->member, "Apply") == 0) {
+                apply_over(client);
+                return;
+        }
         int r = service_job_finish(client->job, control_call_reply, client, &err);
         client->job = service_job_free(client->job);
-        bool applied = r == 0 && strcmp(client->member, "Apply") == 0;
         call_finish(client, r, &err);
-        if (applied)
-                engine_baselines_changed(client->control->engine);
         control_client_serve(client);
 }
 

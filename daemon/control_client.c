@@ -58,6 +58,7 @@ control_client_free(struct client *client)
         service_session_done(&client->session);
         service_slices_done(&client->slices);
         json_free(client->parameters);
+        json_free(client->answer);
         varlink_frames_done(&client->in);
         buf_done(&client->out);
         free(client);
@@ -68,8 +69,9 @@ control_client_close(struct client *client)
 {
         struct control *control = client->control;
         control_unlink(control, client);
-        if (client->state == CALL_SETTLE && client->settle)
+        if (client->settle)
                 engine_settle_cancel(control->engine, client->settle);
+        control_call_answer(client); /* what was applied is told, also where the daemon ends */
         client->source = sd_event_source_disable_unref(client->source);
         fd_close(client->fd);
         client->fd = -1;

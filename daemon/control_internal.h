@@ -14,6 +14,7 @@
 enum call_state {
         CALL_NONE,
         CALL_SETTLE, /* the engine looks at everything first */
+        CALL_JUDGED, /* applied: the engine looks at what that changed */
         CALL_JOB,    /* a thread looks at files */
         CALL_SLICES, /* the history goes out, or is verified, in slices */
         CALL_FOLLOW,
@@ -39,6 +40,7 @@ struct client {
         char member[VARLINK_NAME_MAX]; /* the method, without its interface */
         struct json *parameters;
         struct settle *settle;
+        struct json *answer; /* of CALL_JUDGED, and of a job until it is known what state follows */
         struct service_slices slices;
         struct service_job *job;
         pthread_t thread;
@@ -102,6 +104,7 @@ void control_call_start(struct client *client, const struct varlink_request *req
 void control_call_slice(struct client *client);    /* of CALL_SLICES */
 void control_call_progress(struct client *client); /* with `more`, while it waits */
 void control_call_job_over(struct client *client);
+void control_call_answer(struct client *client); /* of CALL_JUDGED: sends what was found, if anything was */
 bool control_call_follows(const struct client *client, const struct announcement *announcement);
 int control_call_reply(
         void *userdata, struct json *parameters, bool continues); /* service_reply; userdata: client */

@@ -19,7 +19,9 @@ struct dirty_entry {
         uint64_t number;
         int64_t not_before_ms;
         bool from_pass;
+        bool gap;   /* events may be missing since the last look that told something */
         bool again; /* marked while out */
+        bool again_gap;
         bool again_from_pass;
         uint64_t again_number;
         int64_t again_not_before_ms;
@@ -165,15 +167,16 @@ dirty_who(const struct dirty_entry *entry, bool gap, bool *ret_of_metadata)
         struct who_trace *all = NULL;
         who_trace_copy(&all, entry->trace);
         who_trace_copy(&all, entry->again_trace);
-        char *text = who_trace_write(all, gap);
+        char *text = who_trace_write(all, gap || entry->gap);
         *ret_of_metadata = who_trace_of_metadata(all);
         who_trace_free(all);
         return text;
 }
 
 void
-dirty_keep_who(struct dirty_entry *entry)
+dirty_keep_who(struct dirty_entry *entry, bool gap)
 {
+        entry->again_gap = gap || entry->gap;
         who_trace_join(&entry->trace, &entry->again_trace);
         entry->again_trace = steal_pointer(&entry->trace);
 }
@@ -240,6 +243,8 @@ dirty_done(struct dirty *dirty, struct dirty_entry *entry)
                 entry->again = false;
                 who_trace_free(entry->trace);
                 entry->trace = steal_pointer(&entry->again_trace);
+                entry->gap = entry->again_gap;
+                entry->again_gap = false;
                 entry->from_pass = entry->again_from_pass;
                 entry->number = entry->again_number;
                 entry->not_before_ms = entry->again_not_before_ms;

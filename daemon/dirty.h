@@ -39,8 +39,9 @@ const char *dirty_path(const struct dirty_entry *entry);
 bool dirty_from_pass(const struct dirty_entry *entry);
 /* Whoever touched the path since the look before, until now: who_trace_write, who_trace_of_metadata. */
 char *dirty_who(const struct dirty_entry *entry, bool gap, bool *ret_of_metadata);
-/* The look at it told nothing, and it is marked again: who touched it before counts for the next look too. */
-void dirty_keep_who(struct dirty_entry *entry);
+/* The look at it told nothing, and it is marked again: who touched it before counts for the next look too, as
+ * does a gap, whatever dirty_who is told then. */
+void dirty_keep_who(struct dirty_entry *entry, bool gap);
 /* The look is judged: the entry is gone, or queued again if it was marked meanwhile. */
 void dirty_done(struct dirty *dirty, struct dirty_entry *entry);
 

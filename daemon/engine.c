@@ -54,6 +54,7 @@ struct settle {
         bool walked;   /* it is over, and its hints are marked */
         uint64_t ticket;
         uint64_t probes; /* the prober's ticket to wait for */
+        int64_t late_ms; /* monotonic: then it is done, whatever was judged; 0: never */
         void (*done)(void *userdata);
         void *userdata;
         struct settle *next;
@@ -173,8 +174,8 @@ missed_events(const struct engine *engine)
 static void
 judge_answer(struct engine *engine, struct look *look)
 {
-        bool from_pass = dirty_from_pass(look->entry), of_metadata;
-        _cleanup_free_ char *who = dirty_who(look->entry, missed_events(engine), &of_metadata);
+        bool from_pass = dirty_from_pass(look->entry), missed = missed_events(engine), of_metadata;
+        _cleanup_free_ char *who = dirty_who(look->entry, missed, &of_metadata);
         int64_t now_ms = clock_monotonic_ms(), took_ms = now_ms - look->started_ms;
         if (look->result == -ECANCELED) { /* it ends */
                 dirty_done(engine->dirty, look->entry);
@@ -182,7 +183,7 @@ judge_answer(struct engine *engine, struct look *look)
         }
         if (look->result < 0) { /* descriptors or memory ran out: unknown, and again soon */
                 dirty_mark(engine->dirty, look->path, from_pass, now_ms + LOOK_AGAIN_MS);
-                dirty_keep_who(look->entry);
+                dirty_keep_who(look->entry, missed);
                 look_failed(look, -look->result);
         }
         struct observation seen = {
@@ -201,7 +202,7 @@ judge_answer(struct engine *engine, struct look *look)
         /* What did not hold still is looked at again; the longer a look takes, the later. */
         if (look->result == SNAPSHOT_UNSTABLE) {
                 dirty_mark(engine->dirty, look->path, false, now_ms + LOOK_AGAIN_MS + 20 * took_ms);
-                dirty_keep_who(look->entry);
+                dirty_keep_who(look->entry, missed);
         }
         dirty_done(engine->dirty, look->entry);
 }
@@ -338,7 +339,8 @@ report_pass(struct engine *engine, const struct pass *pass)
         instance_problem(
                 instance, PROBLEM_PATH_MISSING, pass->missing.count, pass->missing.where, PATH_MISSING_HINT);
         record_scan(engine, pass, pass->result == 0 && !pass->unreadable.count);
-        if (pass->result == 0 && engine->overflowed && pass->number >= engine->overflow_pass) {
+        bool sees = !watch_is_held_up(engine->watch);
+        if (pass->result == 0 && sees && engine->overflowed && pass->number >= engine->overflow_pass) {
                 engine->overflowed = false;
                 engine->passed = false;
                 instance_problem(instance, PROBLEM_OVERFLOW, 0, NULL, NULL);
@@ -463,14 +465,22 @@ ask_passes(struct engine *engine)
         }
 }
 
+static bool
+is_settled(const struct engine *engine, const struct settle *settle)
+{
+        if (settle->late_ms && clock_monotonic_ms() >= settle->late_ms)
+                return true;
+        return settle->walked && dirty_settled(engine->dirty, settle->ticket) &&
+               prober_answered(engine->prober, settle->probes);
+}
+
 static void
 check_settles(struct engine *engine)
 {
         ask_passes(engine);
         for (struct settle **slot = &engine->settles; *slot;) {
                 struct settle *settle = *slot;
-                if (!settle->walked || !dirty_settled(engine->dirty, settle->ticket) ||
-                        !prober_answered(engine->prober, settle->probes)) {
+                if (!is_settled(engine, settle)) {
                         slot = &settle->next;
                         continue;
                 }
@@ -481,8 +491,9 @@ check_settles(struct engine *engine)
         }
 }
 
-struct settle *
-engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata)
+/* probes: the prober's ticket to wait for. */
+static struct settle *
+settle_new(struct engine *engine, bool full, uint64_t probes, void (*done)(void *userdata), void *userdata)
 {
         struct settle *settle = calloc(1, sizeof *settle);
         if (!settle)
@@ -493,10 +504,16 @@ engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), vo
         settle->userdata = userdata;
         settle->next = engine->settles;
         engine->settles = settle;
-        settle->probes = prober_ask(engine->prober);
+        settle->probes = probes;
         ask_passes(engine);
         pump_again(engine); /* done is never called from here */
         return settle;
+}
+
+struct settle *
+engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata)
+{
+        return settle_new(engine, full, prober_ask(engine->prober), done, userdata);
 }
 
 void
@@ -551,9 +568,12 @@ arm_again(struct engine *engine)
         int64_t due_ms = dirty_next_due(engine->dirty);
         if (engine->held)
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
-        for (const struct settle *settle = engine->settles; settle; settle = settle->next)
+        for (const struct settle *settle = engine->settles; settle; settle = settle->next) {
                 if (!settle->asked)
                         due_ms = earlier_of(due_ms, settle->events.late_ms);
+                if (settle->late_ms)
+                        due_ms = earlier_of(due_ms, settle->late_ms);
+        }
         if (due_ms < 0) {
                 sd_event_source_set_enabled(engine->again_source, SD_EVENT_OFF);
                 return;
@@ -944,14 +964,23 @@ engine_start(struct engine *engine, void (*ready)(void *userdata), void *userdat
         return 0;
 }
 
-void
-engine_baselines_changed(struct engine *engine)
+struct settle *
+engine_baselines_changed(struct engine *engine, void (*done)(void *userdata), void *userdata)
 {
         struct coverage coverage;
         judge_coverage(engine->instance->judge, clock_now_ms(), &coverage);
         bool many = coverage.expected - coverage.verified > UNVERIFIED_FOR_FULL;
-        walker_ask(engine->walker, engine->instance->settled && !many ? PASS_QUICK : PASS_FULL, true);
-        prober_baselines_changed(engine->prober);
+        uint64_t probes = prober_baselines_changed(engine->prober);
+        if (!engine->instance->settled || many) {
+                walker_ask(engine->walker, PASS_FULL, true);
+                return NULL;
+        }
+        struct settle *settle = settle_new(engine, false, probes, done, userdata);
+        if (settle)
+                settle->late_ms = clock_monotonic_ms() + JUDGED_WAIT_MS;
+        else
+                walker_ask(engine->walker, PASS_QUICK, true);
+        return settle;
 }
 
 /* The threads use all the rest: where one hangs, nothing can be freed, and the process ends here. */

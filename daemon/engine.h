@@ -11,7 +11,9 @@
 #include "core/instance.h"
 
 #define LOOK_AGAIN_MS 1000 /* a path whose answer just changed is looked at again no sooner */
-#define PASSING_MS 10000   /* a name that dpkg gives for moments is looked at so much later */
+#define JUDGED_WAIT_MS                                                                                       \
+        10000            /* an apply is answered so much later at most, for what it changed to be judged */
+#define PASSING_MS 10000 /* a name that dpkg gives for moments is looked at so much later */
 
 struct engine;
 
@@ -28,9 +30,6 @@ int engine_start(struct engine *engine, void (*ready)(void *userdata), void *use
 /* Another configuration: intervals and workers. */
 void engine_reconfigure(struct engine *engine, const struct config *config);
 
-/* Baselines were applied: their scopes are watched and what is new is looked at. */
-void engine_baselines_changed(struct engine *engine);
-
 /*
  * Looks at everything now: drains events, stats every expectation (full: reads all), judges whatever differs,
  * then calls done once. Cancel with engine_settle_cancel (done is not called).
@@ -38,6 +37,13 @@ void engine_baselines_changed(struct engine *engine);
 struct settle;
 struct settle *engine_settle(struct engine *engine, bool full, void (*done)(void *userdata), void *userdata);
 void engine_settle_cancel(struct engine *engine, struct settle *settle);
+
+/*
+ * Baselines were applied: their scopes are watched and what is new is looked at. Where that is little, done
+ * is called once it is judged, or after JUDGED_WAIT_MS; NULL: it is much, or there is no memory, and done is
+ * never called.
+ */
+struct settle *engine_baselines_changed(struct engine *engine, void (*done)(void *userdata), void *userdata);
 
 /* Whether all is judged that events have told of until now; what waits for its time is looked at at once. */
 bool engine_is_quiet(struct engine *engine);

@@ -275,7 +275,7 @@ targets_drop(struct prober *prober)
         prober->n_targets = 0;
 }
 
-void
+uint64_t
 prober_baselines_changed(struct prober *prober)
 {
         struct scope *scopes = NULL;
@@ -286,7 +286,7 @@ prober_baselines_changed(struct prober *prober)
                 scopes_free(scopes, n);
                 sd_event_source_set_time(
                         prober->timer_source, (uint64_t)(clock_monotonic_ms() + PROBE_RETRY_MS) * 1000);
-                return;
+                return prober->tickets;
         }
         uint64_t ticket = prober->tickets;
         for (size_t i = 0; i < n; i++) {
@@ -308,7 +308,7 @@ prober_baselines_changed(struct prober *prober)
         targets_drop(prober);
         prober->targets = targets;
         prober->n_targets = n;
-        prober_ask(prober);
+        return prober_ask(prober);
 }
 
 uint64_t

@@ -23,8 +23,8 @@ int prober_new(sd_event *event, struct instance *instance, void (*changed)(void 
 struct prober *prober_free(struct prober *prober);
 CLEANUP_DEFINE(struct prober *, prober_free)
 
-/* Other baselines are in force: what they ask for is looked at now. */
-void prober_baselines_changed(struct prober *prober);
+/* Other baselines are in force: what they ask for is looked at now. The ticket of that look. */
+uint64_t prober_baselines_changed(struct prober *prober);
 
 /* Asks for a whole look at all domains that begins later than now; prober_answered(ticket) says when it is
  * judged. */

@@ -390,6 +390,12 @@ watch_handed_on(struct watch *watch, const struct watch_ticket *ticket)
         return !watch->fanotify || watch_fanotify_handed_on(watch->fanotify, ticket);
 }
 
+bool
+watch_is_held_up(const struct watch *watch)
+{
+        return watch->fanotify && watch_fanotify_held_up(watch->fanotify);
+}
+
 /* ---- life ---- */
 
 int

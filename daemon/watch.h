@@ -78,6 +78,9 @@ struct watch_ticket watch_ticket(struct watch *watch);
  * hands events on.
  */
 bool watch_handed_on(struct watch *watch, const struct watch_ticket *ticket);
+/* From the overflow that tells that the reader is held up until the one that tells that it goes on: what
+ * happens meanwhile may be told late, and no pass is the last word. Main thread. */
+bool watch_is_held_up(const struct watch *watch);
 
 struct watch_counts {
         size_t folders;    /* that are watched */

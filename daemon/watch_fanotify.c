@@ -19,7 +19,9 @@
  *
  * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
  * thread up, and no other: what waits for its events (a ticket) waits a bounded time, and then it is said
- * that events may be missing, as of an overflow, so that passes look. The loop itself goes on.
+ * that events may be missing, as of an overflow, so that passes look. The loop itself goes on, and waits for
+ * none of the tickets that follow, until the reader has come to the one that it was late for; then it is said
+ * once more, for what was answered without it meanwhile.
  *
  * A reader that ends by itself (the kernel refuses it a call) is told as an overflow too, and made anew with
  * a new group: the doubt lets every folder be marked again. One that ends again and again is given up, and
@@ -118,11 +120,12 @@ struct watch_fanotify {
         struct cached *pending[PENDING_MAX];
         size_t n_pending;
 
-        pthread_mutex_t reading; /* while events go from the kernel's queue into `read` */
-        uint64_t n_read;         /* events, since the start; under it */
-        atomic_ullong taken;     /* of them: told of */
-        atomic_ullong wanted;    /* the loop is woken when so many are; 0: as ever */
-        bool held_up;            /* the loop waited for the reader in vain; of the loop alone */
+        pthread_mutex_t reading;  /* while events go from the kernel's queue into `read` */
+        uint64_t n_read;          /* events, since the start; under it */
+        atomic_ullong taken;      /* of them: told of */
+        atomic_ullong wanted;     /* the loop is woken when so many are; 0: as ever */
+        bool held_up;             /* the loop waited for the reader in vain; as the next of the loop alone */
+        struct watch_ticket late; /* that it waited for */
 
         pthread_mutex_t lock; /* of all below */
         pthread_cond_t room;
@@ -586,21 +589,6 @@ take_events(struct watch_fanotify *fanotify)
 
 /* ---- waiting for the reader ---- */
 
-struct watch_ticket
-watch_fanotify_ticket(struct watch_fanotify *fanotify)
-{
-        int queued = 0;
-        struct watch_ticket ticket = {.ends = fanotify->n_ends, .late_ms = clock_monotonic_ms()};
-        if (!fanotify->held_up) /* it is waited for once */
-                ticket.late_ms += READING_WAIT_MS;
-        pthread_mutex_lock(&fanotify->reading); /* for one call of read(2), which never waits */
-        ticket.events = fanotify->n_read;
-        if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
-                ticket.events += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
-        pthread_mutex_unlock(&fanotify->reading);
-        return ticket;
-}
-
 /* Whether the reader has told of them all, or never will. Else it wakes the loop when it has. */
 static bool
 reader_is_done(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
@@ -609,6 +597,39 @@ reader_is_done(struct watch_fanotify *fanotify, const struct watch_ticket *ticke
         if (!wanted || ticket->events < wanted) /* who waits for more asks again when woken */
                 fanotify->wanted = ticket->events;
         return fanotify->taken >= ticket->events || ticket->ends != fanotify->n_ends || fanotify->given_up;
+}
+
+/* Whether it still owes what was waited for in vain. */
+static bool
+is_held_up(struct watch_fanotify *fanotify)
+{
+        if (!fanotify->held_up || !reader_is_done(fanotify, &fanotify->late))
+                return fanotify->held_up;
+        fanotify->held_up = false;
+        fanotify->watch->calls.overflow(
+                fanotify->watch->userdata, "the reader of events has waited for a process");
+        return false;
+}
+
+bool
+watch_fanotify_held_up(const struct watch_fanotify *fanotify)
+{
+        return fanotify->held_up;
+}
+
+struct watch_ticket
+watch_fanotify_ticket(struct watch_fanotify *fanotify)
+{
+        int queued = 0;
+        struct watch_ticket ticket = {.ends = fanotify->n_ends, .late_ms = clock_monotonic_ms()};
+        if (!is_held_up(fanotify)) /* it is waited for once */
+                ticket.late_ms += READING_WAIT_MS;
+        pthread_mutex_lock(&fanotify->reading); /* for one call of read(2), which never waits */
+        ticket.events = fanotify->n_read;
+        if (ioctl(fanotify->fd, FIONREAD, &queued) == 0)
+                ticket.events += (uint64_t)queued / FAN_EVENT_METADATA_LEN;
+        pthread_mutex_unlock(&fanotify->reading);
+        return ticket;
 }
 
 static bool
@@ -623,16 +644,18 @@ waits_to_be_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket
 bool
 watch_fanotify_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket)
 {
-        if (reader_is_done(fanotify, ticket)) {
-                fanotify->held_up = false;
-        } else if (clock_monotonic_ms() >= ticket->late_ms) {
-                fanotify->held_up = true;
+        bool held_up = is_held_up(fanotify);
+        if (!reader_is_done(fanotify, ticket)) {
+                if (clock_monotonic_ms() < ticket->late_ms)
+                        return false;
                 hand_on(fanotify, 2 * TOLD_MAX);
+                if (held_up)
+                        return true; /* that is told already */
+                fanotify->held_up = true;
+                fanotify->late = *ticket;
                 fanotify->watch->calls.overflow(fanotify->watch->userdata,
                         "the reader of events waits for a process that does not answer");
                 return true;
-        } else {
-                return false;
         }
         if (waits_to_be_handed_on(fanotify, ticket) && hand_on(fanotify, TOLD_AT_ONCE))
                 wake(fanotify);
@@ -696,6 +719,7 @@ on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)got;
         if (hand_on(fanotify, TOLD_AT_ONCE))
                 wake(fanotify); /* the rest at the next turn: others are served between */
+        (void)is_held_up(fanotify);
         fanotify->watch->calls.caught_up(fanotify->watch->userdata);
         return 0;
 }

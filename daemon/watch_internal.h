@@ -82,4 +82,5 @@ struct watch_fanotify *watch_fanotify_free(struct watch_fanotify *fanotify);
 int watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_key *ret);
 void watch_fanotify_ignore(struct watch_fanotify *fanotify, const char *path);
 struct watch_ticket watch_fanotify_ticket(struct watch_fanotify *fanotify);
+bool watch_fanotify_held_up(const struct watch_fanotify *fanotify);
 bool watch_fanotify_handed_on(struct watch_fanotify *fanotify, const struct watch_ticket *ticket);

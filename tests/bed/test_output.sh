@@ -39,6 +39,11 @@ test_output_service_is_skipped_without_an_output_and_delivers_with_one() {
     in_bed systemctl start driftd-output.service
     output_is ActiveState inactive || fail "it runs without an output"
     output_is Result exec-condition || fail "it is not skipped but: $(in_bed systemctl show -P Result driftd-output.service)"
+    # A mistake is a failure that is seen, and over once it is mended.
+    put /etc/driftd/conf.d/outputs.conf '[output siem]\ntype = esc\npath = /x\n'
+    expect_exit 1 in_bed systemctl start driftd-output.service
+    in_bed journalctl -u driftd-output.service --no-pager >"$OUT"
+    expect_output 'outputs.conf:[0-9]+: .*esc'
     add_outputs
     expect_exit 0 in_bed systemctl restart driftd-output.service
     output_is ActiveState active || fail "it does not run"

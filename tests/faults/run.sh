@@ -18,7 +18,7 @@ set -uo pipefail
 
 cd "$(dirname "$0")/../.." || exit 1
 BUILD=$(realpath "${BUILD:-build}")
-FAULTY=$(realpath "${FAULTY:-build-faults/faulty}")
+FAULTY=$(realpath "${FAULTY:-build-asan/faulty}")
 KINDS=${KINDS:-memory open open:EACCES read read:EINTR read:short look look:EACCES write write:EINTR write:short sync rename watch socket thread}
 MODES=${MODES:-once good}
 STRIDE=${STRIDE:-1} OFFSET=${OFFSET:-1} ONLY=${PLACE:-} JOBS=${JOBS:-$(nproc)}

@@ -57,6 +57,27 @@ test_all() {
     expect_json '.verdict == "clean"'
 }
 
+test_what_it_changed_is_judged_by_it_when_it_is_done() {
+    local sshd=$SCRATCH/slow_sshd
+    printf 'one\n' >"$TREE/a"
+    # A look at the settings takes longer than the next command to start.
+    printf '#!/bin/sh\nsleep 0.1\nexec /usr/sbin/sshd "$@"\n' >"$sshd"
+    printf 'PermitRootLogin no\n' >"$SCRATCH/sshd_config"
+    chmod 0755 "$sshd"
+    write_config "[files tree]
+path = $TREE
+[sshd]
+command = $sshd
+config = $SCRATCH/sshd_config"
+    start_clean
+    put "$TREE/a" 'two\n'
+    printf 'PermitRootLogin yes\n' >"$SCRATCH/sshd_config"
+    wait_until "$LIVE" has_drift sshd:permitrootlogin changed
+    bless
+    expect_exit 0 driftctl status --json
+    expect_json '.verdict == "clean" and .open == {high: 0, medium: 0, low: 0} and .baselines[0].generation == 2'
+}
+
 test_a_removal() {
     begin
     rm "$TREE/c"

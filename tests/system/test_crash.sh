@@ -136,6 +136,21 @@ kill_blessing() {
     wait "$blessing" 2>/dev/null || blessed=$?
 }
 
+test_what_a_killed_apply_left_on_the_shelf_goes_at_the_next_start() {
+    local shelf=$STATE/baselines kept
+    printf 'one\n' >"$TREE/a"
+    start_clean
+    expect_equal "$(find "$shelf" -name '*@1.baseline*' | wc -l)" 2 'what is on the shelf'
+    crash_daemon
+    kept=$(find "$shelf" | sort)
+    printf 'driftd-baseline 1\n' >"$shelf/.driftd-0123456789abcdef.tmp" # as one that never got its name
+    : >"$shelf/.driftd-notes.tmp"
+    start_daemon
+    expect_equal "$(find "$shelf" ! -name .driftd-notes.tmp | sort)" "$kept" 'what is on the shelf after the start'
+    [[ -e $shelf/.driftd-notes.tmp ]] || fail 'a file that is not ours was removed'
+    expect_exit 0 driftctl diff
+}
+
 test_driftctl_is_killed_while_it_blesses() {
     need_root
     printf 'one\n' >"$TREE/a"

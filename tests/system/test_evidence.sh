@@ -107,6 +107,31 @@ refused() {
     expect_json '.ok == false and .summary == null'
 }
 
+# The daemon stands still, so that the export waits for it.
+test_an_export_that_a_signal_ends_leaves_nothing_behind() {
+    local signal exporter status
+    printf 'one\n' >"$TREE/a"
+    start_clean
+    driftctl log checkpoint -o "$SCRATCH/early" >/dev/null
+    for signal in INT TERM; do
+        kill -STOP "$DAEMON"
+        # (A shell starts what is in the background with SIGINT ignored.)
+        env --default-signal=INT "$BUILD/driftctl" --config "$CONFIG" evidence export -o "$B" >"$OUT" 2>"$ERR" &
+        exporter=$!
+        remember_process "$exporter"
+        wait_until "$LIVE" compgen -G "$B.??????/baselines"
+        kill "-$signal" "$exporter"
+        status=0
+        wait "$exporter" || status=$?
+        kill -CONT "$DAEMON"
+        expect_equal "$status" $((128 + $(kill -l "$signal"))) "how an export ends by SIG$signal"
+        expect_equal "$(compgen -G "$B*" || true)" '' "what is left after SIG$signal"
+        expect_equal "$(cat "$OUT" "$ERR")" '' "what is said"
+    done
+    export_it
+    [[ -s $B/SHA256SUMS ]] || fail 'there is no bundle'
+}
+
 test_a_bundle_is_verified_elsewhere() {
     begin_bundle
     expect_output '^verified: host [0-9a-f]{32}'

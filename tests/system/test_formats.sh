@@ -312,5 +312,10 @@ test_formats_and_wrong_usage() {
     # An error is words on standard error, and nothing that a parser would take for an answer.
     expect_exit 4 driftctl diff --format junit --against nothing@1
     expect_equal "$(wc -c <"$OUT")" 0 "the size of standard output"
-    expect_exit 4 bash -c '"$0" -c "$1" diff --format sarif >/dev/full' "$BUILD/driftctl" "$CONFIG"
+    local format i
+    for i in {1..80}; do : >"$TREE/more than a buffer holds $i"; done
+    for format in sarif junit tap; do # told once, as the kernel says it
+        expect_exit 4 bash -c '"$0" -c "$1" diff --format "$2" >/dev/full' "$BUILD/driftctl" "$CONFIG" "$format"
+        expect_equal "$(cat "$ERR")" 'driftctl: standard output: No space left on device' "what is said with $format"
+    done
 }

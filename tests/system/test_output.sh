@@ -696,4 +696,10 @@ test_output_mistakes_are_refused_with_their_line() {
     expect_exit 4 driftctl output run
     expect_error 'names no output'
     expect_exit 4 driftctl output list --any
+    # The service is not skipped for a mistake: run then says what it is.
+    output_config $'[output a]\ntype = esc\npath = /x'
+    expect_exit 0 driftctl output list --any
+    expect_equal "$(cat "$OUT" "$ERR")" '' 'what --any says'
+    expect_exit 4 driftctl output run
+    expect_error 'driftd.conf:[0-9]+: .*did you mean ecs|"esc" is not a value'
 }

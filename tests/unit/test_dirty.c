@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "daemon/dirty.h"
 
@@ -39,7 +40,7 @@ START_TEST(who_touched_it_counts_until_a_look_tells_something)
         struct dirty_entry *entry = dirty_take(dirty, 0);
         ck_assert(dirty_mark(dirty, "/a", false, 0));
         dirty_touch(dirty, "/a", &(struct who_touch){.who = two});
-        dirty_keep_who(entry);
+        dirty_keep_who(entry, false);
         dirty_done(dirty, entry);
         entry = dirty_take(dirty, 0);
         bool of_metadata;
@@ -49,6 +50,42 @@ START_TEST(who_touched_it_counts_until_a_look_tells_something)
         dirty_done(dirty, entry);
         who_drop(one);
         who_drop(two);
+}
+END_TEST
+
+/* Whether one touch of /a, of a process that is known for certain, is told as certain. */
+static bool
+is_exact(struct dirty_entry *entry)
+{
+        bool of_metadata;
+        _cleanup_free_ char *text = dirty_who(entry, false, &of_metadata);
+        return strstr(text, "\"confidence\":\"exact\"") != NULL;
+}
+
+START_TEST(a_gap_is_not_over_for_a_path_until_a_look_tells_something)
+{
+        _cleanup_fd_ int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        struct who *who = who_read(getpid(), pidfd);
+        ck_assert_ptr_nonnull(who);
+        for (unsigned gap = 0; gap < 2; gap++) {
+                ck_assert(dirty_mark(dirty, "/a", false, 0));
+                dirty_touch(dirty, "/a", &(struct who_touch){.who = who});
+                struct dirty_entry *entry = dirty_take(dirty, 0);
+                for (unsigned unstable = 0; unstable < 3; unstable++) { /* the gap is over after the first */
+                        ck_assert(dirty_mark(dirty, "/a", false, 0));
+                        dirty_keep_who(entry, gap && !unstable);
+                        dirty_done(dirty, entry);
+                        entry = dirty_take(dirty, 0);
+                }
+                ck_assert_int_eq(is_exact(entry), !gap);
+                ck_assert(dirty_mark(dirty, "/a", false, 0)); /* by an event while it was looked at */
+                dirty_touch(dirty, "/a", &(struct who_touch){.who = who});
+                dirty_done(dirty, entry);
+                entry = dirty_take(dirty, 0);
+                ck_assert(is_exact(entry));
+                dirty_done(dirty, entry);
+        }
+        who_drop(who);
 }
 END_TEST
 
@@ -204,6 +241,7 @@ main(void)
         Suite *suite = suite_create("dirty");
         TCase *tests = tcase_create("dirty");
         tcase_add_checked_fixture(tests, setup, teardown);
+        tcase_add_test(tests, a_gap_is_not_over_for_a_path_until_a_look_tells_something);
         tcase_add_test(tests, who_touched_it_counts_until_a_look_tells_something);
         tcase_add_test(tests, a_path_waits_until_it_is_looked_at);
         tcase_add_test(tests, a_path_marked_twice_is_taken_once);

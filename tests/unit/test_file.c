@@ -230,6 +230,37 @@ START_TEST(a_missing_file_is_named_escaped)
 }
 END_TEST
 
+static void
+plant(const char *name)
+{
+        ck_assert_int_eq(file_write(name, 0600, "x", 1, NULL), 0);
+}
+
+START_TEST(what_a_killed_writer_left_is_removed_and_nothing_else)
+{
+        static const char *const others[] = {"a", "driftd-0123456789abcdef.tmp",
+                ".driftd-0123456789abcde.tmp", ".driftd-0123456789ABCDEF.tmp",
+                ".driftd-0123456789abcdef0.tmp", ".driftd-0123456789abcdef", ".driftd-0123456789abcdef.tmp~"};
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+                plant(others[i]);
+        ck_assert_int_eq(mkdir(".driftd-1111111111111111.tmp", 0700), 0);
+        ck_assert_int_eq(symlink("a", ".driftd-2222222222222222.tmp"), 0);
+        plant(".driftd-0123456789abcdef.tmp");
+        plant(".driftd-3333333333333333.tmp");
+        unsigned before = entries(folder);
+        if (geteuid() == 0) {
+                plant(".driftd-4444444444444444.tmp"); /* somebody else's */
+                ck_assert_int_eq(chown(".driftd-4444444444444444.tmp", 1, 1), 0);
+                before++;
+        }
+        ck_assert_int_eq(file_drafts_drop(folder), 2);
+        ck_assert_uint_eq(entries(folder), before - 2);
+        ck_assert_int_eq(access(".driftd-0123456789abcdef.tmp", F_OK), -1);
+        ck_assert_int_eq(file_drafts_drop(folder), 0);
+        ck_assert_int_eq(file_drafts_drop("none"), -ENOENT);
+}
+END_TEST
+
 START_TEST(folders_are_made_with_their_parents_and_left_alone_if_there)
 {
         struct err err = {0};
@@ -275,6 +306,7 @@ main(void)
         tcase_add_test(tc, only_regular_files_are_read);
         tcase_add_test(tc, a_link_is_followed_only_on_request);
         tcase_add_test(tc, a_missing_file_is_named_escaped);
+        tcase_add_test(tc, what_a_killed_writer_left_is_removed_and_nothing_else);
         tcase_add_test(tc, folders_are_made_with_their_parents_and_left_alone_if_there);
         tcase_add_test(tc, a_file_in_the_way_of_a_folder_is_named);
         suite_add_tcase(suite, tc);
