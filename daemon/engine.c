@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,6 +28,7 @@
 #include "core/escape.h"
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
+#include "daemon/memory.h"
 #include "daemon/mounts.h"
 #include "daemon/prober.h"
 #include "daemon/walker.h"
@@ -375,14 +375,13 @@ advance_settles(struct engine *engine, const struct pass *pass)
         }
 }
 
-/* The resident size is a budget: what is not in use goes back to the system. */
 static void
 give_back(struct engine *engine)
 {
         engine->looks = 0;
         if (engine->instance->store)
                 store_forget_pages(engine->instance->store);
-        malloc_trim(0);
+        memory_give_back();
 }
 
 /* The walker is done and all its hints are in the dirty set. */
