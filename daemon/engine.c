@@ -18,7 +18,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -29,6 +28,7 @@
 #include "core/escape.h"
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
+#include "daemon/memory.h"
 #include "daemon/mounts.h"
 #include "daemon/prober.h"
 #include "daemon/walker.h"
@@ -40,7 +40,7 @@
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 32u /* looks judged, and made durable together, in one turn of the loop */
-#define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
+#define TRIM_AFTER 256u     /* looks after which the memory that they needed is given back, once none waits */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
 #define UNVERIFIED_FOR_FULL                                                                                  \
         1000u /* expectations never verified from which a full pass is the quicker way                       \
@@ -377,14 +377,13 @@ advance_settles(struct engine *engine, const struct pass *pass)
         }
 }
 
-/* The resident size is a budget: what is not in use goes back to the system. */
 static void
 give_back(struct engine *engine)
 {
         engine->looks = 0;
         if (engine->instance->store)
                 store_forget_pages(engine->instance->store);
-        malloc_trim(0);
+        memory_give_back();
 }
 
 /* The walker is done and all its hints are in the dirty set. */

@@ -63,6 +63,7 @@
 #define PENDING_MS 20       /* that long */
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
+#define FORGET_MS 1000      /* between looks for processes of the cache that ended */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -119,6 +120,7 @@ struct watch_fanotify {
         uint64_t batch, number;          /* the event that is told of */
         struct cached *pending[PENDING_MAX];
         size_t n_pending;
+        int64_t forget_ms; /* when to look for processes that ended; 0: none was read since */
 
         pthread_mutex_t reading;  /* while events go from the kernel's queue into `read` */
         uint64_t n_read;          /* events, since the start; under it */
@@ -387,6 +389,34 @@ settle_exec(struct cached *cached)
 }
 
 static void
+cache_drop(struct cached *cached)
+{
+        who_drop(cached->who);
+        fd_close(cached->pidfd);
+        *cached = (struct cached){.pidfd = -1};
+}
+
+/* All events of a process that ended are in the kernel's queue or were read: if the queue is empty after it
+ * was seen to have ended, there is nothing more to know it for. Kept, each would hold a descriptor, and a few
+ * pages of what a storm left around it in the heap. */
+static void
+forget_ended(struct watch_fanotify *fanotify)
+{
+        bool ended[CACHE_SIZE];
+        int queued = 1;
+        for (size_t i = 0; i < CACHE_SIZE; i++)
+                ended[i] = fanotify->cache[i].who && !who_lives(fanotify->cache[i].pidfd);
+        if (ioctl(fanotify->fd, FIONREAD, &queued) < 0 || queued > 0) {
+                fanotify->forget_ms = clock_monotonic_ms() + FORGET_MS;
+                return;
+        }
+        for (size_t i = 0; i < CACHE_SIZE; i++)
+                if (ended[i])
+                        cache_drop(&fanotify->cache[i]);
+        fanotify->forget_ms = 0;
+}
+
+static void
 settle_pending(struct watch_fanotify *fanotify)
 {
         size_t left = 0;
@@ -582,6 +612,11 @@ take_events(struct watch_fanotify *fanotify)
         }
         fanotify->taken = before + count;
         settle_pending(fanotify);
+        int64_t now_ms = clock_monotonic_ms();
+        if (count && !fanotify->forget_ms)
+                fanotify->forget_ms = now_ms + FORGET_MS;
+        else if (fanotify->forget_ms && now_ms >= fanotify->forget_ms)
+                forget_ended(fanotify);
         if (comes_to_wanted(fanotify) || any)
                 wake(fanotify);
         return size < 0 && size != -EAGAIN && size != -EINTR ? (int)size : 0;
@@ -685,6 +720,18 @@ note_end(struct watch_fanotify *fanotify, int error)
         wake(fanotify);
 }
 
+/* How long it may wait for the next event; NULL: for ever. */
+static const struct timespec *
+reading_pause(const struct watch_fanotify *fanotify, struct timespec *pause)
+{
+        if (!fanotify->n_pending && !fanotify->forget_ms)
+                return NULL;
+        int64_t left_ms = fanotify->forget_ms - clock_monotonic_ms();
+        *pause = fanotify->n_pending ? (struct timespec){.tv_nsec = PENDING_LOOK_US * 1000}
+                                     : (struct timespec){.tv_sec = left_ms > 0 ? 1 + left_ms / 1000 : 0};
+        return pause;
+}
+
 static void *
 reader_main(void *argument)
 {
@@ -696,9 +743,8 @@ reader_main(void *argument)
                 {.fd = fanotify->fd, .events = POLLIN}, {.fd = fanotify->stop_fd, .events = POLLIN}};
         int r = 0;
         while (r == 0 && wait_for_room(fanotify)) {
-                struct timespec soon = {.tv_nsec = PENDING_LOOK_US * 1000};
-                if (ppoll(fds, ARRAY_SIZE(fds), fanotify->n_pending ? &soon : NULL, NULL) < 0 &&
-                        errno != EINTR)
+                struct timespec pause;
+                if (ppoll(fds, ARRAY_SIZE(fds), reading_pause(fanotify, &pause), NULL) < 0 && errno != EINTR)
                         r = -errno;
                 else
                         r = take_events(fanotify);

@@ -273,6 +273,23 @@ test_short_lived_writers_are_named_rightly_or_not_at_all() {
     done
 }
 
+# pidfds of processes that are no more: each stands for one that the reader of events remembers
+fewer_are_remembered() {
+    local all
+    all=$(cat "/proc/$DAEMON/fdinfo/"* 2>/dev/null | grep -cP '^Pid:\t-1$' || true)
+    [[ $all -lt $1 ]]
+}
+
+test_processes_that_ended_are_forgotten_when_their_events_are_told() {
+    watch_by_fanotify
+    local i
+    start_clean
+    for ((i = 0; i < 150; i++)); do sh -c "echo one >'$TREE/$i'"; done
+    expect_exit 1 driftctl diff --json
+    expect_json '[.drifts[] | select(.who != null)] | length >= 150'
+    wait_until "$LIVE" fewer_are_remembered 20
+}
+
 # The shell that forked a shell shows the same program before and after it runs: only what it runs tells them apart.
 test_a_program_that_runs_itself_shows_its_own_command_line() {
     watch_by_fanotify
