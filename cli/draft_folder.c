@@ -22,8 +22,9 @@
 #include "core/file.h"
 #include "core/quote.h"
 
-#define REMOVE_TRIES 100u /* the filler may add files while they are removed; without the folder it cannot   \
-                           */
+#define REMOVE_TRIES                                                                                         \
+        100u /* the filler may add files while they are removed; without the folder it cannot                \
+              */
 
 struct draft_folder {
         char *path, *target;
