@@ -726,9 +726,11 @@ reading_pause(const struct watch_fanotify *fanotify, struct timespec *pause)
 {
         if (!fanotify->n_pending && !fanotify->forget_ms)
                 return NULL;
+        *pause = (struct timespec){.tv_nsec = PENDING_LOOK_US * 1000};
+        if (fanotify->n_pending)
+                return pause;
         int64_t left_ms = fanotify->forget_ms - clock_monotonic_ms();
-        *pause = fanotify->n_pending ? (struct timespec){.tv_nsec = PENDING_LOOK_US * 1000}
-                                     : (struct timespec){.tv_sec = left_ms > 0 ? 1 + left_ms / 1000 : 0};
+        *pause = (struct timespec){.tv_sec = left_ms > 0 ? 1 + left_ms / 1000 : 0};
         return pause;
 }
 
