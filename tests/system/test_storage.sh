@@ -27,6 +27,18 @@ mount_image() {
     mount -o "$MOUNT_OPTIONS" "$SCRATCH/disk/image" "$STATE" 2>"$ERR" || cannot_run_here "no loop device: $(cat "$ERR")"
 }
 
+is_detached() {
+    [[ -z $(losetup -j "$SCRATCH/disk/image") ]]
+}
+
+# Until nobody has it any more: a mount namespace that was made meanwhile has a copy of the mount, and what is mounted
+# again is what that one still holds.
+umount_image() {
+    umount "$STATE"
+    wait_until "$LIVE" is_detached
+}
+
+# fill FOLDER — to the last byte
 # fill FOLDER — to the last byte
 fill() {
     dd if=/dev/urandom of="$1/fill" bs=64k status=none 2>/dev/null || true
@@ -145,7 +157,7 @@ test_a_file_system_that_became_read_only() {
     expect_going_on 'I/O error'
     # Mended as a person would: stopped, checked, mounted again.
     stop_daemon
-    umount "$STATE"
+    umount_image
     e2fsck -fy "$SCRATCH/disk/image" >/dev/null || [[ $? -le 2 ]]
     mount_image
     start_daemon
@@ -172,7 +184,7 @@ test_a_disk_that_fails_and_works_again() {
     local head
     head=$(driftctl log --json | wc -l)
     crash_daemon
-    umount "$STATE"
+    umount_image
     mount_image
     [[ $(driftctl log --json | wc -l) -ge $head ]] || fail "announced records are gone: $(driftctl log --json | wc -l) of $head"
     expect_all_written
