@@ -145,26 +145,34 @@ piece_align(struct digest_piece *piece)
                 piece_add(piece, min_size(LANES_BLOCK - held, piece->size));
 }
 
+/* What is shorter than a block is added at once, so that it keeps none of the others from theirs. */
 void
 digest_side_by_side(struct digest_piece *pieces, size_t n)
 {
+        struct digest_piece *used[LANES_MAX];
         const unsigned char *data[LANES_MAX];
         uint32_t *state[LANES_MAX];
         size_t blocks = SIZE_MAX;
+        unsigned count = 0;
         bool together = lanes && n >= LANES_WORTH && n <= lanes->count;
-        for (size_t i = 0; i < n && together; i++) {
-                piece_align(&pieces[i]);
-                blocks = min_size(blocks, pieces[i].size / LANES_BLOCK);
-                data[i] = pieces[i].data;
-                state[i] = pieces[i].digester->context.h;
-        }
-        if (together && blocks)
-                lanes->compress(state, data, (unsigned)n, blocks);
         for (size_t i = 0; i < n; i++) {
                 if (together)
-                        piece_added(&pieces[i], blocks * LANES_BLOCK);
-                if (!together || pieces[i].size < LANES_BLOCK)
+                        piece_align(&pieces[i]);
+                if (!together || pieces[i].size < LANES_BLOCK) {
                         piece_add(&pieces[i], pieces[i].size);
+                        continue;
+                }
+                blocks = min_size(blocks, pieces[i].size / LANES_BLOCK);
+                data[count] = pieces[i].data;
+                state[count] = pieces[i].digester->context.h;
+                used[count++] = &pieces[i];
+        }
+        if (count)
+                lanes->compress(state, data, count, blocks);
+        for (unsigned i = 0; i < count; i++) {
+                piece_added(used[i], blocks * LANES_BLOCK);
+                if (used[i]->size < LANES_BLOCK)
+                        piece_add(used[i], used[i]->size);
         }
 }
 

@@ -13,6 +13,7 @@
 #include "core/util.h"
 
 #define DIGEST_SIZE 32     /* bytes */
+#define DIGEST_BLOCK 64u   /* bytes that are hashed at once */
 #define DIGEST_HEX_SIZE 65 /* characters, with the NUL */
 
 struct digest {

@@ -184,8 +184,8 @@ has_work(const struct scan *scan)
         return scan->batches || scan->stack || scan->next_start < scan->n_starts;
 }
 
-/* L: PATIENCE_MS at most. false: they are over. */
-static bool
+/* L: PATIENCE_MS at most. */
+static void
 wait_patiently(struct scan *scan)
 {
         struct timespec until;
@@ -195,7 +195,7 @@ wait_patiently(struct scan *scan)
                 until.tv_nsec -= 1000000000;
                 until.tv_sec++;
         }
-        return pthread_cond_clockwait(&scan->wake, &scan->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT;
+        (void)pthread_cond_clockwait(&scan->wake, &scan->lock, CLOCK_MONOTONIC, &until);
 }
 
 /*
@@ -207,7 +207,7 @@ static bool
 wait_for_work(struct scan_worker *worker)
 {
         struct scan *scan = worker->scan;
-        bool called = true, pending = snapshot_reader_pending(worker->reader) > 0;
+        bool pending = snapshot_reader_pending(worker->reader) > 0;
         if (pending && (worker->place >= scan->limit || !scan->n_busy || worker->has_waited))
                 return false;
         if (worker->place >= scan->limit) {
@@ -216,13 +216,14 @@ wait_for_work(struct scan_worker *worker)
         }
         scan->n_idle++;
         if (pending)
-                worker->has_waited = !(called = wait_patiently(scan));
+                wait_patiently(scan);
         else
                 pthread_cond_wait(&scan->wake, &scan->lock);
         scan->n_idle--;
-        if (called && worker->place >= scan->limit)
+        worker->has_waited = pending;
+        if (worker->place >= scan->limit)
                 wake_one(scan);
-        return called;
+        return true;
 }
 
 /* Waits for a piece of work. false: the scan is over. */

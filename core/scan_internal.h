@@ -112,7 +112,7 @@ struct scan_worker {
         struct scan *scan;
         pthread_t thread;
         unsigned place;  /* in the order in which they were started */
-        bool has_waited; /* for files to fill its lanes, and none came */
+        bool has_waited; /* for files to fill its lanes, since it last had work */
         struct snapshot_reader *reader;
         struct pacer pacer;
         long blocks_read;         /* from devices by this thread, getrusage(2) */

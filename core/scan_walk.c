@@ -164,6 +164,28 @@ later_keep(struct scan_worker *worker, struct scan_later *later, const struct sc
         return r;
 }
 
+/* Frees descriptors: of files that are being read, and of folders that wait. */
+static int
+worker_shed(struct scan_worker *worker)
+{
+        int r = scan_settle(worker);
+        scan_folders_shed(worker->scan);
+        return r;
+}
+
+/* What moved while it was pending. Nothing that is pending still waits for it. */
+static int
+look_anew(struct scan_worker *worker, const struct scan_later *later, struct snapshot *ret)
+{
+        const char *root = worker->scan->options->root, *path = later->path.data;
+        int r = scan_settle(worker);
+        r = r ? r : snapshot_look_path(worker->reader, root, path, &later->wish, ret);
+        if (r != -EMFILE && r != -ENFILE)
+                return r;
+        scan_folders_shed(worker->scan);
+        return snapshot_look_path(worker->reader, root, path, &later->wish, ret);
+}
+
 int
 scan_settle_some(struct scan_worker *worker)
 {
@@ -172,12 +194,10 @@ scan_settle_some(struct scan_worker *worker)
         if (!snapshot)
                 return 0;
         struct scan_later *later = later_of(worker, snapshot);
-        const char *path = later->path.data;
         if (r == SNAPSHOT_MOVED)
-                r = snapshot_look_path(
-                        worker->reader, worker->scan->options->root, path, &later->wish, snapshot);
+                r = look_anew(worker, later, snapshot);
         later->used = false;
-        return tell_look(worker, path, later->start, r, snapshot);
+        return tell_look(worker, later->path.data, later->start, r, snapshot);
 }
 
 int
@@ -185,7 +205,7 @@ scan_settle(struct scan_worker *worker)
 {
         int r = 0;
         while (r == 0 && snapshot_reader_pending(worker->reader))
-                r = scan_settle_some(worker);
+                r = scan_is_stopped(worker->scan) ? -ECANCELED : scan_settle_some(worker);
         return r;
 }
 
@@ -200,15 +220,6 @@ head_of(const struct scan *scan, uint64_t size)
         return share && size > share && size - share >= HEAD_MIN ? size - share : 0;
 }
 
-/* Frees descriptors: of files that are being read, and of folders that wait. */
-static int
-worker_shed(struct scan_worker *worker)
-{
-        int r = scan_settle(worker);
-        scan_folders_shed(worker->scan);
-        return r;
-}
-
 static void share_rest(struct scan_worker *worker, unsigned keep);
 
 /* A lane for the file, or NULL: it is read to its end. Nothing that was begun waits while a worker is at one
@@ -219,12 +230,13 @@ choose_lane(struct scan_worker *worker, const struct scan_place *place, const st
 {
         struct scan *scan = worker->scan;
         bool reads = wish->content && S_ISREG(stx->stx_mode), large = reads && stx->stx_size >= SHARE_SIZE;
-        bool alone = !scan->lanes || !reads || wish->md5er || place->foreign;
+        bool foreign = place->foreign || (scan_place_crosses(place, stx) && scan_is_foreign(stx));
+        bool alone = !scan->lanes || !reads || wish->md5er || foreign;
         if (large)
                 share_rest(worker, 0);
         *ret = alone ? NULL : later_free(worker);
         *ret_head = *ret ? head_of(scan, stx->stx_size) : 0;
-        bool waits = *ret ? *ret_head > 0 : large || place->foreign;
+        bool waits = *ret ? *ret_head > 0 : large || foreign;
         return waits ? scan_settle(worker) : 0;
 }
 
@@ -704,9 +716,20 @@ do_start(struct scan_worker *worker, const struct scan_start *start)
         return visit(worker, &place, name, NULL, start, true);
 }
 
+/* Whether it may lead to a file system that does not answer: to a scope's own path, or on into one. */
+static bool
+may_hang(const struct scan_work *work)
+{
+        const struct scan_folder *folder = work->batch ? work->batch->folder : work->folder;
+        return folder ? folder->foreign : !work->start->named;
+}
+
 int
 scan_work_do(struct scan_worker *worker, struct scan_work *work)
 {
+        if (may_hang(work))
+                (void)scan_settle(
+                        worker); /* nothing that is pending waits for it; a failure stops the scan */
         if (work->batch)
                 return do_batch(worker, work->batch);
         if (work->folder)

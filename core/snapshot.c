@@ -38,7 +38,6 @@
 #define LANE_SIZE ((size_t)16 << 10) /* bytes: all lanes' chunks fit it too */
 #define PSEUDO_SIZE_MAX                                                                                      \
         ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
-#define TORN_MS 1000          /* content that was written no longer ago is read twice */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
 
 static_assert(CHUNK_SIZE >= SNAPSHOT_BODY_MAX && CHUNK_SIZE >= XATTR_SIZE_MAX && CHUNK_SIZE > PATH_MAX,
@@ -50,6 +49,7 @@ struct content {
         char *chunk;               /* borrowed; of chunk_size bytes */
         size_t chunk_size;
         uint64_t end, total; /* bytes: where to stop, and so many were read */
+        int failed;          /* what ended the reading */
         bool keep;           /* what is read stays whole in the chunk, for as long as it fits */
         struct page_cache cache;
 };
@@ -338,6 +338,7 @@ content_begin(struct attempt *try)
         if (!wish->content || try->fd < 0 || !S_ISREG(try->before.stx_mode))
                 return 0;
         content->total = 0;
+        content->failed = 0;
         content->keep =
                 wish->body && try->snapshot->world_readable && try->before.stx_size <= SNAPSHOT_BODY_MAX;
         int r = content_end(try, &content->end);
@@ -360,6 +361,12 @@ content_in(struct attempt *try, struct digester *digester, char *chunk, size_t s
                 md5er_start(try->wish->md5er);
 }
 
+static ssize_t
+content_fail(struct content *content, int r)
+{
+        return content->failed = r;
+}
+
 /* The next chunk, of at most so many bytes, which is still to be hashed: its size, 0 at the end. */
 static ssize_t
 content_step(struct attempt *try, size_t most, const char **ret)
@@ -367,19 +374,22 @@ content_step(struct attempt *try, size_t most, const char **ret)
         struct content *content = &try->content;
         uint64_t left = content->end - content->total;
         size_t offset = content->keep ? (size_t)content->total : 0, room = content->chunk_size - offset;
-        if (!left)
-                return 0;
+        if (content->failed || !left)
+                return content->failed;
         room = most < room ? most : room;
         *ret = content->chunk + offset;
         ssize_t n = chunk_read(try, content->chunk + offset, left < room ? (size_t)left : room);
-        if (n <= 0)
-                return n;
+        if (n < 0)
+                return content_fail(content, (int)n);
+        if (n == 0)
+                return 0;
         if (try->wish->md5er)
                 md5er_update(try->wish->md5er, *ret, (size_t)n);
         content->total += (uint64_t)n;
-        content->keep = content->keep && content->total <= SNAPSHOT_BODY_MAX;
+        content->keep =
+                content->keep && content->total < content->chunk_size && content->total <= SNAPSHOT_BODY_MAX;
         int r = content->total > try->before.stx_size ? past_end(try, content->total) : 0;
-        return r < 0 ? r : n;
+        return r < 0 ? content_fail(content, r) : n;
 }
 
 /* After the last chunk is hashed, or after an error. */
@@ -621,7 +631,7 @@ lane_take(struct attempt *try, uint64_t head, struct snapshot *ret)
 {
         struct snapshot_reader *reader = try->reader;
         if (snapshot_reader_is_full(reader) || try->wish->md5er ||
-                (try->content.keep && try->before.stx_size > LANE_SIZE))
+                (try->content.keep && try->before.stx_size >= LANE_SIZE))
                 return false;
         struct lane *lane = reader->lanes[reader->n_pending];
         if (try->path_fd != try->held_fd)
@@ -636,7 +646,7 @@ lane_take(struct attempt *try, uint64_t head, struct snapshot *ret)
         content_in(try, lane->digester, lane->chunk, LANE_SIZE);
         reader->pieces[reader->n_pending++] = (struct digest_piece){.digester = lane->digester};
         const char *data;
-        for (ssize_t n = 1; n > 0 && try->content.total < head;) /* who goes on meets what ended it */
+        for (ssize_t n = 1; n > 0 && try->content.total < head;)
                 if ((n = content_step(try, LANE_SIZE, &data)) > 0)
                         digester_update(lane->digester, data, (size_t)n);
         return true;
@@ -660,14 +670,15 @@ lane_end(struct snapshot_reader *reader, unsigned i, int r, int *ret_result)
         return snapshot;
 }
 
-/* All chunks end together, for as far as their files go: the lanes are set out anew less often. */
+/* All chunks end together, for as far as their files go, and on whole blocks: else the lanes would be set out
+ * anew for a few bytes each time. */
 struct snapshot *
 snapshot_next(struct snapshot_reader *reader, int *ret_result)
 {
         size_t most = 0;
         for (unsigned i = 0; i < reader->n_pending; i++)
                 most = reader->pieces[i].size > most ? reader->pieces[i].size : most;
-        most = most ? most : LANE_SIZE;
+        most = most ? (most + DIGEST_BLOCK - 1) / DIGEST_BLOCK * DIGEST_BLOCK : LANE_SIZE;
         for (unsigned i = 0; i < reader->n_pending; i++) {
                 struct digest_piece *piece = &reader->pieces[i];
                 const char *data;

@@ -679,6 +679,14 @@ row_next(struct row *row, int result)
 }
 
 static void
+row_step(struct row *row)
+{
+        int r = 0;
+        (void)snapshot_next(row->reader, &r);
+        ck_assert_int_eq(r, 0);
+}
+
+static void
 row_assert_as_alone(const struct row *row, unsigned i)
 {
         _cleanup_snapshot_ struct snapshot alone = look(row->paths[i]);
@@ -761,6 +769,68 @@ START_TEST(what_is_pending_when_the_reader_is_freed_leaves_nothing_behind)
         after = dup(0);
         close(after);
         ck_assert_int_eq(after, next);
+}
+END_TEST
+
+static int
+count_reads(void *userdata, size_t bytes)
+{
+        (void)bytes;
+        ++*(unsigned *)userdata;
+        return 0;
+}
+
+/* Small files of any size, and after the first ones a large one among each four; others with each seed. */
+static unsigned
+reads_of_a_mixture(unsigned seed, unsigned *ret_least)
+{
+        unsigned reads = 0;
+        struct snapshot_wish wish = all();
+        _cleanup_row_ row = row_new(DIGEST_LANES_MAX);
+        snapshot_reader_pace(row->reader, count_reads, &reads);
+        *ret_least = 0;
+        for (unsigned i = 0; i < ARRAY_SIZE(row->paths); i++) {
+                seed = seed * 1103515245 + 12345;
+                size_t size = (i >= 16 && i % 4 == 3 ? 2000000 : 2000) + (seed >> 16) % 14000;
+                row_put(row, i, size);
+                *ret_least += (unsigned)(size / 16384 + 1);
+                while (snapshot_reader_is_full(row->reader))
+                        row_step(row);
+                ck_assert_int_eq(row_begin(row, i, &wish), SNAPSHOT_PENDING);
+        }
+        while (snapshot_reader_pending(row->reader))
+                row_step(row);
+        return reads;
+}
+
+START_TEST(ends_of_odd_sizes_do_not_make_the_others_read_in_small_steps)
+{
+        for (unsigned seed = 0; seed < 10; seed++) {
+                unsigned least, reads = reads_of_a_mixture(seed, &least);
+                ck_assert_msg(reads < 3 * least, "%u reads, of %u needed, with seed %u", reads, least, seed);
+        }
+}
+END_TEST
+
+/* (Of kallsyms the stat says 0 bytes, and it is some megabytes.) */
+START_TEST(content_longer_than_its_stat_says_is_hashed_whole_in_a_lane_too)
+{
+        struct snapshot_wish wish = all();
+        struct snapshot alone = {0}, beside = {0};
+        _cleanup_row_ row = row_new(LANES);
+        int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC), r;
+        ck_assert_int_eq(snapshot_look(row->reader, proc, "kallsyms", NULL, true, &wish, &alone), 0);
+        ck_assert_uint_gt(alone.content_size, 65536);
+        r = snapshot_begin(row->reader, proc, "kallsyms", NULL, true, &wish, 0, &beside);
+        while (snapshot_reader_pending(row->reader))
+                (void)snapshot_next(row->reader, &r);
+        ck_assert_int_eq(r, 0);
+        ck_assert_uint_eq(beside.content_size, alone.content_size);
+        ck_assert(digest_equal(&beside.attributes.content, &alone.attributes.content));
+        ck_assert_ptr_null(beside.body);
+        snapshot_done(&alone);
+        snapshot_done(&beside);
+        close(proc);
 }
 END_TEST
 
@@ -1288,6 +1358,8 @@ main(void)
                 files_of_all_sizes_that_are_read_in_turn_are_seen_as_each_alone,
                 of_files_that_are_read_in_turn_only_the_one_that_moved_is_looked_at_anew,
                 what_is_pending_when_the_reader_is_freed_leaves_nothing_behind,
+                ends_of_odd_sizes_do_not_make_the_others_read_in_small_steps,
+                content_longer_than_its_stat_says_is_hashed_whole_in_a_lane_too,
                 a_cancel_ends_each_of_those_that_are_pending,
                 a_young_change_time_gives_no_mark,
                 every_field_moves_the_mark,
