@@ -40,7 +40,7 @@
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 32u /* looks judged, and made durable together, in one turn of the loop */
-#define TRIM_AFTER 256u     /* looks after which the memory that they needed is given back, once none waits */
+#define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
 #define UNVERIFIED_FOR_FULL                                                                                  \
         1000u /* expectations never verified from which a full pass is the quicker way                       \

@@ -51,6 +51,10 @@ memory_budget() {
     [[ $FILES -gt 160000 ]] && echo 256 || echo 48
 }
 
+is_back_down() {
+    awk -v now="$(resident VmRSS)" -v budget="$(memory_budget)" 'BEGIN {exit !(now <= budget)}'
+}
+
 storm_is_told() {
     driftctl diff --cached --json 2>/dev/null | jq -r '.drifts[] | select(.item | contains("/state-")) | "\(.change) \(.item)"' |
         sort >"$SCRATCH/told" || true
@@ -69,7 +73,7 @@ storm() {
 }
 
 section_storm() {
-    local events took n p50 p99 max start before count=${BENCH_STORM_SECONDS:-10}
+    local events took n p50 p99 max start before at_once count=${BENCH_STORM_SECONDS:-10}
     events_instance
     [[ -n $DAEMON ]] || start_settled
     before=$(resident VmRSS)
@@ -84,7 +88,10 @@ section_storm() {
     figure storm 'socket answers during the storm: max' "$max" ms target 100 "$n answers; p50 $p50, p99 $p99 ms"
     "$TOOLS/storm" "$made/storm" 3000 mend
     section_untar
-    figure storm 'resident after storm and archive' "$(resident VmRSS)" MiB gate "$(memory_budget)" "before $before; at most $(resident VmHWM)"
+    at_once=$(resident VmRSS) start=$EPOCHREALTIME
+    wait_for 15 is_back_down || true
+    figure storm 'resident after storm and archive' "$(resident VmRSS)" MiB gate "$(memory_budget)" \
+        "before $before; at most $(resident VmHWM); when the last removal was recorded $at_once, this $(calc "$EPOCHREALTIME - $start" 1) s later"
 }
 
 section_untar() {
