@@ -374,10 +374,10 @@ content_step(struct attempt *try, size_t most, const char **ret)
         struct content *content = &try->content;
         uint64_t left = content->end - content->total;
         size_t offset = content->keep ? (size_t)content->total : 0, room = content->chunk_size - offset;
+        *ret = content->chunk + offset;
         if (content->failed || !left)
                 return content->failed;
         room = most < room ? most : room;
-        *ret = content->chunk + offset;
         ssize_t n = chunk_read(try, content->chunk + offset, left < room ? (size_t)left : room);
         if (n < 0)
                 return content_fail(content, (int)n);
