@@ -41,6 +41,7 @@
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 32u /* looks judged, and made durable together, in one turn of the loop */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
+#define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
 #define UNVERIFIED_FOR_FULL                                                                                  \
         1000u /* expectations never verified from which a full pass is the quicker way                       \
@@ -970,8 +971,9 @@ engine_baselines_changed(struct engine *engine, void (*done)(void *userdata), vo
         judge_coverage(engine->instance->judge, clock_now_ms(), &coverage);
         bool many = coverage.expected - coverage.verified > UNVERIFIED_FOR_FULL;
         uint64_t probes = prober_baselines_changed(engine->prober);
-        if (!engine->instance->settled || many) {
-                walker_ask(engine->walker, PASS_FULL, true);
+        bool full = !engine->instance->settled || many;
+        if (full || coverage.expected > JUDGED_MAX) {
+                walker_ask(engine->walker, full ? PASS_FULL : PASS_QUICK, true);
                 return NULL;
         }
         struct settle *settle = settle_new(engine, false, probes, done, userdata);

@@ -10,9 +10,9 @@
 
 #include "core/instance.h"
 
-#define LOOK_AGAIN_MS 1000  /* a path whose answer just changed is looked at again no sooner */
-#define JUDGED_WAIT_MS 1000 /* an apply waits so long at most to be judged */
-#define PASSING_MS 10000    /* a name that dpkg gives for moments is looked at so much later */
+#define LOOK_AGAIN_MS 1000   /* a path whose answer just changed is looked at again no sooner */
+#define JUDGED_WAIT_MS 10000 /* an apply waits so long at most to be judged */
+#define PASSING_MS 10000     /* a name that dpkg gives for moments is looked at so much later */
 
 struct engine;
 
