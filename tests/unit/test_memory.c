@@ -13,7 +13,7 @@
 #define STRIDE 7919u  /* prime: neighbours are let go far from each other */
 #define LEFT_MAX (768u << 10)
 
-/* A sanitizer's allocator keeps what was freed. */
+/* A sanitizer's allocator keeps what was freed: there it is only called. */
 #ifdef __SANITIZE_ADDRESS__
 #define SANITIZED true
 #elif defined(__has_feature)
@@ -59,7 +59,8 @@ START_TEST(what_a_storm_scattered_goes_back)
         come_and_go();
         memory_give_back();
         size_t after = resident_bytes();
-        ck_assert_msg(after < before + LEFT_MAX, "%zu KiB stayed", (after - before) >> 10);
+        if (!SANITIZED)
+                ck_assert_msg(after < before + LEFT_MAX, "%zu KiB stayed", (after - before) >> 10);
 }
 END_TEST
 
@@ -68,8 +69,7 @@ main(void)
 {
         Suite *suite = suite_create("memory");
         TCase *tcase = tcase_create("memory");
-        if (!SANITIZED)
-                tcase_add_test(tcase, what_a_storm_scattered_goes_back);
+        tcase_add_test(tcase, what_a_storm_scattered_goes_back);
         suite_add_tcase(suite, tcase);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
