@@ -64,16 +64,21 @@ START_TEST(what_was_not_there_is_not_there_afterwards)
 }
 END_TEST
 
+/* The kernel may take a page back whenever it likes: three times in a row is no chance. */
 START_TEST(what_was_there_stays)
 {
         static char chunk[SIZE];
-        _cleanup_fd_ int fd = cold_file(at("warm"));
-        if (fd < 0)
-                return;
-        ck_assert_int_eq(pread(fd, chunk, SIZE, 0), SIZE);
-        ck_assert_uint_eq(pages_cached(fd, SIZE), SIZE / 4096);
-        read_all(fd, _i);
-        ck_assert_uint_eq(pages_cached(fd, SIZE), SIZE / 4096);
+        size_t after = 0;
+        for (unsigned tries = 0; tries < 3 && after < SIZE / 4096; tries++) {
+                _cleanup_fd_ int fd = cold_file(at("warm"));
+                if (fd < 0)
+                        return;
+                ck_assert_int_eq(pread(fd, chunk, SIZE, 0), SIZE);
+                ck_assert_uint_eq(pages_cached(fd, SIZE), SIZE / 4096);
+                read_all(fd, _i);
+                after = pages_cached(fd, SIZE);
+        }
+        ck_assert_uint_eq(after, SIZE / 4096);
 }
 END_TEST
 

