@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The folder under construction. Whoever fills it may wait for a daemon, read a disk or compute when the
- * signal comes, so it is taken by a thread that does nothing else, with sigwait: no handler, no global.
+ * signal comes, so it is taken by a thread that does nothing else, with sigwait: no handler, no global. By a
+ * signal of its own it is told to end (pthread_cancel would load a library first, and abort without memory).
  *
  * `ending` is held by who decides what becomes of the folder: the filler once it is named or given up, or the
  * thread once a signal came. The thread never lets it go: from then on the filler, which may find files
@@ -13,6 +14,7 @@
 #include <ftw.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +24,7 @@
 #include "core/file.h"
 #include "core/quote.h"
 
+#define STOP_SIGNAL SIGRTMIN
 #define REMOVE_TRIES                                                                                         \
         100u /* the filler may add files while they are removed; without the folder it cannot                \
               */
@@ -31,6 +34,7 @@ struct draft_folder {
         bool named;
         sigset_t signals, before; /* those that are taken; the mask to be put back */
         bool blocked, watched;
+        atomic_bool stopping;
         pthread_t watcher;
         pthread_mutex_t ending;
 };
@@ -60,6 +64,7 @@ signals_that_end(sigset_t *ret)
 {
         static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM};
         sigemptyset(ret);
+        sigaddset(ret, STOP_SIGNAL);
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
                 struct sigaction action;
                 if (sigaction(signals[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL)
@@ -81,10 +86,11 @@ static void *
 watch_signals(void *argument)
 {
         struct draft_folder *draft = argument;
-        int signal, cancel;
+        int signal;
         while (sigwait(&draft->signals, &signal) != 0)
                 ;
-        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+        if (signal == STOP_SIGNAL && draft->stopping)
+                return NULL;
         pthread_mutex_lock(&draft->ending);
         if (!draft->named)
                 remove_all(draft->path);
@@ -97,7 +103,8 @@ static void
 stop_watching(struct draft_folder *draft)
 {
         if (draft->watched) {
-                pthread_cancel(draft->watcher); /* it waits, in sigwait, or it acts */
+                draft->stopping = true;
+                pthread_kill(draft->watcher, STOP_SIGNAL); /* it waits, or it acts */
                 pthread_join(draft->watcher, NULL);
         }
         draft->watched = false;
