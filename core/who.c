@@ -20,12 +20,21 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "core/escape.h"
 
 #define NOBODY UINT32_MAX   /* of /proc/PID/loginuid: no login yet */
 #define PF_FORKNOEXEC 0x40u /* linux/sched.h, in the flags of /proc/PID/stat */
+
+/* struct pidfd_info of linux/pidfd.h, as it was first: newer than the headers of some distributions. */
+struct process_info {
+        uint64_t mask, cgroup;
+        uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid, spare;
+};
+#define PROCESS_INFO_CREDENTIALS UINT64_C(2)
+#define PROCESS_INFO_GET _IOWR(0xff, 11, struct process_info)
 
 struct who {
         atomic_uint references;
@@ -335,13 +344,25 @@ who_has_executed(const struct who *who)
         return who->exe && who->cmdline && !who->forked;
 }
 
+/* As /proc/PID/status has it, of which the kernel writes sixty lines for it. Linux 6.13. */
+static int
+uid_of_pidfd(int pidfd, int64_t *ret)
+{
+        struct process_info info = {.mask = PROCESS_INFO_CREDENTIALS};
+        if (ioctl(pidfd, PROCESS_INFO_GET, &info) < 0 || !(info.mask & PROCESS_INFO_CREDENTIALS))
+                return -EOPNOTSUPP;
+        *ret = info.euid;
+        return 0;
+}
+
 bool
-who_has_uid_still(const struct who *who)
+who_has_uid_still(const struct who *who, int pidfd)
 {
         char text[4096];
         int64_t uid;
-        return read_of(who->pid, "status", text, sizeof text) > 0 && who_parse_uid(text, &uid) == 0 &&
-               uid == who->uid;
+        bool known = uid_of_pidfd(pidfd, &uid) == 0 ||
+                     (read_of(who->pid, "status", text, sizeof text) > 0 && who_parse_uid(text, &uid) == 0);
+        return known && uid == who->uid;
 }
 
 void

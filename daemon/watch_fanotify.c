@@ -99,6 +99,7 @@ struct cached {
         uint64_t batch;  /* when it was last compared with /proc */
         int64_t read_ms; /* when all of it was read */
         bool pending;    /* it executes another program: `who` is of the one before */
+        bool listed;     /* in `pending` of the reader */
         bool early;      /* `who` was read before it acted: it is read again when it does */
         bool in_doubt;   /* it may have run another program when it acted */
         int64_t exec_ms;
@@ -135,6 +136,7 @@ struct watch_fanotify {
         size_t n_told;
         bool stopping;
         bool told_lost; /* memory ran out: to be told even without */
+        bool to_wake;   /* the loop: something is to be told that it does not know of */
         int ended;      /* the errno that the reader ended with by itself; 0: it did not */
 };
 
@@ -212,16 +214,29 @@ queue_told(struct watch_fanotify *fanotify, const char *path, enum sense sense, 
                 who_keep(told->touch.who);
         }
         pthread_mutex_lock(&fanotify->lock);
+        /* What comes behind others needs no word: who hands those on finds it, or wakes the loop for it. */
+        fanotify->to_wake = fanotify->to_wake || !fanotify->told;
         if (told && fanotify->n_told < 2 * TOLD_MAX) { /* one event may be of many paths */
                 *fanotify->told_end = told;
                 fanotify->told_end = &told->next;
                 fanotify->n_told++;
                 told = NULL;
         } else {
-                fanotify->told_lost = true;
+                fanotify->told_lost = fanotify->to_wake = true;
         }
         pthread_mutex_unlock(&fanotify->lock);
         told_free(told);
+}
+
+/* What was queued since the last call and is not known to the loop yet. */
+static bool
+takes_waking(struct watch_fanotify *fanotify)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        bool wakes = fanotify->to_wake;
+        fanotify->to_wake = false;
+        pthread_mutex_unlock(&fanotify->lock);
+        return wakes;
 }
 
 static void *reader_main(void *argument);
@@ -274,8 +289,9 @@ mend_reader(struct watch_fanotify *fanotify)
         fanotify->watch->calls.overflow(fanotify->watch->userdata, why);
 }
 
-/* Hands on at most so many. Main thread. Returns whether more wait. */
-static bool
+/* Hands on at most so many; the rest at the next turn of the loop, for others are served between. Main
+ * thread. */
+static void
 hand_on(struct watch_fanotify *fanotify, size_t most)
 {
         struct watch *watch = fanotify->watch;
@@ -301,7 +317,8 @@ hand_on(struct watch_fanotify *fanotify, size_t most)
         pthread_mutex_unlock(&fanotify->lock);
         if (lost)
                 watch->calls.overflow(watch->userdata, "no room or no memory for events");
-        return more;
+        if (more)
+                wake(fanotify);
 }
 
 /* ---- who (of the reader alone) ---- */
@@ -338,7 +355,7 @@ cache_refresh(struct watch_fanotify *fanotify, struct cached *cached)
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *known = who_exe(cached->who);
         bool same = exe && known && strcmp(exe, known) == 0;
-        bool same_user = who_has_uid_still(cached->who);
+        bool same_user = who_has_uid_still(cached->who, cached->pidfd);
         cached->in_doubt = !executed && !(same && same_user);
         if (!anew && same && same_user && now_ms - cached->read_ms < FRESH_MS)
                 return;
@@ -357,12 +374,14 @@ read_too_late(const struct cached *cached, const char *name)
         return slash && !cached->pending && !cached->early && strcmp(slash + 1, name) == 0;
 }
 
-/* Whether the process shows a program that it executed by one of the names. */
+/* Whether the process shows a program that it executed by one of the names; *ret_over: it shows none any
+ * more. */
 static bool
-shows_executed(const struct cached *cached)
+shows_executed(const struct cached *cached, bool *ret_over)
 {
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *slash = exe ? strrchr(exe, '/') : NULL;
+        *ret_over = !exe && (errno == ENOENT || errno == ESRCH);
         for (unsigned i = 0; slash && i < min_size(cached->n_names, EXEC_NAMES); i++)
                 if (strncmp(slash + 1, cached->names[i], EXEC_NAME_MAX - 1) == 0)
                         return true;
@@ -373,9 +392,10 @@ shows_executed(const struct cached *cached)
 static bool
 settle_exec(struct cached *cached)
 {
+        bool over;
         if (!cached->pending)
                 return true;
-        if (shows_executed(cached)) {
+        if (shows_executed(cached, &over)) {
                 struct who *who = who_read(cached->pid, cached->pidfd);
                 if (who && who_has_executed(who)) {
                         cache_put(cached, cached->pid, cached->pidfd, steal_pointer(&who));
@@ -385,7 +405,7 @@ settle_exec(struct cached *cached)
                 who_drop(who);
         }
         /* Not within its time: it failed, or the program has another name by now. It is read when it acts. */
-        return !cached->pending || clock_monotonic_ms() - cached->exec_ms > PENDING_MS;
+        return !cached->pending || over || clock_monotonic_ms() - cached->exec_ms > PENDING_MS;
 }
 
 static void
@@ -393,7 +413,7 @@ cache_drop(struct cached *cached)
 {
         who_drop(cached->who);
         fd_close(cached->pidfd);
-        *cached = (struct cached){.pidfd = -1};
+        *cached = (struct cached){.pidfd = -1, .listed = cached->listed};
 }
 
 /* All events of a process that ended are in the kernel's queue or were read: if the queue is empty after it
@@ -420,9 +440,12 @@ static void
 settle_pending(struct watch_fanotify *fanotify)
 {
         size_t left = 0;
-        for (size_t i = 0; i < fanotify->n_pending; i++)
-                if (!settle_exec(fanotify->pending[i]))
-                        fanotify->pending[left++] = fanotify->pending[i];
+        for (size_t i = 0; i < fanotify->n_pending; i++) {
+                struct cached *cached = fanotify->pending[i];
+                cached->listed = !settle_exec(cached);
+                if (cached->listed)
+                        fanotify->pending[left++] = cached;
+        }
         fanotify->n_pending = left;
 }
 
@@ -453,11 +476,12 @@ handle_exec(struct watch_fanotify *fanotify, pid_t pid, int pidfd, const char *n
                 cached->n_names = 0;
         if (escaped)
                 snprintf(cached->names[cached->n_names++ % EXEC_NAMES], EXEC_NAME_MAX, "%s", escaped);
-        bool waits = cached->pending;
         cached->pending = true;
         cached->exec_ms = clock_monotonic_ms();
-        if (!settle_exec(cached) && !waits && fanotify->n_pending < PENDING_MAX)
-                fanotify->pending[fanotify->n_pending++] = cached;
+        if (settle_exec(cached) || cached->listed || fanotify->n_pending == PENDING_MAX)
+                return;
+        cached->listed = true;
+        fanotify->pending[fanotify->n_pending++] = cached;
 }
 
 /* Takes the descriptor of the event over. The reference in ret is the caller's. */
@@ -522,8 +546,7 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
         queue_told(fanotify, path, sense, touch);
 }
 
-/* Returns whether it is of a watched folder. */
-static bool
+static void
 handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
 {
         char *paths[PATHS_PER_KEY_MAX];
@@ -531,7 +554,7 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         if (event->mask & FAN_Q_OVERFLOW) {
                 queue_told(fanotify, "the kernel's event queue (fs.fanotify.max_queued_events)",
                         SENSE_CHANGED, NULL);
-                return true;
+                return;
         }
         if (event->folder.size && !watch_paths(fanotify->watch, &event->folder, event->name, paths, &n_paths))
                 queue_told(fanotify, "no room for the paths of an event", SENSE_CHANGED, NULL);
@@ -540,7 +563,7 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         if (!(event->mask & ~(uint64_t)(FAN_OPEN_EXEC | FAN_ONDIR))) {
                 for (size_t i = 0; i < n_paths; i++)
                         free(paths[i]);
-                return false;
+                return;
         }
         struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE),
                 .metadata = !(event->mask & ~(uint64_t)(FAN_ATTRIB | FAN_OPEN_EXEC | FAN_ONDIR))};
@@ -552,7 +575,6 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         }
         who_drop(touch.who);
         fd_close(event->pidfd >= 0 ? event->pidfd : -1);
-        return n_paths > 0;
 }
 
 /* (They stand at multiples of four, and are read as the kernel packs them.) */
@@ -597,7 +619,6 @@ take_events(struct watch_fanotify *fanotify)
 {
         char buffer[EVENT_BUFFER_SIZE] __attribute__((aligned(8)));
         size_t at = 0, count;
-        bool any = false;
         struct fan_event event;
         uint64_t before = fanotify->taken;
         ssize_t size = read_events(fanotify, buffer, &count);
@@ -605,11 +626,9 @@ take_events(struct watch_fanotify *fanotify)
         fanotify->number = before + 1;
         int r = 0;
         for (; size > 0 && (r = fan_event_next(buffer, (size_t)size, &at, &event)) > 0; fanotify->number++)
-                any |= handle_event(fanotify, &event);
-        if (r < 0) { /* not the kernel's bytes, as we know them */
+                handle_event(fanotify, &event);
+        if (r < 0) /* not the kernel's bytes, as we know them */
                 queue_told(fanotify, "events of an unknown form", SENSE_CHANGED, NULL);
-                any = true;
-        }
         fanotify->taken = before + count;
         settle_pending(fanotify);
         int64_t now_ms = clock_monotonic_ms();
@@ -617,7 +636,7 @@ take_events(struct watch_fanotify *fanotify)
                 fanotify->forget_ms = now_ms + FORGET_MS;
         else if (fanotify->forget_ms && now_ms >= fanotify->forget_ms)
                 forget_ended(fanotify);
-        if (comes_to_wanted(fanotify) || any)
+        if (takes_waking(fanotify) | comes_to_wanted(fanotify))
                 wake(fanotify);
         return size < 0 && size != -EAGAIN && size != -EINTR ? (int)size : 0;
 }
@@ -692,8 +711,8 @@ watch_fanotify_handed_on(struct watch_fanotify *fanotify, const struct watch_tic
                         "the reader of events waits for a process that does not answer");
                 return true;
         }
-        if (waits_to_be_handed_on(fanotify, ticket) && hand_on(fanotify, TOLD_AT_ONCE))
-                wake(fanotify);
+        if (waits_to_be_handed_on(fanotify, ticket))
+                hand_on(fanotify, TOLD_AT_ONCE);
         return !waits_to_be_handed_on(fanotify, ticket);
 }
 
@@ -765,8 +784,7 @@ on_wake(sd_event_source *source, int fd, uint32_t revents, void *userdata)
         (void)source;
         (void)revents;
         (void)got;
-        if (hand_on(fanotify, TOLD_AT_ONCE))
-                wake(fanotify); /* the rest at the next turn: others are served between */
+        hand_on(fanotify, TOLD_AT_ONCE);
         (void)is_held_up(fanotify);
         fanotify->watch->calls.caught_up(fanotify->watch->userdata);
         return 0;
