@@ -172,6 +172,12 @@ pending_add(struct pending *pending, struct pending_entry entry)
         return 0;
 }
 
+size_t
+instance_queued(const struct instance *instance)
+{
+        return instance->pending->count;
+}
+
 uint64_t
 instance_dropped(const struct instance *instance)
 {

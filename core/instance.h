@@ -193,6 +193,8 @@ int instance_alive(struct instance *instance, struct err *err);
 int instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
 /* Queues a named value of the store; NULL removes. */
 void instance_value(struct instance *instance, const char *key, const char *value);
+/* How much is queued: records, values, contents. */
+size_t instance_queued(const struct instance *instance);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
 

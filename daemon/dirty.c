@@ -193,6 +193,12 @@ dirty_count(const struct dirty *dirty)
         return dirty->count;
 }
 
+bool
+dirty_is_busy(const struct dirty *dirty)
+{
+        return dirty->places[PLACE_QUEUE].first || dirty->places[PLACE_OUT].first;
+}
+
 static void
 wake(struct dirty *dirty, int64_t now_ms)
 {

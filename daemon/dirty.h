@@ -32,6 +32,8 @@ void dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *
 bool dirty_waits(struct dirty *dirty, const char *path);
 bool dirty_has_room(const struct dirty *dirty);
 size_t dirty_count(const struct dirty *dirty);
+/* Whether a path is looked at, or could be now. */
+bool dirty_is_busy(const struct dirty *dirty);
 
 /* The next path to look at now, which then counts as being looked at; NULL: none. */
 struct dirty_entry *dirty_take(struct dirty *dirty, int64_t now_ms);

@@ -5,8 +5,10 @@
  * dirty set; a looker takes a snapshot of each; the loop judges it and, if the answer changed, makes that
  * durable. There is no other way for an answer to change.
  *
- * Everything here runs in the loop's thread and waits for nothing. Owns the dirty set, the settles, and when
- * a pass is due.
+ * Everything here runs in the loop's thread and waits for nothing but the disk that changes are made durable
+ * on. While more answers are about to come, that waits a moment for them: one transaction of many costs
+ * little more than one of a few. Nobody is told of a change before: whoever asks has it made durable first.
+ * Owns the dirty set, the settles, and when a pass is due.
  *
  * What was done until a look ended may still wait to be read, and who did it must be known when it is judged:
  * over fanotify a batch of answers is held until all that was queued when it came is handed on.
@@ -39,7 +41,9 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define ANSWERS_AT_ONCE 32u /* looks judged, and made durable together, in one turn of the loop */
+#define ANSWERS_AT_ONCE 32u  /* looks judged in one turn of the loop */
+#define DURABLE_AT_ONCE 128u /* changes that wait for those after them, to be made durable together, */
+#define DURABLE_MS 10        /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -88,6 +92,7 @@ struct engine {
         void *ready_userdata;
         bool ready_told;
         int64_t last_quick_ms;
+        int64_t judged_ms; /* the first of the answers that are not durable yet; 0: none */
         struct look *held; /* answers that are not judged yet; NULL: none */
         struct watch_ticket held_for;
         uint64_t events; /* that the kernel told of */
@@ -235,8 +240,20 @@ judge_answers(struct engine *engine)
         engine->looks += count;
         if (count == ANSWERS_AT_ONCE || (any && engine->instance->watched_by == WATCH_FANOTIFY))
                 pump_again(engine); /* more may have come meanwhile */
-        if (any)                    /* durable, then announced; a failure is a problem of its own */
-                instance_flush(engine->instance, NULL);
+        if (any && !engine->judged_ms)
+                engine->judged_ms = clock_monotonic_ms();
+}
+
+/* Durable, then announced; a failure is a problem of its own. */
+static void
+make_durable(struct engine *engine)
+{
+        bool more = dirty_is_busy(engine->dirty) && instance_queued(engine->instance) < DURABLE_AT_ONCE &&
+                    clock_monotonic_ms() - engine->judged_ms < DURABLE_MS;
+        if (!engine->judged_ms || more)
+                return;
+        engine->judged_ms = 0;
+        instance_flush(engine->instance, NULL);
 }
 
 /* ---- passes ---- */
@@ -485,6 +502,7 @@ check_settles(struct engine *engine)
                         continue;
                 }
                 *slot = settle->next;
+                instance_flush(engine->instance, NULL);
                 settle->done(settle->userdata);
                 free(settle);
                 slot = &engine->settles; /* done may have changed the list */
@@ -568,6 +586,8 @@ arm_again(struct engine *engine)
         int64_t due_ms = dirty_next_due(engine->dirty);
         if (engine->held)
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
+        if (engine->judged_ms)
+                due_ms = earlier_of(due_ms, engine->judged_ms + DURABLE_MS);
         for (const struct settle *settle = engine->settles; settle; settle = settle->next) {
                 if (!settle->asked)
                         due_ms = earlier_of(due_ms, settle->events.late_ms);
@@ -609,6 +629,7 @@ pump(struct engine *engine)
         take_hints(engine);
         look_at_view(engine);
         feed_lookers(engine);
+        make_durable(engine); /* meanwhile they look */
         check_settles(engine);
         give_back_when_quiet(engine, TRIM_AFTER);
         arm_again(engine);
