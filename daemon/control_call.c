@@ -408,7 +408,7 @@ call_control(struct client *client)
         struct control *control = client->control;
         struct err err = {0};
         unsigned traits = service_traits(client->member);
-        instance_flush(control->instance, NULL); /* what is told is durable */
+        instance_flush(control->instance, NULL);                  /* what is told is durable */
         const char *text = json_text(client->parameters, "text"); /* of Upload; room is left for answers */
         if (text && control_is_full(control, client, strlen(text) + CONTROL_FRAME_MAX)) {
                 refuse_for_size(client);
