@@ -277,17 +277,19 @@ watch_doubt(struct watch *watch)
         pthread_mutex_unlock(&watch->lock);
 }
 
-void
+bool
 watch_born(struct watch *watch, const char *path, const struct fan_key *key)
 {
         pthread_mutex_lock(&watch->lock);
-        bool there = *slot_by_path(watch, path) != NULL;
+        const struct node *known = *slot_by_path(watch, path);
+        bool is_in = known && has_key(known, key);
         struct node *node = NULL;
-        if (!there && watch->count < WATCHES_MAX && table_grow(watch) == 0)
+        if (!known && watch->count < WATCHES_MAX && table_grow(watch) == 0)
                 node = node_new(path, key);
         if (node) /* else the walk that follows watches it, or counts it as lost */
                 table_insert(watch, node);
         pthread_mutex_unlock(&watch->lock);
+        return is_in || node;
 }
 
 /* ---- events ---- */
@@ -310,14 +312,16 @@ watch_forget(struct watch *watch, const char *path)
 }
 
 /* A folder that was deleted held none: those below it were told of before. */
-static void
-forget_one(struct watch *watch, const char *path)
+static bool
+forget_one(struct watch *watch, const char *path, const struct fan_key *key)
 {
         pthread_mutex_lock(&watch->lock);
         struct node *node = *slot_by_path(watch, path);
+        bool was_in = node && key && key->size && has_key(node, key);
         if (node)
                 unwatch(watch, node);
         pthread_mutex_unlock(&watch->lock);
+        return was_in;
 }
 
 /* Whoever walked before the event was told may have met one that is gone, or the one that came. */
@@ -331,15 +335,14 @@ forget_other(struct watch *watch, const char *path, const struct fan_key *key)
         pthread_mutex_unlock(&watch->lock);
 }
 
-void
+bool
 watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target)
 {
         if (sense == SENSE_CAME || sense == SENSE_ARRIVED)
                 forget_other(watch, path, target);
-        if (sense == SENSE_GONE)
-                forget_one(watch, path);
         if (sense == SENSE_LEFT)
                 watch_forget(watch, path);
+        return sense == SENSE_GONE && forget_one(watch, path, target);
 }
 
 void

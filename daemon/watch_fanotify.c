@@ -15,7 +15,9 @@
  * no mere fork. (A script's interpreter and the loader are executed with it, hence several names.)
  *
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
- * birth, which holds its handle: so not even the first file in it is missed, and its maker is known.
+ * birth, which holds its handle: so not even the first file in it is missed, and its maker is known. Where
+ * folders are always empty when they come and when they go, what is in one that was in the table all the time
+ * is told of by itself, and nobody need walk through it.
  *
  * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
  * thread up, and no other: what waits for its events (a ticket) waits a bounded time, and then it is said
@@ -39,6 +41,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
+#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
@@ -64,6 +67,7 @@
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
 #define FORGET_MS 1000      /* between looks for processes of the cache that ended */
+#define PLAIN_MAX 32u       /* file systems whose folders come and go empty; of more, each folder is walked */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -137,10 +141,44 @@ struct watch_fanotify {
         bool stopping;
         bool told_lost; /* memory ran out: to be told even without */
         bool to_wake;   /* the loop: something is to be told that it does not know of */
-        int ended;      /* the errno that the reader ended with by itself; 0: it did not */
+        fsid_t plain[PLAIN_MAX];
+        size_t n_plain;
+        int ended; /* the errno that the reader ended with by itself; 0: it did not */
 };
 
 /* ---- folders ---- */
+
+/* mkdir(2) makes an empty folder there and rmdir(2) removes none that is not, and there is no other way. (A
+ * subvolume of Btrfs comes and goes with all that is in it, and so may what a server of FUSE makes up.) */
+static bool
+is_plain(long type)
+{
+        return type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == TMPFS_MAGIC ||
+               type == F2FS_SUPER_MAGIC;
+}
+
+static bool
+has_plain(struct watch_fanotify *fanotify, const void *fsid)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        size_t i = 0;
+        while (i < fanotify->n_plain && memcmp(&fanotify->plain[i], fsid, sizeof *fanotify->plain) != 0)
+                i++;
+        bool has = i < fanotify->n_plain;
+        pthread_mutex_unlock(&fanotify->lock);
+        return has;
+}
+
+static void
+note_plain(struct watch_fanotify *fanotify, const struct statfs *fs)
+{
+        if (!is_plain(fs->f_type) || has_plain(fanotify, &fs->f_fsid))
+                return;
+        pthread_mutex_lock(&fanotify->lock);
+        if (fanotify->n_plain < PLAIN_MAX) /* (twice, where two threads come at once) */
+                fanotify->plain[fanotify->n_plain++] = fs->f_fsid;
+        pthread_mutex_unlock(&fanotify->lock);
+}
 
 int
 watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_key *ret)
@@ -165,6 +203,7 @@ watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_ke
         /* Each time, and not once for each file system: a mark goes with its last mount, and nobody tells. */
         if (fanotify_mark(fanotify->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MARK_MASK, folder_fd, NULL) < 0)
                 return -errno;
+        note_plain(fanotify, &fs);
         bool whole = fan_key_make(
                 ret, &fs.f_fsid, handle.head.handle_type, handle.head.f_handle, handle.head.handle_bytes);
         return whole ? 0 : -EOVERFLOW;
@@ -540,9 +579,11 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
 {
         struct watch *watch = fanotify->watch;
         enum sense sense = event_sense(event);
-        watch_note(watch, path, sense, &event->target);
+        bool told = watch_note(watch, path, sense, &event->target); /* of all that was in it */
         if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
-                watch_born(watch, path, &event->target);
+                told = watch_born(watch, path, &event->target);
+        if (told && has_plain(fanotify, event->folder.bytes))
+                sense = SENSE_CHANGED;
         queue_told(fanotify, path, sense, touch);
 }
 
