@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -30,7 +31,6 @@
 #include "core/escape.h"
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
-#include "daemon/memory.h"
 #include "daemon/mounts.h"
 #include "daemon/prober.h"
 #include "daemon/walker.h"
@@ -395,13 +395,15 @@ advance_settles(struct engine *engine, const struct pass *pass)
         }
 }
 
+/* All of it goes back where the unit has the allocator keep nothing for each thread (systemd/driftd.service):
+ * what it keeps lies wherever a storm left it, a page held by each piece. */
 static void
 give_back(struct engine *engine)
 {
         engine->looks = 0;
         if (engine->instance->store)
                 store_forget_pages(engine->instance->store);
-        memory_give_back();
+        malloc_trim(0);
 }
 
 /* The walker is done and all its hints are in the dirty set. */

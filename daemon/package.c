@@ -10,6 +10,7 @@
 #include "daemon/package.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +18,6 @@
 
 #include "core/clock.h"
 #include "core/escape.h"
-#include "daemon/memory.h"
 
 enum ask { ASK_NOTHING, ASK_LOOK, ASK_EXAMINE };
 
@@ -135,7 +135,7 @@ question_done(struct packages *packages)
                 package_drifts_free(packages->question.drifts, packages->question.n_drifts);
         packages->question.n_drifts = packages->taken = 0;
         packages->records = json_free(packages->records);
-        memory_give_back(); /* lists and questions leave holes */
+        malloc_trim(0); /* lists and questions leave holes */
 }
 
 /* Some at a time. The records and the mark come last: if the daemon ends before, the rest is asked about

@@ -108,9 +108,9 @@ is_ready() {
     log_has '^driftd: watching'
 }
 
-# start_daemon — and waits until it is ready
+# start_daemon — in the environment that the unit gives it, and waits until it is ready
 start_daemon() {
-    "$BUILD/driftd" -c "$CONFIG" >"$LOG" 2>&1 7<&- &
+    env "$(sed -n 's/^Environment=//p' systemd/driftd.service)" "$BUILD/driftd" -c "$CONFIG" >"$LOG" 2>&1 7<&- &
     DAEMON=$!
     wait_for 300 is_ready || die "driftd did not become ready"
 }
