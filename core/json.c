@@ -373,6 +373,12 @@ json_array_make(void)
         return outer(json_array());
 }
 
+struct json *
+json_object_make(void)
+{
+        return outer(json_object());
+}
+
 int
 json_push(struct json *array, struct json *value)
 {

@@ -42,6 +42,7 @@ CLEANUP_DEFINE(struct json *, json_free)
 struct json *json_null_new(void);
 struct json *json_string_new(const char *text);
 struct json *json_array_make(void);
+struct json *json_object_make(void);
 /* The words of a text, which stand one space apart, as an array. NULL (no words): an empty one. */
 struct json *json_words(const char *text);
 /* Take the reference of value, also when they fail; a NULL value is -ENOMEM (so that calls nest). */

@@ -263,6 +263,7 @@ judge_new(judge_emit emit, void *userdata, struct judge **ret)
         pthread_mutex_init(&judge->lock, NULL);
         judge->emit = emit;
         judge->userdata = userdata;
+        crypto_random(judge->weight_key, sizeof judge->weight_key);
         *ret = judge;
         return 0;
 }

@@ -113,21 +113,25 @@ put_fields(struct json *one, const struct attributes *actual)
         return r ? r : json_put(one, "fields", json_string_new(text.data ? text.data : ""));
 }
 
+static struct json *
+attribute_json(enum attribute attribute, const struct attributes *expected, const struct attributes *actual)
+{
+        _cleanup_json_ struct json *one = json_object_make();
+        int r = json_put(one, "name", json_string_new(attribute_name(attribute)));
+        r = r ? r : json_put(one, "expected", value_json(attribute, expected));
+        r = r ? r : json_put(one, "actual", value_json(attribute, actual));
+        if (r == 0 && attribute == ATTRIBUTE_XATTRS && actual)
+                r = put_fields(one, actual);
+        return r == 0 ? steal_pointer(&one) : NULL;
+}
+
 struct json *
 attributes_json(uint32_t mask, const struct attributes *expected, const struct attributes *actual)
 {
         struct json *list = json_array_make();
-        for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++) {
-                if (!(mask & 1u << i))
-                        continue;
-                struct json *left = value_json(i, expected), *right = value_json(i, actual);
-                struct json *one = json_make(
-                        "{s:s, s:o, s:o}", "name", attribute_name(i), "expected", left, "actual", right);
-                if (one && i == ATTRIBUTE_XATTRS && actual && put_fields(one, actual) < 0)
-                        one = json_free(one);
-                if (json_push(list, one) < 0)
-                        list = json_free(list);
-        }
+        for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++)
+                if (mask & 1u << i)
+                        json_gather(&list, attribute_json(i, expected, actual));
         return list;
 }
 
