@@ -504,6 +504,8 @@ announce_entries(struct instance *instance, const struct pending_entry *entries,
                         entry->seq, entry->time_ms, entry->kind, entry->item, entry->detail, id};
                 instance->announce(instance->announce_userdata, &announcement);
         }
+        if (instance->announced)
+                instance->announced(instance->announce_userdata);
 }
 
 static void
