@@ -356,6 +356,18 @@ json_free(struct json *value)
 }
 
 struct json *
+json_once(struct json **known, struct json *value)
+{
+        if (json_equal(inner(*known), inner(value))) {
+                json_free(value);
+                return json_keep(*known);
+        }
+        json_free(*known);
+        *known = json_keep(value);
+        return value;
+}
+
+struct json *
 json_null_new(void)
 {
         return outer(json_null());

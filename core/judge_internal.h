@@ -69,6 +69,7 @@ struct judge {
         struct standings *standings; /* replaced under the lock */
         struct drift *drifts;        /* judge_tree.c */
         unsigned char weight_key[CRYPTO_SHORT_KEY_SIZE];
+        struct json *said[ATTRIBUTE_COUNT]; /* of each attribute of files what was said of it last */
         size_t n_drifts;
         atomic_uint pass;
         atomic_ullong refused;
