@@ -66,14 +66,19 @@ buf_printf(struct buf *buf, const char *format, ...)
         va_list args, again;
         va_start(args, format);
         va_copy(again, args);
-        int wanted = vsnprintf(NULL, 0, format, args);
+        /* What fits is mostly all of it; else it is written again, with room. */
+        size_t room = buf->data ? buf->capacity - buf->size : 0;
+        int wanted =
+                vsnprintf(buf->data ? buf->data + buf->size : NULL, buf->data ? room + 1 : 0, format, args);
         va_end(args);
         int r = wanted < 0 ? -EINVAL : buf_reserve(buf, (size_t)wanted);
-        if (r == 0) {
+        if (r == 0 && (size_t)wanted > room)
                 vsnprintf(buf->data + buf->size, (size_t)wanted + 1, format, again);
-                buf->size += (size_t)wanted;
-        }
         va_end(again);
+        if (r == 0)
+                buf->size += (size_t)wanted;
+        if (buf->data)
+                buf->data[buf->size] = '\0'; /* where it failed, it is as it was */
         return r;
 }
 

@@ -101,6 +101,8 @@ struct pending {
         int64_t failed_ms; /* CLOCK_BOOTTIME: when it last failed */
         struct pending_entry early[EARLY_RECORDS_MAX]; /* written while opening, when nobody listens yet */
         size_t n_early;
+        char *who_text; /* of the newest drift that named somebody; NULL: none did */
+        struct json *who;
 };
 
 static void
@@ -238,12 +240,24 @@ drift_kind(const struct judge_event *event)
         return event->result == SNAPSHOT_UNSTABLE ? "unstable" : "unreadable";
 }
 
-/* Whose events were seen, as JSON; null: nobody's. */
+/* Whose events were seen, as JSON; null: nobody's. Whoever changes one thing mostly changes many. */
 static struct json *
-who_json(const char *who)
+who_json(const struct instance *instance, const char *who)
 {
+        struct pending *pending = instance->pending;
         struct json *value = NULL;
-        return who && json_parse(who, strlen(who), &value, NULL) == 0 ? value : json_null_new();
+        if (who && pending->who_text && strcmp(who, pending->who_text) == 0)
+                return json_keep(pending->who);
+        char *text = who ? strdup(who) : NULL;
+        if (!text || json_parse(text, strlen(text), &value, NULL) < 0) {
+                free(text);
+                return json_null_new();
+        }
+        free(pending->who_text);
+        json_free(pending->who);
+        pending->who_text = text;
+        pending->who = value;
+        return json_keep(value);
 }
 
 static struct json *
@@ -259,13 +273,14 @@ drift_detail(const struct instance *instance, const struct judge_event *event)
                                 ? json_make("I", (json_int)event->by_generation)
                                 : json_null_new(),
                         /* Also in a window: who was told of the drift before is told of its end. */
-                        "severity", severity_names[drift->severity], "who", who_json(event->who));
+                        "severity", severity_names[drift->severity], "who", who_json(instance, event->who));
         struct json *attributes = drift->list ? json_keep(drift->list) : NULL;
         if (!attributes && json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
                 return NULL;
         struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b, s:o}", "baseline", drift->baseline,
                 "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
-                "", "attributes", attributes, "unobserved", drift->unobserved, "who", who_json(drift->who));
+                "", "attributes", attributes, "unobserved", drift->unobserved, "who",
+                who_json(instance, drift->who));
         if (detail && judge_put_severity(instance->judge, drift, instance_expiry_now(instance), detail) < 0)
                 detail = json_free(detail);
         if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
@@ -489,6 +504,8 @@ announce_entries(struct instance *instance, const struct pending_entry *entries,
                         entry->seq, entry->time_ms, entry->kind, entry->item, entry->detail, id};
                 instance->announce(instance->announce_userdata, &announcement);
         }
+        if (instance->announced)
+                instance->announced(instance->announce_userdata);
 }
 
 static void
@@ -769,6 +786,8 @@ instance_free(struct instance *instance)
                 while (instance->pending->n_early)
                         entry_done(&instance->pending->early[--instance->pending->n_early]);
                 free(instance->pending->entries);
+                free(instance->pending->who_text);
+                json_free(instance->pending->who);
                 free(instance->pending);
         }
         instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);

@@ -146,9 +146,10 @@ struct instance {
         const struct json
                 *asked; /* who makes the call that runs, for what it records; borrowed, NULL: nobody */
         void (*announce)(void *userdata, const struct announcement *announcement); /* may be NULL */
+        void (*announced)(void *userdata); /* after those of one transaction; may be NULL */
         /* What the history cannot hold, because it is the store that fails. May be NULL. */
         void (*trouble)(void *userdata, const char *text);
-        void *announce_userdata;                                         /* of both */
+        void *announce_userdata;                                         /* of these */
         void (*activity)(void *userdata, struct instance_activity *ret); /* of the daemon; else NULL */
         void *activity_userdata;
 };

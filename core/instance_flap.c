@@ -52,6 +52,7 @@ struct flap_slot {
 
 struct flaps {
         struct flap_slot slots[FLAP_SETS * FLAP_WAYS];
+        struct flap_slot *counted; /* where flap_folds counted a change last; NULL: nowhere */
 };
 
 static struct flap *
@@ -299,6 +300,7 @@ flap_folds(struct instance *instance, const struct judge_event *event)
                 return false;
         key_of(drift, &key);
         struct flap_slot *slot = slot_find(instance->flaps, &key);
+        instance->flaps->counted = NULL;
         if (!slot)
                 return false;
         if (resolved && event->as_approved) { /* that is no change to and fro, and ends it */
@@ -309,18 +311,15 @@ flap_folds(struct instance *instance, const struct judge_event *event)
         if (slot->flap)
                 return fold(instance, slot, drift, resolved);
         count_change(slot, clock_monotonic_ms());
+        instance->flaps->counted = slot;
         return false;
 }
 
 void
 flap_counted(struct instance *instance, const struct drift *drift)
 {
-        struct digest key;
-        if (!instance->flaps)
-                return;
-        key_of(drift, &key);
-        struct flap_slot *slot = slot_find(instance->flaps, &key);
-        if (slot && !slot->flap && slot->changes >= FLAP_CHANGES)
+        struct flap_slot *slot = instance->flaps ? instance->flaps->counted : NULL;
+        if (slot && slot->changes >= FLAP_CHANGES)
                 flap_begin(instance, slot, drift);
 }
 

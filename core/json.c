@@ -3,7 +3,8 @@
  * JSON through jansson, and the fence around it. A `struct json` is a json_t under another name, so
  * nothing is wrapped or copied. What this file adds is what jansson leaves open: depth is bounded before
  * it parses (its own bound is 2048, deep enough to hurt a small stack), a member twice and a NUL byte are
- * refused, and its messages, which quote the input, are escaped before they become words.
+ * refused, and its messages, which quote the input, are escaped before they become words. And values are
+ * written here, for that is most of what a record costs.
  */
 #include "core/json.h"
 
@@ -123,17 +124,202 @@ json_parse(const char *text, size_t size, struct json **ret, struct err *err)
         return 0;
 }
 
-static int
-write_piece(const char *text, size_t size, void *userdata)
+/* ---- written ---- */
+
+/*
+ * Compact and pretty, byte for byte as jansson would: records are hashed and signed as they stand here. (Its
+ * own way hands out a few bytes at a time, and remembers which containers it is in, lest one holds itself.)
+ */
+struct writer {
+        struct buf *buf;
+        unsigned indent; /* blanks of a level; 0: compact */
+        unsigned depth;
+        int r; /* the first failure: nothing is written after it */
+};
+
+static void
+put(struct writer *w, const char *text, size_t size)
 {
-        return buf_append(userdata, text, size) < 0 ? -1 : 0;
+        if (w->r == 0)
+                w->r = buf_append(w->buf, text, size);
+}
+
+static void
+put_byte(struct writer *w, char byte)
+{
+        if (w->r == 0)
+                w->r = buf_reserve(w->buf, 1);
+        if (w->r < 0)
+                return;
+        w->buf->data[w->buf->size++] = byte;
+        w->buf->data[w->buf->size] = '\0';
+}
+
+static void
+put_line(struct writer *w)
+{
+        if (!w->indent)
+                return;
+        put_byte(w, '\n');
+        for (unsigned i = 0; i < w->indent * w->depth; i++)
+                put_byte(w, ' ');
+}
+
+/* How many bytes stand for one of a string: itself, a backslash and a letter, or \u and four digits. */
+static size_t
+escaped_size(unsigned char byte)
+{
+        if (byte >= 0x20)
+                return byte == '"' || byte == '\\' ? 2 : 1;
+        return byte && strchr("\b\f\n\r\t", byte) ? 2 : 6;
+}
+
+static char *
+put_escaped(char *out, unsigned char byte)
+{
+        static const char bytes[] = "\b\f\n\r\t", letters[] = "bfnrt", digits[] = "0123456789ABCDEF";
+        *out++ = '\\';
+        if (byte >= 0x20) {
+                *out++ = (char)byte;
+        } else if (escaped_size(byte) == 2) {
+                *out++ = letters[strchr(bytes, byte) - bytes];
+        } else {
+                out = mempcpy(out, "u00", 3);
+                *out++ = digits[byte >> 4];
+                *out++ = digits[byte & 15];
+        }
+        return out;
+}
+
+static void
+put_string(struct writer *w, const char *text, size_t size)
+{
+        const unsigned char *bytes = (const unsigned char *)text;
+        size_t room = 2;
+        for (size_t i = 0; i < size; i++)
+                room += escaped_size(bytes[i]);
+        if (w->r == 0)
+                w->r = buf_reserve(w->buf, room);
+        if (w->r < 0)
+                return;
+        char *out = w->buf->data + w->buf->size;
+        *out++ = '"';
+        if (room == size + 2)
+                out = mempcpy(out, text, size);
+        else
+                for (size_t i = 0; i < size; i++)
+                        if (escaped_size(bytes[i]) == 1)
+                                *out++ = text[i];
+                        else
+                                out = put_escaped(out, bytes[i]);
+        *out++ = '"';
+        *out = '\0';
+        w->buf->size += room;
+}
+
+static void put_value(struct writer *w, json_t *value);
+
+static void
+put_array(struct writer *w, json_t *array)
+{
+        size_t n = json_array_size(array);
+        put_byte(w, '[');
+        w->depth++;
+        for (size_t i = 0; i < n; i++) {
+                if (i)
+                        put_byte(w, ',');
+                put_line(w);
+                put_value(w, json_array_get(array, i));
+        }
+        w->depth--;
+        if (n)
+                put_line(w);
+        put_byte(w, ']');
+}
+
+static void
+put_object(struct writer *w, json_t *object)
+{
+        void *first = json_object_iter(object);
+        put_byte(w, '{');
+        w->depth++;
+        for (void *at = first; at; at = json_object_iter_next(object, at)) {
+                const char *key = json_object_iter_key(at);
+                if (at != first)
+                        put_byte(w, ',');
+                put_line(w);
+                put_string(w, key, strlen(key));
+                put_byte(w, ':');
+                if (w->indent)
+                        put_byte(w, ' ');
+                put_value(w, json_object_iter_value(at));
+        }
+        w->depth--;
+        if (first)
+                put_line(w);
+        put_byte(w, '}');
+}
+
+static void
+put_integer(struct writer *w, json_int number)
+{
+        if (number < 0)
+                put_byte(w, '-');
+        if (w->r == 0)
+                w->r = buf_decimal(w->buf, number < 0 ? -(uint64_t)number : (uint64_t)number);
+}
+
+/* How many digits a number has is jansson's to say. */
+static void
+put_real(struct writer *w, const json_t *real)
+{
+        char text[64];
+        size_t size = json_dumpb(real, text, sizeof text, JSON_ENCODE_ANY);
+        put(w, text, size);
+        if (!size)
+                w->r = -ENOMEM;
+}
+
+static void
+put_value(struct writer *w, json_t *value)
+{
+        switch (json_typeof(value)) {
+        case JSON_OBJECT:
+                put_object(w, value);
+                break;
+        case JSON_ARRAY:
+                put_array(w, value);
+                break;
+        case JSON_STRING:
+                put_string(w, json_string_value(value), json_string_length(value));
+                break;
+        case JSON_INTEGER:
+                put_integer(w, json_integer_value(value));
+                break;
+        case JSON_REAL:
+                put_real(w, value);
+                break;
+        case JSON_TRUE:
+                put(w, "true", 4);
+                break;
+        case JSON_FALSE:
+                put(w, "false", 5);
+                break;
+        case JSON_NULL:
+                put(w, "null", 4);
+                break;
+        }
 }
 
 static int
-write_flagged(const struct json *value, size_t flags, struct buf *buf)
+write_indented(const struct json *value, unsigned indent, const char *end, struct buf *buf)
 {
         size_t before = buf->size;
-        if (value && json_dump_callback(inner(value), write_piece, buf, flags | JSON_ENCODE_ANY) == 0)
+        struct writer w = {.buf = buf, .indent = indent, .r = value ? 0 : -ENOMEM};
+        if (value)
+                put_value(&w, inner(value));
+        put(&w, end, strlen(end));
+        if (w.r == 0)
                 return 0;
         if (buf->data) {
                 buf->size = before;
@@ -145,21 +331,13 @@ write_flagged(const struct json *value, size_t flags, struct buf *buf)
 int
 json_write(const struct json *value, struct buf *buf)
 {
-        return write_flagged(value, JSON_COMPACT, buf);
+        return write_indented(value, 0, "", buf);
 }
 
 int
 json_write_pretty(const struct json *value, struct buf *buf)
 {
-        size_t before = buf->size;
-        int r = write_flagged(value, JSON_INDENT(2), buf);
-        if (r == 0)
-                r = buf_text(buf, "\n");
-        if (r < 0 && buf->data) {
-                buf->size = before;
-                buf->data[before] = '\0';
-        }
-        return r;
+        return write_indented(value, 2, "\n", buf);
 }
 
 /* ---- references and values ---- */
@@ -178,6 +356,18 @@ json_free(struct json *value)
 }
 
 struct json *
+json_once(struct json **known, struct json *value)
+{
+        if (json_equal(inner(*known), inner(value))) {
+                json_free(value);
+                return json_keep(*known);
+        }
+        json_free(*known);
+        *known = json_keep(value);
+        return value;
+}
+
+struct json *
 json_null_new(void)
 {
         return outer(json_null());
@@ -193,6 +383,12 @@ struct json *
 json_array_make(void)
 {
         return outer(json_array());
+}
+
+struct json *
+json_object_make(void)
+{
+        return outer(json_object());
 }
 
 int

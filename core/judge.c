@@ -263,6 +263,7 @@ judge_new(judge_emit emit, void *userdata, struct judge **ret)
         pthread_mutex_init(&judge->lock, NULL);
         judge->emit = emit;
         judge->userdata = userdata;
+        crypto_random(judge->weight_key, sizeof judge->weight_key);
         *ret = judge;
         return 0;
 }
@@ -282,6 +283,8 @@ judge_free(struct judge *judge)
                 return NULL;
         tree_each_slot(&judge->drifts, free_at, NULL);
         judge_release(judge->standings);
+        for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
+                json_free(judge->said[i]);
         pthread_mutex_destroy(&judge->lock);
         free(judge);
         return NULL;

@@ -251,7 +251,3 @@ struct json *judge_drift_json(const struct judge *judge, const struct drift *dri
  */
 struct json *judge_look_json(
         struct judge *judge, size_t index, const char *item, const struct observation *observation);
-/* [{name, expected, actual}] of two sides; either may be NULL. Of xattrs also `fields`: the actual ones as a
- * baseline writes them. */
-struct json *attributes_json(
-        uint32_t mask, const struct attributes *expected, const struct attributes *actual);

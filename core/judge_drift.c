@@ -113,21 +113,29 @@ put_fields(struct json *one, const struct attributes *actual)
         return r ? r : json_put(one, "fields", json_string_new(text.data ? text.data : ""));
 }
 
-struct json *
-attributes_json(uint32_t mask, const struct attributes *expected, const struct attributes *actual)
+static struct json *
+attribute_json(enum attribute attribute, const struct attributes *expected, const struct attributes *actual)
+{
+        _cleanup_json_ struct json *one = json_object_make();
+        int r = json_put(one, "name", json_string_new(attribute_name(attribute)));
+        r = r ? r : json_put(one, "expected", value_json(attribute, expected));
+        r = r ? r : json_put(one, "actual", value_json(attribute, actual));
+        if (r == 0 && attribute == ATTRIBUTE_XATTRS && actual)
+                r = put_fields(one, actual);
+        return r == 0 ? steal_pointer(&one) : NULL;
+}
+
+/* [{name, expected, actual}] of two sides; either may be NULL. Of xattrs also `fields`: the actual ones as a
+ * baseline writes them. Of the files of one program most attributes are the same: they are shared by what is
+ * said of each. */
+static struct json *
+attributes_json(struct judge *judge, uint32_t mask, const struct attributes *expected,
+        const struct attributes *actual)
 {
         struct json *list = json_array_make();
-        for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++) {
-                if (!(mask & 1u << i))
-                        continue;
-                struct json *left = value_json(i, expected), *right = value_json(i, actual);
-                struct json *one = json_make(
-                        "{s:s, s:o, s:o}", "name", attribute_name(i), "expected", left, "actual", right);
-                if (one && i == ATTRIBUTE_XATTRS && actual && put_fields(one, actual) < 0)
-                        one = json_free(one);
-                if (json_push(list, one) < 0)
-                        list = json_free(list);
-        }
+        for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++)
+                if (mask & 1u << i)
+                        json_gather(&list, json_once(&judge->said[i], attribute_json(i, expected, actual)));
         return list;
 }
 
@@ -165,11 +173,11 @@ unknown_reason(const struct observation *seen)
 /* Fills in what the look says, all of it or (with no memory) nothing; what belongs to the drift's life (first
  * seen, acknowledgement) is the caller's. */
 static int
-drift_describe(struct drift *drift, const struct ruling *ruling, const struct finding *finding,
-        const struct attributes *expected, const struct observation *seen)
+drift_describe(struct judge *judge, struct drift *drift, const struct ruling *ruling,
+        const struct finding *finding, const struct attributes *expected, const struct observation *seen)
 {
         const struct attributes *actual = seen->result == SNAPSHOT_GONE ? NULL : &seen->snapshot->attributes;
-        _cleanup_json_ struct json *list = attributes_json(
+        _cleanup_json_ struct json *list = attributes_json(judge,
                 reported_mask(ruling, finding, expected, seen), ruling->expected ? expected : NULL, actual);
         _cleanup_buf_ struct buf text = {0};
         bool unknown = finding->change == CHANGE_UNKNOWN;
@@ -320,6 +328,7 @@ drift_update(struct judge *judge, const struct drift_look *look)
 /* ---- of files ---- */
 
 struct file_look {
+        struct judge *judge;
         const struct ruling *ruling;
         const struct finding *finding;
         const struct attributes *expected;
@@ -330,7 +339,7 @@ static int
 describe_file(void *userdata, struct drift *drift)
 {
         const struct file_look *file = userdata;
-        return drift_describe(drift, file->ruling, file->finding, file->expected, file->seen);
+        return drift_describe(file->judge, drift, file->ruling, file->finding, file->expected, file->seen);
 }
 
 static struct drift_look
@@ -358,7 +367,7 @@ static int
 update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
         const struct finding *finding, const struct attributes *expected, const struct observation *seen)
 {
-        struct file_look file = {ruling, finding, expected, seen};
+        struct file_look file = {judge, ruling, finding, expected, seen};
         struct drift_look look = look_of_file(&file, item);
         int r = observed_digest(ruling, seen, look.observed);
         return r < 0 ? r : drift_update(judge, &look);
@@ -370,17 +379,19 @@ judge_look_json(struct judge *judge, size_t index, const char *item, const struc
         struct ruling ruling = rule_on(&judge->standings->list[index], item + 5);
         _cleanup_attributes_ struct attributes expected = {0};
         struct finding finding = {0};
+        _cleanup_(drift_freep) struct drift *drift = NULL;
         if (!ruling.scope || seen->result == SNAPSHOT_OWN)
                 return json_null_new();
-        pthread_mutex_lock(&judge->lock); /* rotations are written under it */
+        struct file_look file = {judge, &ruling, &finding, &expected, seen};
+        pthread_mutex_lock(&judge->lock); /* rotations, and what was said, are written under it */
         int r = rule_find(&ruling, item, seen, &expected, &finding);
         bool shows = r == 0 && rule_suffices(&ruling, item, &expected, seen) && finding.drift;
-        pthread_mutex_unlock(&judge->lock);
-        if (!shows)
-                return r < 0 ? NULL : json_null_new();
-        struct file_look file = {&ruling, &finding, &expected, seen};
         struct drift_look look = look_of_file(&file, item);
-        _cleanup_(drift_freep) struct drift *drift = drift_make(&look);
+        if (shows)
+                drift = drift_make(&look);
+        pthread_mutex_unlock(&judge->lock);
+        if (r == 0 && !shows)
+                return json_null_new();
         return drift ? judge_drift_json(judge, drift, seen->now_ms) : NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/crypto.h"
 #include "core/judge.h"
 
 #define ROTATIONS_MAX 4096u /* growing files remembered, of one baseline */
@@ -67,6 +68,8 @@ struct judge {
         pthread_mutex_t lock;
         struct standings *standings; /* replaced under the lock */
         struct drift *drifts;        /* judge_tree.c */
+        unsigned char weight_key[CRYPTO_SHORT_KEY_SIZE];
+        struct json *said[ATTRIBUTE_COUNT]; /* of each attribute of files what was said of it last */
         size_t n_drifts;
         atomic_uint pass;
         atomic_ullong refused;

@@ -6,16 +6,14 @@
  *
  * Owns the links of the drifts (left, right, weight), not the drifts. Invariants: what is left of a drift
  * comes before it and what is right of it after it; none weighs more than the one above it. The weights are
- * random, and nobody outside knows them: no choice of names makes the tree deep. Its depth at DRIFTS_MAX is
- * about 45, and that is how deep the recursion here goes.
+ * hashes of the items under a random key, and nobody outside knows them: no choice of names makes the tree
+ * deep. Its depth at DRIFTS_MAX is about 45, and that is how deep the recursion here goes.
  */
 #include "core/judge_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "core/crypto.h"
 
 static int
 order_of(const struct drift *drift, const char *item, const char *baseline)
@@ -57,7 +55,7 @@ void
 tree_insert(struct judge *judge, struct drift *drift)
 {
         struct drift **slot = &judge->drifts;
-        crypto_random(&drift->weight, sizeof drift->weight);
+        drift->weight = (uint32_t)crypto_short_hash(judge->weight_key, drift->item, strlen(drift->item));
         while (*slot && (*slot)->weight >= drift->weight)
                 slot = order_of(*slot, drift->item, drift->baseline) < 0 ? &(*slot)->left : &(*slot)->right;
         split(*slot, drift);

@@ -66,13 +66,14 @@ record_priority(const char *kind, const struct json *detail)
 static void
 describe_attribute(const struct json *attribute, struct buf *text)
 {
-        const char *name = json_text(attribute, "name"), *expected = json_text(attribute, "expected"),
-                   *actual = json_text(attribute, "actual");
-        if (name && strcmp(name, "value") == 0)
-                buf_printf(text, " %.60s → %.60s", expected ? expected : "(absent)",
-                        actual ? actual : "(absent)");
-        else
-                buf_printf(text, " %s", name ? name : "?");
+        const char *name = json_text(attribute, "name");
+        if (!name || strcmp(name, "value") != 0) {
+                buf_text(text, " ");
+                buf_text(text, name ? name : "?");
+                return;
+        }
+        const char *expected = json_text(attribute, "expected"), *actual = json_text(attribute, "actual");
+        buf_printf(text, " %.60s → %.60s", expected ? expected : "(absent)", actual ? actual : "(absent)");
 }
 
 /* In short: the program, where it is known. */

@@ -58,6 +58,13 @@ on_announce(void *userdata, const struct announcement *announcement)
         packages_announce(d->packages, announcement);
 }
 
+static void
+on_announced(void *userdata)
+{
+        (void)userdata;
+        report_announced();
+}
+
 /* The history cannot hold it, so that the journal must. */
 static void
 on_trouble(void *userdata, const char *text)
@@ -290,6 +297,7 @@ start(struct daemon *d, struct err *err)
         if (r)
                 return r;
         d->instance->announce = on_announce;
+        d->instance->announced = on_announced;
         d->instance->trouble = on_trouble;
         d->instance->announce_userdata = d;
         choose_watch(d->instance);
@@ -381,8 +389,10 @@ run(sd_event *event)
 int
 main(int argc, char **argv)
 {
+        static char lines[16384]; /* of one transaction: report.c sees to it that none stays here */
         struct daemon d = {.clock_fd = -1};
         struct err err = {0};
+        setvbuf(stderr, lines, _IOFBF, sizeof lines);
         int code = read_options(argc, argv, &d);
         if (code >= 0)
                 return code;

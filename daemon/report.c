@@ -14,6 +14,7 @@
 #include "core/record.h"
 
 #define FIELDS_MAX 24u
+#define LINE_SIZE_MAX 2048u /* bytes of a line on standard error, with its NUL */
 
 static const struct {
         const char *kind, *id;
@@ -32,17 +33,32 @@ message_id(const char *kind)
 }
 
 struct fields {
-        struct iovec list[FIELDS_MAX];
+        struct buf text; /* NAME=value of each, one after the other */
+        size_t ends[FIELDS_MAX];
         size_t count;
 };
 
 static void
 add_field(struct fields *fields, const char *name, const char *value)
 {
-        char *text = NULL;
-        if (!value || fields->count == FIELDS_MAX || asprintf(&text, "%s=%s", name, value) < 0)
+        struct buf *text = &fields->text;
+        size_t before = text->size;
+        if (!value || fields->count == FIELDS_MAX)
                 return;
-        fields->list[fields->count++] = (struct iovec){text, strlen(text)};
+        if (buf_text(text, name) < 0 || buf_text(text, "=") < 0 || buf_text(text, value) < 0)
+                text->size = before;
+        else
+                fields->ends[fields->count++] = text->size;
+}
+
+static void
+send_fields(const struct fields *fields)
+{
+        struct iovec list[FIELDS_MAX];
+        size_t start = 0;
+        for (size_t i = 0; i < fields->count; start = fields->ends[i++])
+                list[i] = (struct iovec){fields->text.data + start, fields->ends[i] - start};
+        sd_journal_sendv(list, (int)fields->count);
 }
 
 static void
@@ -103,6 +119,15 @@ under_journal(void)
         return getenv("JOURNAL_STREAM") != NULL;
 }
 
+static void
+put_line(int priority, const char *text)
+{
+        if (under_journal())
+                fprintf(stderr, "<%d>%s\n", priority, text);
+        else
+                fprintf(stderr, "driftd: %s\n", text);
+}
+
 void
 report_announcement(const struct instance *instance, const struct announcement *a)
 {
@@ -113,7 +138,8 @@ report_announcement(const struct instance *instance, const struct announcement *
         if (!message.data)
                 return;
         if (!under_journal()) {
-                report_line(priority, "%s", message.data);
+                message.data[min_size(message.size, LINE_SIZE_MAX - 1)] = '\0';
+                put_line(priority, message.data);
                 return;
         }
         struct fields fields = {0};
@@ -136,22 +162,25 @@ report_announcement(const struct instance *instance, const struct announcement *
         add_field(&fields, "DRIFTD_TRUST_ID", json_string_of(a->trust_id));
         add_who(&fields, json_member(a->detail, "who"));
         add_json(&fields, "DRIFTD_DETAIL", a->detail);
-        sd_journal_sendv(fields.list, (int)fields.count);
-        for (size_t i = 0; i < fields.count; i++)
-                free(fields.list[i].iov_base);
+        send_fields(&fields);
+        buf_done(&fields.text);
+}
+
+void
+report_announced(void)
+{
+        fflush(stderr);
 }
 
 void
 report_line(int priority, const char *format, ...)
 {
-        char text[2048];
+        char text[LINE_SIZE_MAX];
         va_list args;
         va_start(args, format);
         /* It is started above. NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
         vsnprintf(text, sizeof text, format, args);
         va_end(args);
-        if (under_journal())
-                fprintf(stderr, "<%d>%s\n", priority, text);
-        else
-                fprintf(stderr, "driftd: %s\n", text);
+        put_line(priority, text);
+        fflush(stderr);
 }

@@ -3,9 +3,12 @@
  * look). */
 #include <check.h>
 #include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#undef json_is_null /* jansson's is a macro; ours is a function */
 #include "core/json.h"
 
 static struct json *
@@ -46,6 +49,41 @@ START_TEST(pretty_text_is_indented_by_two_and_ends_its_line)
         _cleanup_buf_ struct buf buf = {0};
         ck_assert_int_eq(json_write_pretty(value, &buf), 0);
         ck_assert_str_eq(buf.data, "{\n  \"a\": 1\n}\n");
+}
+END_TEST
+
+/* Records are hashed and signed: jansson would have to write the same bytes. */
+static void
+check_written_as_by_jansson(const char *text)
+{
+        _cleanup_json_ struct json *value = parsed(text);
+        _cleanup_buf_ struct buf compact = {0}, pretty = {0};
+        char *by_jansson = json_dumps((json_t *)value, JSON_COMPACT | JSON_ENCODE_ANY);
+        char *indented = json_dumps((json_t *)value, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        ck_assert_int_eq(json_write(value, &compact), 0);
+        ck_assert_int_eq(json_write_pretty(value, &pretty), 0);
+        ck_assert_str_eq(compact.data, by_jansson);
+        ck_assert_int_eq(pretty.data[--pretty.size], '\n');
+        pretty.data[pretty.size] = '\0';
+        ck_assert_str_eq(pretty.data, indented);
+        free(by_jansson);
+        free(indented);
+}
+
+START_TEST(every_value_is_written_as_jansson_writes_it)
+{
+        static const char *const values[] = {"0", "-1", "9223372036854775807", "-9223372036854775808", "1.5",
+                "-0.0", "1e300", "2e-310", "0.1", "true", "false", "null", "\"\"", "[]", "{}", "[[],{},[[]]]",
+                "{\"\":{\"a\\n\\\"b\":[1,2,{\"c\":[]}]},\"b\":{}}",
+                "\"\\u20ac\\ud83d\\ude00 \xc3\xa4 \x7f / \\/ <>&\""};
+        for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+                check_written_as_by_jansson(values[i]);
+        for (unsigned byte = 1; byte < 0x80; byte++) {
+                char text[64];
+                snprintf(text, sizeof text, "{\"\\u%04x\":[\"a\\u%04xb\",\"\\u%04x\\u%04x\"]}", byte, byte,
+                        byte, byte);
+                check_written_as_by_jansson(text);
+        }
 }
 END_TEST
 
@@ -232,6 +270,7 @@ main(void)
         TCase *tc = tcase_create("json");
         tcase_add_test(tc, members_are_written_in_the_order_they_were_set);
         tcase_add_test(tc, pretty_text_is_indented_by_two_and_ends_its_line);
+        tcase_add_test(tc, every_value_is_written_as_jansson_writes_it);
         tcase_add_test(tc, a_single_value_is_a_document);
         tcase_add_test(tc, what_is_not_strict_json_is_refused);
         tcase_add_test(tc, a_member_twice_is_refused);
