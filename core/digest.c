@@ -23,8 +23,6 @@
 #include "core/crypto.h"
 #include "core/digest_lanes.h"
 
-#define LANES_WORTH 4u /* messages; fewer are faster one after another */
-
 static_assert(DIGEST_LANES_MAX == LANES_MAX && LANES_BLOCK == SHA256_CBLOCK, "the same, told to others");
 static_assert(sizeof(SHA_LONG) == sizeof(uint32_t), "a context's words are the lanes' words");
 
@@ -32,8 +30,10 @@ struct digester {
         SHA256_CTX context;
 };
 
-/* How messages are hashed together, or NULL. Written once, by digest_setup, before there are threads. */
+/* How messages are hashed together, or NULL; and how many are too few for it. Written once, by digest_setup,
+ * before there are threads. */
 static const struct lanes *lanes;
+static unsigned too_few;
 
 /* Whether it says what libcrypto says: of some blocks, with a different message in each lane. */
 static bool
@@ -70,7 +70,8 @@ digest_setup(void)
         if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
                 return -EIO;
         const struct lanes *best = lanes_known(&n);
-        lanes = n && !lanes_needless() && lanes_agree(best) ? best : NULL;
+        too_few = lanes_break_even();
+        lanes = n && best->count > too_few && lanes_agree(best) ? best : NULL;
         return 0;
 }
 
@@ -154,7 +155,7 @@ digest_side_by_side(struct digest_piece *pieces, size_t n)
         uint32_t *state[LANES_MAX];
         size_t blocks = SIZE_MAX;
         unsigned count = 0;
-        bool together = lanes && n >= LANES_WORTH && n <= lanes->count;
+        bool together = lanes && n > too_few && n <= lanes->count;
         for (size_t i = 0; i < n; i++) {
                 if (together)
                         piece_align(&pieces[i]);
@@ -278,7 +279,7 @@ messages_together(const struct digest_message *messages, size_t n)
 void
 digest_messages(const struct digest_message *messages, size_t n)
 {
-        if (lanes && n >= LANES_WORTH) {
+        if (lanes && n > too_few) {
                 messages_together(messages, n);
                 return;
         }

@@ -38,9 +38,9 @@ void digester_final(struct digester *digester, struct digest *ret);
 
 /*
  * Several messages at once, each in a lane of the CPU's vectors, where that is faster than one after another:
- * on a CPU that has wide vectors and no instructions for SHA-256. digest_lanes: so many, at most
- * DIGEST_LANES_MAX, for about the price of three; 0: it is not faster, and what follows does one after
- * another.
+ * on a CPU that has the widest vectors, or wide ones and no instructions for SHA-256. digest_lanes: so many,
+ * at most DIGEST_LANES_MAX, for the price of three to six; 0: it is not faster, and what follows does one
+ * after another.
  */
 #define DIGEST_LANES_MAX 16u
 unsigned digest_lanes(void);

@@ -144,12 +144,12 @@ lanes_known(size_t *ret_n)
         return widest ? all : all + 1;
 }
 
-bool
-lanes_needless(void)
+unsigned
+lanes_break_even(void)
 {
         const unsigned sha = 1u << 29; /* CPUID leaf 7, EBX: the SHA extensions */
         unsigned a, b, c, d;
-        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & sha;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & sha ? 8 : 3;
 }
 
 #else /* other architectures have instructions for SHA-256, or no vectors that are worth it */
@@ -161,9 +161,9 @@ lanes_known(size_t *ret_n)
         return NULL;
 }
 
-bool
-lanes_needless(void)
+unsigned
+lanes_break_even(void)
 {
-        return true;
+        return LANES_MAX;
 }
 #endif

@@ -17,8 +17,8 @@
 #include "core/item.h"
 
 #define LARGE_SIZE                                                                                           \
-        ((uint64_t)64 << 20) /* bytes: a file that is read first, so that none is left for the end */
-#define LARGE_MAX 64u        /* of them; the largest */
+        ((uint64_t)8 << 20) /* bytes: a file that is read first, so that none is left for the end */
+#define LARGE_MAX 256u      /* of them; the largest */
 
 /* ---- scanning ---- */
 
@@ -311,13 +311,6 @@ struct large {
         size_t index;
 };
 
-static int
-larger_first(const void *a, const void *b)
-{
-        uint64_t x = ((const struct large *)a)->size, y = ((const struct large *)b)->size;
-        return x < y ? 1 : x > y ? -1 : 0;
-}
-
 /* Puts it into its place among the largest, if it has one. */
 static void
 note_large(struct large *list, size_t *count, struct large file)
@@ -325,8 +318,10 @@ note_large(struct large *list, size_t *count, struct large file)
         if (*count == LARGE_MAX && file.size <= list[LARGE_MAX - 1].size)
                 return;
         *count += *count < LARGE_MAX;
-        list[*count - 1] = file;
-        qsort(list, *count, sizeof *list, larger_first);
+        size_t at = *count - 1;
+        for (; at > 0 && list[at - 1].size < file.size; at--)
+                list[at] = list[at - 1];
+        list[at] = file;
 }
 
 /* The raw paths of the largest files that are expected; and how large all are. */

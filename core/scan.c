@@ -9,8 +9,10 @@
  *
  * As many workers are busy as there are processors, which is as fast as files in memory can be hashed; on a
  * CPU that hashes several messages at once (digest.h) each reads as many files in turn, and no work of one
- * waits for another's. A worker that had to wait for a device has one more join in: what keeps a device busy
- * is the number of reads in flight, and that has nothing to do with processors.
+ * waits for another's. A worker that had to wait for a device again and again has one more join in: what
+ * keeps a device busy is the number of reads in flight, and that has nothing to do with processors. For a
+ * page that is missing here or there nobody joins in: who soon leaves again has not filled its lanes, which
+ * costs more.
  *
  * Owns the starts, the threads and struct scan; scan_folder.c owns the folders, scan_walk.c does the work.
  *
@@ -33,7 +35,8 @@
 
 #define PATIENCE_MS 2      /* for which a worker waits for files to fill its lanes */
 #define SCAN_IN_FLIGHT 16u /* workers while a device is waited for */
-#define WARM_WORKS 4u /* pieces of work from memory after which a worker thinks that there are too many */
+#define COLD_WORKS 3u      /* pieces of work on end that met the device: there are too few workers */
+#define WARM_WORKS 4u      /* on end from memory: there are too many */
 
 /* ---- how it ends ---- */
 
@@ -270,7 +273,8 @@ adapt(struct scan_worker *worker, long blocks)
         bool cold = blocks != worker->blocks_read;
         worker->blocks_read = blocks;
         worker->warm_works = cold ? 0 : worker->warm_works + 1;
-        if (cold && scan->limit < scan->most) {
+        worker->cold_works = cold ? worker->cold_works + 1 : 0;
+        if (worker->cold_works >= COLD_WORKS && scan->limit < scan->most) {
                 scan->limit++;
                 pthread_cond_broadcast(&scan->more);
                 return scan->n_started < scan->limit ? ++scan->n_started : 0;

@@ -117,6 +117,7 @@ struct scan_worker {
         struct pacer pacer;
         long blocks_read;         /* from devices by this thread, getrusage(2) */
         unsigned warm_works;      /* pieces of work since the last that read any */
+        unsigned cold_works;      /* since the last that read none */
         struct scan_batch *batch; /* being filled, or NULL */
         struct scan_rest rest;
         bool opens_first; /* the last thing was read, and so the next may be: O_PATH and one stat do for both

@@ -35,7 +35,9 @@
 
 #define CHUNK_SIZE                                                                                           \
         ((size_t)128 << 10) /* bytes of one read: fits the second-level cache beside the digest's state */
-#define LANE_SIZE ((size_t)16 << 10) /* bytes: all lanes' chunks fit it too */
+#define LANE_SIZE ((size_t)32 << 10) /* bytes: all lanes' chunks fit it too */
+#define XATTRS_USUAL                                                                                         \
+        ((size_t)1 << 10) /* bytes of names; the kernel takes as much memory for a list as there is room */
 #define PSEUDO_SIZE_MAX                                                                                      \
         ((uint64_t)64 << 20)  /* bytes past its stat's size that a file (of proc, say) may give */
 #define ATTEMPT_AGAIN (-1000) /* internal: it moved under our eyes; no errno is this large */
@@ -229,16 +231,23 @@ xattrs_read_list(const struct attempt *try, const char *link, size_t list_size)
         return r;
 }
 
+static ssize_t
+xattrs_list(const struct attempt *try, const char *link, size_t room)
+{
+        char *names = try->reader->names;
+        return try->fd >= 0 ? flistxattr(try->fd, names, room) : listxattr(link, names, room);
+}
+
 /* The kernel bounds a list and a value at 64 KiB each, so that one buffer of that size holds any. */
 static int
 xattrs_look(const struct attempt *try)
 {
-        struct snapshot_reader *reader = try->reader;
         char link[64] = "";
         if (try->fd < 0)
                 snprintf(link, sizeof link, "/proc/self/fd/%d", try->path_fd);
-        ssize_t size = try->fd >= 0 ? flistxattr(try->fd, reader->names, sizeof reader->names)
-                                    : listxattr(link, reader->names, sizeof reader->names);
+        ssize_t size = xattrs_list(try, link, XATTRS_USUAL);
+        if (size < 0 && errno == ERANGE)
+                size = xattrs_list(try, link, sizeof try->reader->names);
         if (size < 0 && errno != ENOTSUP)
                 return xattr_errno();
         int r = size > 0 ? xattrs_read_list(try, link, (size_t)size) : 0;
