@@ -288,7 +288,9 @@ start(struct daemon *d, struct err *err)
         if (r < 0)
                 return err_set(err, r, "the cryptographic libraries cannot be set up");
         umask(0077);
-        mallopt(M_ARENA_MAX, 2); /* the many threads allocate little: an arena each would only hold memory */
+        /* The many threads allocate little: an arena each would only hold memory, and its end is never given
+         * back by malloc_trim(3). */
+        mallopt(M_ARENA_MAX, 1);
         raise_limits();
         r = open_loop(d, err);
         r = r ? r : config_load(d->config_file, &d->config, err);
