@@ -677,7 +677,8 @@ take_events(struct watch_fanotify *fanotify)
                 fanotify->forget_ms = now_ms + FORGET_MS;
         else if (fanotify->forget_ms && now_ms >= fanotify->forget_ms)
                 forget_ended(fanotify);
-        if (takes_waking(fanotify) | comes_to_wanted(fanotify))
+        bool wakes = takes_waking(fanotify);
+        if (comes_to_wanted(fanotify) || wakes)
                 wake(fanotify);
         return size < 0 && size != -EAGAIN && size != -EINTR ? (int)size : 0;
 }
