@@ -46,8 +46,7 @@ const char *who_exe(const struct who *who); /* escaped, or NULL */
 void who_doubt_program(struct who *who);
 /* Whether the process still holds its number. */
 bool who_lives(int pidfd);
-/* The link /proc/PID/exe, escaped, to be freed; NULL and errno: none (ENOENT or ESRCH: it ended), or no
- * memory. */
+/* The link /proc/PID/exe, escaped, to be freed; NULL: none, or no memory. */
 char *who_exe_now(pid_t pid);
 /* Whether the effective user of this process, that pidfd stands for, is the one that was read: it changes
  * without a program. false also if not known. */

@@ -277,19 +277,17 @@ watch_doubt(struct watch *watch)
         pthread_mutex_unlock(&watch->lock);
 }
 
-bool
+void
 watch_born(struct watch *watch, const char *path, const struct fan_key *key)
 {
         pthread_mutex_lock(&watch->lock);
-        const struct node *known = *slot_by_path(watch, path);
-        bool is_in = known && has_key(known, key);
+        bool there = *slot_by_path(watch, path) != NULL;
         struct node *node = NULL;
-        if (!known && watch->count < WATCHES_MAX && table_grow(watch) == 0)
+        if (!there && watch->count < WATCHES_MAX && table_grow(watch) == 0)
                 node = node_new(path, key);
         if (node) /* else the walk that follows watches it, or counts it as lost */
                 table_insert(watch, node);
         pthread_mutex_unlock(&watch->lock);
-        return is_in || node;
 }
 
 /* ---- events ---- */

@@ -15,9 +15,9 @@
  * no mere fork. (A script's interpreter and the loader are executed with it, hence several names.)
  *
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
- * birth, which holds its handle: so not even the first file in it is missed, and its maker is known. Where
- * folders are always empty when they come and when they go, what is in one that was in the table all the time
- * is told of by itself, and nobody need walk through it.
+ * birth, which holds its handle: so hardly a file in it is missed, and its maker is known. It is walked all
+ * the same: others may make something in it before its birth is told. A folder that goes is another matter:
+ * where it must be empty for that, all that was in it was told of before, and nobody walks through it.
  *
  * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
  * thread up, and no other: what waits for its events (a ticket) waits a bounded time, and then it is said
@@ -67,7 +67,7 @@
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
 #define FORGET_MS 1000      /* between looks for processes of the cache that ended */
-#define PLAIN_MAX 32u       /* file systems whose folders come and go empty; of more, each folder is walked */
+#define PLAIN_MAX 32u       /* file systems whose folders go empty; of more, each one that goes is walked */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -85,6 +85,7 @@
                 FAN_REPORT_TARGET_FID | FAN_REPORT_PIDFD)
 
 #define CAN_CHANGE (FAN_MODIFY | FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
+#define CAN_MOVE (FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
 #define MARK_MASK (CAN_CHANGE | FAN_CLOSE_WRITE | FAN_DELETE_SELF | FAN_MOVE_SELF | FAN_ONDIR | FAN_OPEN_EXEC)
 
 struct told {
@@ -148,8 +149,8 @@ struct watch_fanotify {
 
 /* ---- folders ---- */
 
-/* mkdir(2) makes an empty folder there and rmdir(2) removes none that is not, and there is no other way. (A
- * subvolume of Btrfs comes and goes with all that is in it, and so may what a server of FUSE makes up.) */
+/* rmdir(2) removes no folder there that is not empty, and there is no other way. (A subvolume of Btrfs goes
+ * with all that is in it, and so may what a server of FUSE makes up.) */
 static bool
 is_plain(long type)
 {
@@ -413,6 +414,14 @@ read_too_late(const struct cached *cached, const char *name)
         return slash && !cached->pending && !cached->early && strcmp(slash + 1, name) == 0;
 }
 
+/* All of its threads: a leader that ended alone shows no program either. */
+static bool
+has_ended(int pidfd)
+{
+        struct pollfd end = {.fd = pidfd, .events = POLLIN};
+        return poll(&end, 1, 0) > 0;
+}
+
 /* Whether the process shows a program that it executed by one of the names; *ret_over: it shows none any
  * more. */
 static bool
@@ -420,7 +429,7 @@ shows_executed(const struct cached *cached, bool *ret_over)
 {
         _cleanup_free_ char *exe = who_exe_now(cached->pid);
         const char *slash = exe ? strrchr(exe, '/') : NULL;
-        *ret_over = !exe && (errno == ENOENT || errno == ESRCH);
+        *ret_over = !exe && has_ended(cached->pidfd);
         for (unsigned i = 0; slash && i < min_size(cached->n_names, EXEC_NAMES); i++)
                 if (strncmp(slash + 1, cached->names[i], EXEC_NAME_MAX - 1) == 0)
                         return true;
@@ -579,10 +588,12 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
 {
         struct watch *watch = fanotify->watch;
         enum sense sense = event_sense(event);
-        bool told = watch_note(watch, path, sense, &event->target); /* of all that was in it */
+        bool was_in = watch_note(watch, path, sense, &event->target);
         if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
-                told = watch_born(watch, path, &event->target);
-        if (told && has_plain(fanotify, event->folder.bytes))
+                watch_born(watch, path, &event->target);
+        /* An event that says more than that it went stands where the first of them was, before those of what
+         * was in the folder: the kernel puts events of one name together. */
+        if (was_in && (event->mask & CAN_MOVE) == FAN_DELETE && has_plain(fanotify, event->folder.bytes))
                 sense = SENSE_CHANGED;
         queue_told(fanotify, path, sense, touch);
 }

@@ -64,9 +64,8 @@ bool watch_paths(struct watch *watch, const struct fan_key *key, const char *nam
 bool watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target);
 /* Hands it on. Main thread. */
 void watch_tell(struct watch *watch, const char *path, enum sense sense, const struct who_touch *touch);
-/* Watches a folder whose birth was seen, so that no event in it comes before it is known. Whether it is in
- * the table now. */
-bool watch_born(struct watch *watch, const char *path, const struct fan_key *key);
+/* Watches a folder whose birth was seen, so that no event in it comes before it is known. */
+void watch_born(struct watch *watch, const char *path, const struct fan_key *key);
 
 /* ---- watch_inotify.c ---- */
 
