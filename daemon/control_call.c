@@ -316,6 +316,7 @@ control_call_job_over(struct client *client)
 {
         struct err err = {0};
         pthread_join(client->thread, NULL);
+        instance_flush(client->control->instance, NULL); /* its answer tells of what was judged meanwhile */
         if (strcmp(client->member, "Apply") == 0) {
                 apply_over(client);
                 return;

@@ -179,12 +179,13 @@ on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *us
                 config_free(d->config);
                 d->config = steal_pointer(&next);
                 taken = true;
-                tell_status(d);
         }
         config_free(next);
         instance_record(d->instance, "reload", NULL,
                 json_make("{s:b, s:s?}", "ok", r == 0, "error", r ? err.text : NULL));
         instance_flush(d->instance, NULL);
+        if (taken)
+                tell_status(d);
         if (r)
                 report_line(LOG_ERR, "%s: %s",
                         taken ? "the new configuration is in force, but" : "the old configuration stays",
@@ -322,6 +323,8 @@ teardown(struct daemon *d)
         d->control = control_free(d->control);
         if (d->instance && d->stop_reason)
                 instance_stop(d->instance, d->stop_reason, NULL);
+        else if (d->instance)
+                instance_flush(d->instance, NULL);
         sd_event_source_disable_unref(d->alive_source);
         sd_event_source_disable_unref(d->clock_source);
         fd_close(d->clock_fd);
@@ -391,7 +394,9 @@ run(sd_event *event)
 int
 main(int argc, char **argv)
 {
-        static char lines[16384]; /* of one transaction: report.c sees to it that none stays here */
+        /* The lines of one transaction; report.c sees to it that none stays here. What a crash loses of them
+         * stands in the history. */
+        static char lines[16384];
         struct daemon d = {.clock_fd = -1};
         struct err err = {0};
         setvbuf(stderr, lines, _IOFBF, sizeof lines);
