@@ -24,7 +24,7 @@
 #include "core/file.h"
 #include "core/quote.h"
 
-#define STOP_SIGNAL SIGRTMIN
+#define STOP_SIGNAL SIGUSR1 /* (one of real time can be refused: sigqueue needs memory, and is bounded) */
 #define REMOVE_TRIES                                                                                         \
         100u /* the filler may add files while they are removed; without the folder it cannot                \
               */
@@ -86,10 +86,11 @@ static void *
 watch_signals(void *argument)
 {
         struct draft_folder *draft = argument;
-        int signal;
-        while (sigwait(&draft->signals, &signal) != 0)
-                ;
-        if (signal == STOP_SIGNAL && draft->stopping)
+        int signal = STOP_SIGNAL; /* from somebody else it is none */
+        while (signal == STOP_SIGNAL && !draft->stopping)
+                if (sigwait(&draft->signals, &signal) != 0)
+                        signal = STOP_SIGNAL;
+        if (signal == STOP_SIGNAL)
                 return NULL;
         pthread_mutex_lock(&draft->ending);
         if (!draft->named)
