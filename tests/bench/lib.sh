@@ -12,6 +12,7 @@ export LC_ALL=C.UTF-8 TZ=UTC
 unset SUDO_USER NOTIFY_SOCKET WATCHDOG_USEC DRIFTD_PASSPHRASE_FILE SSH_AUTH_SOCK
 TOOLS=$BUILD/tests/bench
 SCRATCH=$(mktemp -d "${BENCH_SCRATCH:-/var/tmp}/driftd-bench.XXXXXX")
+UNIT_ENVIRONMENT=$(sed -n 's/^Environment=//p' systemd/driftd.service)
 DAEMON=      # the driftd that runs
 OTHERS=()    # more processes to end
 CONFIG='' SOCKET='' LOG=''
@@ -110,7 +111,8 @@ is_ready() {
 
 # start_daemon — in the environment that the unit gives it, and waits until it is ready
 start_daemon() {
-    env "$(sed -n 's/^Environment=//p' systemd/driftd.service)" "$BUILD/driftd" -c "$CONFIG" >"$LOG" 2>&1 7<&- &
+    : >"$LOG" # what an earlier one said is no sign of this one
+    env "$UNIT_ENVIRONMENT" "$BUILD/driftd" -c "$CONFIG" >>"$LOG" 2>&1 7<&- &
     DAEMON=$!
     wait_for 300 is_ready || die "driftd did not become ready"
 }
