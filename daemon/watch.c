@@ -310,16 +310,14 @@ watch_forget(struct watch *watch, const char *path)
 }
 
 /* A folder that was deleted held none: those below it were told of before. */
-static bool
-forget_one(struct watch *watch, const char *path, const struct fan_key *key)
+static void
+forget_one(struct watch *watch, const char *path)
 {
         pthread_mutex_lock(&watch->lock);
         struct node *node = *slot_by_path(watch, path);
-        bool was_in = node && key && key->size && has_key(node, key);
         if (node)
                 unwatch(watch, node);
         pthread_mutex_unlock(&watch->lock);
-        return was_in;
 }
 
 /* Whoever walked before the event was told may have met one that is gone, or the one that came. */
@@ -333,14 +331,15 @@ forget_other(struct watch *watch, const char *path, const struct fan_key *key)
         pthread_mutex_unlock(&watch->lock);
 }
 
-bool
+void
 watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target)
 {
         if (sense == SENSE_CAME || sense == SENSE_ARRIVED)
                 forget_other(watch, path, target);
+        if (sense == SENSE_GONE)
+                forget_one(watch, path);
         if (sense == SENSE_LEFT)
                 watch_forget(watch, path);
-        return sense == SENSE_GONE && forget_one(watch, path, target);
 }
 
 void

@@ -16,8 +16,7 @@
  *
  * The table is kept in the order of the events. A folder that is born is put into it by the event of its
  * birth, which holds its handle: so hardly a file in it is missed, and its maker is known. It is walked all
- * the same: others may make something in it before its birth is told. A folder that goes is another matter:
- * where it must be empty for that, all that was in it was told of before, and nobody walks through it.
+ * the same: others may make something in it before its birth is told.
  *
  * Whoever can keep a reader of /proc/PID/cmdline waiting (it takes a lock of the process's memory) holds the
  * thread up, and no other: what waits for its events (a ticket) waits a bounded time, and then it is said
@@ -41,7 +40,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/statfs.h>
@@ -67,7 +65,6 @@
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
 #define FORGET_MS 1000      /* between looks for processes of the cache that ended */
-#define PLAIN_MAX 32u       /* file systems whose folders go empty; of more, each one that goes is walked */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -85,7 +82,6 @@
                 FAN_REPORT_TARGET_FID | FAN_REPORT_PIDFD)
 
 #define CAN_CHANGE (FAN_MODIFY | FAN_ATTRIB | FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
-#define CAN_MOVE (FAN_CREATE | FAN_DELETE | FAN_MOVED_FROM | FAN_MOVED_TO)
 #define MARK_MASK (CAN_CHANGE | FAN_CLOSE_WRITE | FAN_DELETE_SELF | FAN_MOVE_SELF | FAN_ONDIR | FAN_OPEN_EXEC)
 
 struct told {
@@ -142,44 +138,10 @@ struct watch_fanotify {
         bool stopping;
         bool told_lost; /* memory ran out: to be told even without */
         bool to_wake;   /* the loop: something is to be told that it does not know of */
-        fsid_t plain[PLAIN_MAX];
-        size_t n_plain;
-        int ended; /* the errno that the reader ended with by itself; 0: it did not */
+        int ended;      /* the errno that the reader ended with by itself; 0: it did not */
 };
 
 /* ---- folders ---- */
-
-/* rmdir(2) removes no folder there that is not empty, and there is no other way. (A subvolume of Btrfs goes
- * with all that is in it, and so may what a server of FUSE makes up.) */
-static bool
-is_plain(long type)
-{
-        return type == EXT4_SUPER_MAGIC || type == XFS_SUPER_MAGIC || type == TMPFS_MAGIC ||
-               type == F2FS_SUPER_MAGIC;
-}
-
-static bool
-has_plain(struct watch_fanotify *fanotify, const void *fsid)
-{
-        pthread_mutex_lock(&fanotify->lock);
-        size_t i = 0;
-        while (i < fanotify->n_plain && memcmp(&fanotify->plain[i], fsid, sizeof *fanotify->plain) != 0)
-                i++;
-        bool has = i < fanotify->n_plain;
-        pthread_mutex_unlock(&fanotify->lock);
-        return has;
-}
-
-static void
-note_plain(struct watch_fanotify *fanotify, const struct statfs *fs)
-{
-        if (!is_plain(fs->f_type) || has_plain(fanotify, &fs->f_fsid))
-                return;
-        pthread_mutex_lock(&fanotify->lock);
-        if (fanotify->n_plain < PLAIN_MAX) /* (twice, where two threads come at once) */
-                fanotify->plain[fanotify->n_plain++] = fs->f_fsid;
-        pthread_mutex_unlock(&fanotify->lock);
-}
 
 int
 watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_key *ret)
@@ -204,7 +166,6 @@ watch_fanotify_add(struct watch_fanotify *fanotify, int folder_fd, struct fan_ke
         /* Each time, and not once for each file system: a mark goes with its last mount, and nobody tells. */
         if (fanotify_mark(fanotify->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, MARK_MASK, folder_fd, NULL) < 0)
                 return -errno;
-        note_plain(fanotify, &fs);
         bool whole = fan_key_make(
                 ret, &fs.f_fsid, handle.head.handle_type, handle.head.f_handle, handle.head.handle_bytes);
         return whole ? 0 : -EOVERFLOW;
@@ -588,13 +549,9 @@ handle_path(struct watch_fanotify *fanotify, const struct fan_event *event, cons
 {
         struct watch *watch = fanotify->watch;
         enum sense sense = event_sense(event);
-        bool was_in = watch_note(watch, path, sense, &event->target);
+        watch_note(watch, path, sense, &event->target);
         if (sense == SENSE_CAME && event->target.size && watch->calls.covers(watch->userdata, path))
                 watch_born(watch, path, &event->target);
-        /* An event that says more than that it went stands where the first of them was, before those of what
-         * was in the folder: the kernel puts events of one name together. */
-        if (was_in && (event->mask & CAN_MOVE) == FAN_DELETE && has_plain(fanotify, event->folder.bytes))
-                sense = SENSE_CHANGED;
         queue_told(fanotify, path, sense, touch);
 }
 

@@ -59,9 +59,8 @@ enum sense {
 bool watch_paths(struct watch *watch, const struct fan_key *key, const char *name,
         char *paths[PATHS_PER_KEY_MAX], size_t *ret_count);
 /* Lets go of what the event says is no longer there: also under a name where a folder came, unless it is the
- * one with this key (NULL: not told). Whether a folder of this key was in the table and is gone. Any thread.
- */
-bool watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target);
+ * one with this key (NULL: not told). Any thread. */
+void watch_note(struct watch *watch, const char *path, enum sense sense, const struct fan_key *target);
 /* Hands it on. Main thread. */
 void watch_tell(struct watch *watch, const char *path, enum sense sense, const struct who_touch *touch);
 /* Watches a folder whose birth was seen, so that no event in it comes before it is known. */
