@@ -65,6 +65,9 @@
 #define PENDING_LOOK_US 150 /* between looks at them */
 #define FRESH_MS 1000       /* what was read of a process is read again after so long */
 #define FORGET_MS 1000      /* between looks for processes of the cache that ended */
+#define STRETCH_MS 2        /* over which it is counted how many events come */
+#define STORM_PER_MS 16u    /* events of one process, and of no other, from which the reader waits a moment */
+#define STORM_PAUSE_US 500  /* before it reads the next */
 
 /* Newer than the headers of some distributions. */
 #ifndef FAN_REPORT_TARGET_FID
@@ -123,6 +126,12 @@ struct watch_fanotify {
         struct cached *pending[PENDING_MAX];
         size_t n_pending;
         int64_t forget_ms; /* when to look for processes that ended; 0: none was read since */
+        struct {
+                int64_t since_ms;
+                unsigned events; /* of watched folders */
+                pid_t pid;       /* that made them; 0: several did */
+        } stretch;
+        bool in_storm; /* by what the stretch before was like */
 
         pthread_mutex_t reading;  /* while events go from the kernel's queue into `read` */
         uint64_t n_read;          /* events, since the start; under it */
@@ -530,6 +539,27 @@ take_who(struct watch_fanotify *fanotify, pid_t pid, int pidfd, struct who_touch
 
 /* ---- events (of the reader alone) ---- */
 
+static void
+count_event(struct watch_fanotify *fanotify, pid_t pid)
+{
+        if (fanotify->stretch.events++ == 0)
+                fanotify->stretch.pid = pid;
+        else if (fanotify->stretch.pid != pid)
+                fanotify->stretch.pid = 0;
+}
+
+static void
+end_stretch(struct watch_fanotify *fanotify, int64_t now_ms)
+{
+        int64_t took_ms = now_ms - fanotify->stretch.since_ms;
+        if (took_ms < STRETCH_MS)
+                return;
+        fanotify->in_storm =
+                fanotify->stretch.pid && fanotify->stretch.events / STORM_PER_MS >= (uint64_t)took_ms;
+        fanotify->stretch.since_ms = now_ms;
+        fanotify->stretch.events = 0;
+}
+
 static enum sense
 event_sense(const struct fan_event *event)
 {
@@ -576,8 +606,10 @@ handle_event(struct watch_fanotify *fanotify, struct fan_event *event)
         }
         struct who_touch touch = {.weak = !(event->mask & CAN_CHANGE),
                 .metadata = !(event->mask & ~(uint64_t)(FAN_ATTRIB | FAN_OPEN_EXEC | FAN_ONDIR))};
-        if (n_paths)
+        if (n_paths) {
+                count_event(fanotify, event->pid);
                 take_who(fanotify, event->pid, steal_fd(&event->pidfd), &touch);
+        }
         for (size_t i = 0; i < n_paths; i++) {
                 handle_path(fanotify, event, paths[i], &touch);
                 free(paths[i]);
@@ -641,6 +673,7 @@ take_events(struct watch_fanotify *fanotify)
         fanotify->taken = before + count;
         settle_pending(fanotify);
         int64_t now_ms = clock_monotonic_ms();
+        end_stretch(fanotify, now_ms);
         if (count && !fanotify->forget_ms)
                 fanotify->forget_ms = now_ms + FORGET_MS;
         else if (fanotify->forget_ms && now_ms >= fanotify->forget_ms)
@@ -763,6 +796,17 @@ reading_pause(const struct watch_fanotify *fanotify, struct timespec *pause)
         return pause;
 }
 
+/* One process that makes thousands of files makes several events of each, which the kernel folds into one
+ * while nobody reads them. It is known who that is; the first event of another is read so much later. */
+static void
+pause_in_storm(const struct watch_fanotify *fanotify)
+{
+        static const struct timespec pause = {.tv_nsec = STORM_PAUSE_US * 1000};
+        struct pollfd stop = {.fd = fanotify->stop_fd, .events = POLLIN};
+        if (fanotify->in_storm && !fanotify->n_pending)
+                ppoll(&stop, 1, &pause, NULL);
+}
+
 static void *
 reader_main(void *argument)
 {
@@ -775,6 +819,7 @@ reader_main(void *argument)
         int r = 0;
         while (r == 0 && wait_for_room(fanotify)) {
                 struct timespec pause;
+                pause_in_storm(fanotify);
                 if (ppoll(fds, ARRAY_SIZE(fds), reading_pause(fanotify, &pause), NULL) < 0 && errno != EINTR)
                         r = -errno;
                 else
