@@ -42,8 +42,8 @@
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 32u  /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 128u /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_MS 10        /* and so long at most */
+#define DURABLE_AT_ONCE 512u /* changes that wait for those after them, to be made durable together, */
+#define DURABLE_MS 25        /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -114,47 +114,57 @@ wake_loop(void *userdata)
 
 /* ---- looks ---- */
 
-/* Asks for it, as far as the mount rules of its scope let a look go. */
-static void
-ask_look(struct engine *engine, struct look *look)
+/* What is to be looked at of it, as far as the mount rules of its scope let a look go. 0, JUDGE_NOT_OURS, or
+ * -ENOMEM. */
+static int
+make_wish(struct engine *engine, struct look *look)
 {
+        const struct instance *instance = engine->instance;
+        int r = judge_wish(instance->judge, look->path, &look->wish);
+        if (r)
+                return r;
         const struct mount_table *mounts = mounts_table(engine->mounts);
-        enum scan_reach reach = judge_reach(engine->instance->judge, mounts, look->path);
+        enum scan_reach reach = judge_reach(instance->judge, mounts, look->path);
         const struct mount *mount = reach == SCAN_REACH_IN ? mount_of_path(mounts, look->path) : NULL;
+        look->wish.own = instance->own;
+        look->wish.n_own = instance->n_own;
         look->wish.mount_point = reach == SCAN_REACH_POINT;
         if (mount && mount->foreign && !(look->domain = strdup(mount->point)))
                 look_failed(look, ENOMEM);
         if (reach == SCAN_REACH_NOT)
                 look_failed(look, EXDEV);
-        if (look->result)
-                lookers_answer(engine->lookers, look);
-        else
-                lookers_ask(engine->lookers, look);
+        return 0;
 }
 
-/* Gives ready paths to the lookers, a few ahead of each. */
-static void
-feed_lookers(struct engine *engine)
+/* The next look that there is to be taken; NULL: none is. */
+static struct look *
+next_look(struct engine *engine)
 {
-        const struct instance *instance = engine->instance;
-        while (lookers_have_room(engine->lookers)) {
-                struct dirty_entry *entry = dirty_take(engine->dirty, clock_monotonic_ms());
-                if (!entry)
-                        return;
+        struct dirty_entry *entry;
+        while ((entry = dirty_take(engine->dirty, clock_monotonic_ms()))) {
                 struct look *look = look_new(entry, dirty_path(entry));
-                int r = look ? judge_wish(instance->judge, look->path, &look->wish) : -ENOMEM;
-                if (r == 0) {
-                        look->wish.own = instance->own;
-                        look->wish.n_own = instance->n_own;
-                        ask_look(engine, look);
-                        continue;
-                }
+                int r = look ? make_wish(engine, look) : -ENOMEM;
+                if (r == 0)
+                        return look;
                 if (r < 0) /* no memory: look again later */
                         dirty_mark(engine->dirty, dirty_path(entry), dirty_from_pass(entry),
                                 clock_monotonic_ms() + LOOK_AGAIN_MS);
                 dirty_done(engine->dirty, entry);
                 look_free(look);
         }
+        return NULL;
+}
+
+/* Gives ready paths to the lookers, a few ahead of each. */
+static void
+feed_lookers(struct engine *engine)
+{
+        struct look *looks = NULL, **end = &looks;
+        size_t room = lookers_room(engine->lookers);
+        for (; room > 0 && (*end = next_look(engine)); room--)
+                end = &(*end)->next;
+        if (looks)
+                lookers_ask(engine->lookers, looks);
 }
 
 /* Did it change while nobody looked? Only a first pass can say so, of what is older than our start. */

@@ -36,7 +36,8 @@ struct lookers {
         struct look *queue, **queue_end;
         struct look *held; /* of domains that are busy; without order */
         struct look *answers, **answers_end;
-        size_t n_out; /* all but those held aside, until they are fetched */
+        size_t n_out;    /* all but those held aside, until they are fetched */
+        unsigned n_idle; /* threads that wait for looks */
         struct looker places[LOOKERS_MAX];
         unsigned n_places, n_stuck;
         bool stopping;
@@ -90,10 +91,12 @@ queue_take(struct lookers *lookers)
 static void
 put_answer(struct lookers *lookers, struct look *look)
 {
+        bool first = !lookers->answers; /* who fetches some of them comes again for the rest */
         look->next = NULL;
         *lookers->answers_end = look;
         lookers->answers_end = &look->next;
-        lookers->wake(lookers->userdata);
+        if (first)
+                lookers->wake(lookers->userdata);
 }
 
 static void
@@ -103,7 +106,6 @@ put_queue(struct lookers *lookers, struct look *look)
         *lookers->queue_end = look;
         lookers->queue_end = &look->next;
         lookers->n_out++;
-        pthread_cond_signal(&lookers->asked);
 }
 
 static bool
@@ -158,6 +160,16 @@ release_held(struct lookers *lookers, const struct look *done)
         }
 }
 
+/* As many threads as there are looks for, once for all that were put. */
+static void
+wake_idle(struct lookers *lookers)
+{
+        if (lookers->n_idle && lookers->queue && lookers->queue->next)
+                pthread_cond_broadcast(&lookers->asked);
+        else if (lookers->n_idle && lookers->queue)
+                pthread_cond_signal(&lookers->asked);
+}
+
 /* ---- threads ---- */
 
 static void *
@@ -169,7 +181,9 @@ looker_main(void *argument)
         pthread_mutex_lock(&lookers->lock);
         while (!lookers->stopping && !looker->abandoned) {
                 if (!lookers->queue) {
+                        lookers->n_idle++;
                         pthread_cond_wait(&lookers->asked, &lookers->lock);
+                        lookers->n_idle--;
                         continue;
                 }
                 struct look *look = looker->look = queue_take(lookers);
@@ -272,22 +286,23 @@ lookers_alive(struct lookers *lookers)
 
 /* ---- asking ---- */
 
-bool
-lookers_have_room(struct lookers *lookers)
+size_t
+lookers_room(struct lookers *lookers)
 {
         pthread_mutex_lock(&lookers->lock);
-        bool room = lookers->n_out < (size_t)LOOKS_AHEAD * count_alive(lookers);
+        size_t most = (size_t)LOOKS_AHEAD * count_alive(lookers);
+        size_t room = most > lookers->n_out ? most - lookers->n_out : 0;
         pthread_mutex_unlock(&lookers->lock);
         return room;
 }
 
-void
-lookers_ask(struct lookers *lookers, struct look *look)
+static void
+ask_one(struct lookers *lookers, struct look *look, int64_t now_ms)
 {
-        pthread_mutex_lock(&lookers->lock);
-        look->started_ms = clock_monotonic_ms();
-        if (would_hang(lookers, look)) {
+        look->started_ms = now_ms;
+        if (!look->result && would_hang(lookers, look))
                 look_failed(look, ETIMEDOUT);
+        if (look->result) {
                 lookers->n_out++;
                 put_answer(lookers, look);
         } else if (domain_is_busy(lookers, look)) {
@@ -296,16 +311,18 @@ lookers_ask(struct lookers *lookers, struct look *look)
         } else {
                 put_queue(lookers, look);
         }
-        pthread_mutex_unlock(&lookers->lock);
 }
 
 void
-lookers_answer(struct lookers *lookers, struct look *look)
+lookers_ask(struct lookers *lookers, struct look *looks)
 {
+        int64_t now_ms = clock_monotonic_ms();
         pthread_mutex_lock(&lookers->lock);
-        look->started_ms = clock_monotonic_ms();
-        lookers->n_out++;
-        put_answer(lookers, look);
+        for (struct look *next; looks; looks = next) {
+                next = looks->next;
+                ask_one(lookers, looks, now_ms);
+        }
+        wake_idle(lookers);
         pthread_mutex_unlock(&lookers->lock);
 }
 

@@ -41,7 +41,7 @@ void look_failed(struct look *look, int error);
 
 struct lookers;
 
-/* wake: called in any thread when there is an answer. */
+/* wake: called in any thread when there are answers again, after none was left. */
 int lookers_new(void (*wake)(void *userdata), void *userdata, struct lookers **ret);
 /* Tells the threads to end; those that wait do so at once. */
 void lookers_stop(struct lookers *lookers);
@@ -53,12 +53,10 @@ struct lookers *lookers_free(struct lookers *lookers);
 /* Has so many threads run besides those that are slow or hang. < 0: fewer do, for want of memory or of free
  * places. */
 int lookers_run(struct lookers *lookers, unsigned wanted);
-/* Whether another look may be asked for. */
-bool lookers_have_room(struct lookers *lookers);
-/* Takes the look over. */
-void lookers_ask(struct lookers *lookers, struct look *look);
-/* The same for one that is answered already (look_failed). */
-void lookers_answer(struct lookers *lookers, struct look *look);
+/* How many more looks may be asked for. */
+size_t lookers_room(struct lookers *lookers);
+/* Takes the looks over, linked by next; one that has a result (look_failed) is answered with it. */
+void lookers_ask(struct lookers *lookers, struct look *looks);
 /* The looks that are answered, the oldest first and at most so many, linked by next; the caller's from then
  * on. NULL: none. */
 struct look *lookers_answers(struct lookers *lookers, size_t most);
