@@ -171,10 +171,9 @@ struct json *
 document_status(struct instance *instance)
 {
         struct drift_counts counts;
-        const char *verdict = instance_verdict(instance);
+        const char *verdict = instance_verdict_of(instance, &counts);
         struct tree_head head = {0};
         struct checkpoint_last last = {0};
-        instance_count(instance, &counts);
         instance_checkpoint_last(instance, &last, NULL);
         store_head(instance->store, &head, NULL);
         return json_make("{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema",

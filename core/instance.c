@@ -94,6 +94,7 @@ struct pending_entry {
 struct pending {
         struct pending_entry *entries;
         size_t count, capacity;
+        size_t committing; /* the first so many are written, and their commit is under way; 0: none is */
         size_t body_bytes;
         uint64_t dropped, dropped_ever;
         bool storage_told; /* to be noted in the history when it can be written again */
@@ -123,13 +124,16 @@ steal_entry(struct pending_entry *entry)
         return stolen;
 }
 
+/* The first so many are done. */
 static void
-pending_clear(struct pending *pending)
+pending_clear(struct pending *pending, size_t count)
 {
-        for (size_t i = 0; i < pending->count; i++)
+        for (size_t i = 0; i < count; i++) {
+                pending->body_bytes -= pending->entries[i].body_size;
                 entry_done(&pending->entries[i]);
-        pending->count = 0;
-        pending->body_bytes = 0;
+        }
+        pending->count -= count;
+        memmove(pending->entries, pending->entries + count, pending->count * sizeof *pending->entries);
 }
 
 /* Whether there was memory for all that the entry says: half a record would say something else. */
@@ -177,7 +181,7 @@ pending_add(struct pending *pending, struct pending_entry entry)
 size_t
 instance_queued(const struct instance *instance)
 {
-        return instance->pending->count;
+        return instance->pending->count - instance->pending->committing;
 }
 
 uint64_t
@@ -471,21 +475,21 @@ write_alive(struct instance *instance, struct err *err)
         return store_value_put(instance->store, "alive", text, err);
 }
 
+/* The first `count`. Leaves the transaction open. */
 static int
-write_pending(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
-        struct err *err)
+write_pending(struct instance *instance, size_t count, int (*more)(void *userdata, struct err *err),
+        void *userdata, struct err *err)
 {
-        struct pending *pending = instance->pending;
+        const struct pending *pending = instance->pending;
         int r = store_begin(instance->store, err);
         if (r == 0 && instance->watching)
                 r = write_alive(instance, err);
         if (r == 0 && more)
                 r = more(userdata, err);
-        for (size_t i = 0; i < pending->count && r == 0; i++)
+        for (size_t i = 0; i < count && r == 0; i++)
                 r = write_entry(instance, &pending->entries[i], err);
-        if (r == 0)
-                return store_commit(instance->store, err);
-        store_rollback(instance->store);
+        if (r)
+                store_rollback(instance->store);
         return r;
 }
 
@@ -509,14 +513,14 @@ announce_entries(struct instance *instance, const struct pending_entry *entries,
 }
 
 static void
-announce_pending(struct instance *instance)
+announce_pending(struct instance *instance, size_t count)
 {
         struct pending *pending = instance->pending;
         if (instance->announce) {
-                announce_entries(instance, pending->entries, pending->count);
+                announce_entries(instance, pending->entries, count);
                 return;
         }
-        for (size_t i = 0; i < pending->count && pending->n_early < EARLY_RECORDS_MAX; i++)
+        for (size_t i = 0; i < count && pending->n_early < EARLY_RECORDS_MAX; i++)
                 if (pending->entries[i].work == PENDING_RECORD && !instance->offline)
                         pending->early[pending->n_early++] = steal_entry(&pending->entries[i]);
 }
@@ -559,16 +563,25 @@ instance_unrecord(struct instance *instance)
                 entry_done(&instance->pending->entries[--instance->pending->count]);
 }
 
+/* All that waits is tried at once, so a storm on a full disk must not try at each change. */
+static bool
+may_flush(const struct instance *instance, struct err *err)
+{
+        const struct pending *pending = instance->pending;
+        if (!pending->storage_told || clock_monotonic_ms() - pending->failed_ms >= FLUSH_AGAIN_MS)
+                return true;
+        err_set(err, -EAGAIN, "%s", instance->problems[PROBLEM_STORAGE].where);
+        return false;
+}
+
 int
 instance_flush(struct instance *instance, struct err *err)
 {
         const struct pending *pending = instance->pending;
+        instance_flush_end(instance, true);
         if (!pending->count && !pending->dropped)
                 return 0;
-        /* All that waits is tried at once, so a storm on a full disk must not try at each change. */
-        if (pending->storage_told && clock_monotonic_ms() - pending->failed_ms < FLUSH_AGAIN_MS)
-                return err_set(err, -EAGAIN, "%s", instance->problems[PROBLEM_STORAGE].where);
-        return instance_flush_with(instance, NULL, NULL, err);
+        return may_flush(instance, err) ? instance_flush_with(instance, NULL, NULL, err) : -EAGAIN;
 }
 
 /* After a sync that failed the store is in other files. */
@@ -598,28 +611,73 @@ tell_trouble(struct instance *instance, const struct err *why)
         instance->trouble(instance->announce_userdata, why->text);
 }
 
+/* How the transaction of the first `count` came out. */
+static int
+flushed(struct instance *instance, int r, size_t count, const struct err *why)
+{
+        if (r) {
+                tell_trouble(instance, why);
+                instance_problem(instance, PROBLEM_STORAGE, instance->pending->count, why->text,
+                        r == STORE_DAMAGED ? STORE_DAMAGED_HINT
+                                           : "free space or mend the file system that holds state_dir; "
+                                             "detection goes on");
+                return r < 0 ? r : -EIO;
+        }
+        announce_pending(instance, count);
+        pending_clear(instance->pending, count);
+        note_own(instance);
+        note_recovery(instance);
+        return 0;
+}
+
 int
 instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
         struct err *err)
 {
         struct pending *pending = instance->pending;
         struct err local = {0};
-        int r = write_pending(instance, more, userdata, &local);
+        instance_flush_end(instance, true);
+        int r = write_pending(instance, pending->count, more, userdata, &local);
+        r = r ? r : store_commit(instance->store, &local);
+        r = flushed(instance, r, pending->count, &local);
         if (r) {
-                tell_trouble(instance, &local);
-                instance_problem(instance, PROBLEM_STORAGE, pending->count, local.text,
-                        r == STORE_DAMAGED ? STORE_DAMAGED_HINT
-                                           : "free space or mend the file system that holds state_dir; "
-                                             "detection goes on");
                 if (err)
                         *err = local;
-                return r < 0 ? r : -EIO;
+                return r;
         }
-        announce_pending(instance);
-        pending_clear(pending);
-        note_own(instance);
-        note_recovery(instance);
         return pending->count ? instance_flush_with(instance, NULL, NULL, err) : 0;
+}
+
+void
+instance_flush_begin(
+        struct instance *instance, size_t most, void (*committed)(void *userdata), void *userdata)
+{
+        struct pending *pending = instance->pending;
+        struct err local = {0};
+        size_t count = min_size(pending->count, most);
+        if (pending->committing || !count || !may_flush(instance, NULL))
+                return;
+        int r = write_pending(instance, count, NULL, NULL, &local);
+        if (r == 0 && store_commit_begin(instance->store, committed, userdata)) {
+                pending->committing = count;
+                return;
+        }
+        r = r ? r : store_commit(instance->store, &local);
+        flushed(instance, r, count, &local);
+}
+
+bool
+instance_flush_end(struct instance *instance, bool wait)
+{
+        struct pending *pending = instance->pending;
+        struct err local = {0};
+        size_t count = pending->committing;
+        if (!count || (!wait && !store_commit_is_over(instance->store)))
+                return !count;
+        int r = store_commit_end(instance->store, &local);
+        pending->committing = 0;
+        flushed(instance, r, count, &local);
+        return true;
 }
 
 /* ---- opening ---- */
@@ -782,7 +840,7 @@ instance_free(struct instance *instance)
         if (!instance)
                 return NULL;
         if (instance->pending) {
-                pending_clear(instance->pending);
+                pending_clear(instance->pending, instance->pending->count);
                 while (instance->pending->n_early)
                         entry_done(&instance->pending->early[--instance->pending->n_early]);
                 free(instance->pending->entries);
@@ -978,13 +1036,19 @@ const char *
 instance_verdict(struct instance *instance)
 {
         struct drift_counts counts;
-        instance_count(instance, &counts);
-        refresh_unverified(instance, &counts);
+        return instance_verdict_of(instance, &counts);
+}
+
+const char *
+instance_verdict_of(struct instance *instance, struct drift_counts *ret)
+{
+        instance_count(instance, ret);
+        refresh_unverified(instance, ret);
         refresh_stale(instance);
         instance_refresh_trust_problems(instance);
         if (instance->problems[PROBLEM_UNTRUSTED].count)
                 return "untrusted";
-        if (counts.drift)
+        if (ret->drift)
                 return "drift";
         for (enum problem_kind kind = 0; kind < PROBLEM_COUNT; kind++)
                 if (problem_lowers_coverage(kind) && instance->problems[kind].count)

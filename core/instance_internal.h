@@ -16,6 +16,8 @@ struct drift_counts {
         uint64_t by_domain[SCOPE_DOMAIN_COUNT][SEVERITY_COUNT];
 };
 void instance_count(struct instance *instance, struct drift_counts *ret);
+/* instance_verdict, and what it was made from. */
+const char *instance_verdict_of(struct instance *instance, struct drift_counts *ret);
 
 /* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
 void instance_row(struct instance *instance, const struct drift *drift);

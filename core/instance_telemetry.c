@@ -13,7 +13,7 @@ static const char *const pass_names[] = {"quick", "full"};
 enum scope_domain
 drift_domain(const char *item)
 {
-        int domain = setting_domain(item);
+        int domain = strncmp(item, "file:", 5) == 0 ? -1 : setting_domain(item); /* nearly all are files */
         return domain < 0 ? SCOPE_FILES : (enum scope_domain)domain;
 }
 

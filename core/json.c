@@ -191,27 +191,33 @@ put_escaped(char *out, unsigned char byte)
         return out;
 }
 
+static bool
+is_escaped(unsigned char byte)
+{
+        return byte < 0x20 || byte == '"' || byte == '\\';
+}
+
 static void
 put_string(struct writer *w, const char *text, size_t size)
 {
-        const unsigned char *bytes = (const unsigned char *)text;
-        size_t room = 2;
-        for (size_t i = 0; i < size; i++)
-                room += escaped_size(bytes[i]);
+        size_t plain = 0, room = 2;
+        while (plain < size && !is_escaped((unsigned char)text[plain]))
+                plain++;
+        for (size_t i = plain; i < size; i++)
+                room += escaped_size((unsigned char)text[i]);
+        room += plain;
         if (w->r == 0)
                 w->r = buf_reserve(w->buf, room);
         if (w->r < 0)
                 return;
         char *out = w->buf->data + w->buf->size;
         *out++ = '"';
-        if (room == size + 2)
-                out = mempcpy(out, text, size);
-        else
-                for (size_t i = 0; i < size; i++)
-                        if (escaped_size(bytes[i]) == 1)
-                                *out++ = text[i];
-                        else
-                                out = put_escaped(out, bytes[i]);
+        out = mempcpy(out, text, plain);
+        for (size_t i = plain; i < size; i++)
+                if (is_escaped((unsigned char)text[i]))
+                        out = put_escaped(out, (unsigned char)text[i]);
+                else
+                        *out++ = text[i];
         *out++ = '"';
         *out = '\0';
         w->buf->size += room;
@@ -353,18 +359,6 @@ json_free(struct json *value)
 {
         json_decref(inner(value));
         return NULL;
-}
-
-struct json *
-json_once(struct json **known, struct json *value)
-{
-        if (json_equal(inner(*known), inner(value))) {
-                json_free(value);
-                return json_keep(*known);
-        }
-        json_free(*known);
-        *known = json_keep(value);
-        return value;
 }
 
 struct json *

@@ -39,10 +39,6 @@ struct json *json_free(struct json *value);
 CLEANUP_DEFINE(struct json *, json_free)
 #define _cleanup_json_ _cleanup_(json_freep)
 
-/* Takes the reference of value and gives it back, or one of *known where that says the same: what repeats is
- * in memory once, and must not be altered. *known becomes what was given. */
-struct json *json_once(struct json **known, struct json *value);
-
 struct json *json_null_new(void);
 struct json *json_string_new(const char *text);
 struct json *json_array_make(void);

@@ -283,8 +283,11 @@ judge_free(struct judge *judge)
                 return NULL;
         tree_each_slot(&judge->drifts, free_at, NULL);
         judge_release(judge->standings);
-        for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
-                json_free(judge->said[i]);
+        for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
+                buf_done(&judge->said[i].text);
+                json_free(judge->said[i].value);
+        }
+        buf_done(&judge->saying);
         pthread_mutex_destroy(&judge->lock);
         free(judge);
         return NULL;

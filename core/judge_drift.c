@@ -92,42 +92,61 @@ observed_digest(const struct ruling *ruling, const struct observation *seen, cha
         return 0;
 }
 
-static struct json *
-value_json(enum attribute attribute, const struct attributes *attributes)
-{
-        _cleanup_buf_ struct buf text = {0};
-        if (!attributes || !(attributes->known & ATTRIBUTE_BIT(attribute)) ||
-                !attribute_applicable(ATTRIBUTE_BIT(attribute), attributes->type))
-                return json_null_new();
-        if (attribute_append_value(attribute, attributes, &text) < 0)
-                return NULL;
-        return json_string_new(text.data ? text.data : "");
-}
-
-/* For people an xattr's digest is cut short; what is there must be found again from what is written. */
+/* "=value", or "-" where the side has none; with its NUL. */
 static int
-put_fields(struct json *one, const struct attributes *actual)
+append_side(enum attribute attribute, const struct attributes *side, struct buf *text)
 {
-        _cleanup_buf_ struct buf text = {0};
-        int r = attributes_append(ATTRIBUTE_BIT(ATTRIBUTE_XATTRS), actual, &text);
-        return r ? r : json_put(one, "fields", json_string_new(text.data ? text.data : ""));
+        bool has = side && side->known & ATTRIBUTE_BIT(attribute) &&
+                   attribute_applicable(ATTRIBUTE_BIT(attribute), side->type);
+        int r = buf_append(text, has ? "=" : "-", 1);
+        if (r == 0 && has)
+                r = attribute_append_value(attribute, side, text);
+        return r ? r : buf_append(text, "", 1);
 }
 
 static struct json *
-attribute_json(enum attribute attribute, const struct attributes *expected, const struct attributes *actual)
+side_json(const char *side)
 {
-        _cleanup_json_ struct json *one = json_object_make();
-        int r = json_put(one, "name", json_string_new(attribute_name(attribute)));
-        r = r ? r : json_put(one, "expected", value_json(attribute, expected));
-        r = r ? r : json_put(one, "actual", value_json(attribute, actual));
-        if (r == 0 && attribute == ATTRIBUTE_XATTRS && actual)
-                r = put_fields(one, actual);
-        return r == 0 ? steal_pointer(&one) : NULL;
+        return *side == '=' ? json_string_new(side + 1) : json_null_new();
 }
 
-/* [{name, expected, actual}] of two sides; either may be NULL. Of xattrs also `fields`: the actual ones as a
- * baseline writes them. Of the files of one program most attributes are the same: they are shared by what is
- * said of each. */
+/* {name, expected, actual}. Of xattrs also `fields`: the actual ones as a baseline writes them, for to people
+ * a digest is shown cut short, and what is there must be found again from what is written. Of the files of
+ * one program most attributes are the same: what was said last of each is said again, and shared. */
+static struct json *
+attribute_json(struct judge *judge, enum attribute attribute, const struct attributes *expected,
+        const struct attributes *actual)
+{
+        struct said *said = &judge->said[attribute];
+        struct buf *text = &judge->saying;
+        bool fields = attribute == ATTRIBUTE_XATTRS && actual;
+        buf_clear(text);
+        int r = append_side(attribute, expected, text);
+        size_t second = text->size, third;
+        r = r ? r : append_side(attribute, actual, text);
+        third = text->size;
+        if (r == 0 && fields)
+                r = attributes_append(ATTRIBUTE_BIT(attribute), actual, text);
+        if (r == 0 && said->value && said->text.size == text->size &&
+                memcmp(said->text.data, text->data, text->size) == 0)
+                return json_keep(said->value);
+        _cleanup_json_ struct json *one = json_object_make();
+        r = r ? r : json_put(one, "name", json_string_new(attribute_name(attribute)));
+        r = r ? r : json_put(one, "expected", side_json(text->data));
+        r = r ? r : json_put(one, "actual", side_json(text->data + second));
+        if (r == 0 && fields)
+                r = json_put(one, "fields", json_string_new(text->data + third));
+        if (r < 0)
+                return NULL;
+        struct buf before = said->text;
+        said->text = *text;
+        *text = before;
+        json_free(said->value);
+        said->value = json_keep(one);
+        return steal_pointer(&one);
+}
+
+/* Of two sides; either may be NULL. */
 static struct json *
 attributes_json(struct judge *judge, uint32_t mask, const struct attributes *expected,
         const struct attributes *actual)
@@ -135,7 +154,7 @@ attributes_json(struct judge *judge, uint32_t mask, const struct attributes *exp
         struct json *list = json_array_make();
         for (unsigned i = 0; list && i < ATTRIBUTE_COUNT; i++)
                 if (mask & 1u << i)
-                        json_gather(&list, json_once(&judge->said[i], attribute_json(i, expected, actual)));
+                        json_gather(&list, attribute_json(judge, i, expected, actual));
         return list;
 }
 
@@ -179,15 +198,18 @@ drift_describe(struct judge *judge, struct drift *drift, const struct ruling *ru
         const struct attributes *actual = seen->result == SNAPSHOT_GONE ? NULL : &seen->snapshot->attributes;
         _cleanup_json_ struct json *list = attributes_json(judge,
                 reported_mask(ruling, finding, expected, seen), ruling->expected ? expected : NULL, actual);
-        _cleanup_buf_ struct buf text = {0};
         bool unknown = finding->change == CHANGE_UNKNOWN;
         const char *words = unknown ? unknown_reason(seen) : NULL;
         _cleanup_free_ char *reason = judge_copy(unknown && !words ? "?" : words);
-        if (!list || (unknown && !reason) || json_write(list, &text) < 0)
+        buf_clear(&judge->saying);
+        char *text = list && json_write(list, &judge->saying) == 0 ? strdup(judge->saying.data) : NULL;
+        if (!text || (unknown && !reason)) {
+                free(text);
                 return -ENOMEM;
+        }
         free(drift->attributes);
         free(drift->reason);
-        drift->attributes = buf_steal(&text);
+        drift->attributes = text;
         json_free(drift->list);
         drift->list = steal_pointer(&list);
         drift->reason = steal_pointer(&reason);

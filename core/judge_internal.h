@@ -69,7 +69,11 @@ struct judge {
         struct standings *standings; /* replaced under the lock */
         struct drift *drifts;        /* judge_tree.c */
         unsigned char weight_key[CRYPTO_SHORT_KEY_SIZE];
-        struct json *said[ATTRIBUTE_COUNT]; /* of each attribute of files what was said of it last */
+        struct said {
+                struct buf text;    /* of which sides */
+                struct json *value; /* NULL: nothing yet */
+        } said[ATTRIBUTE_COUNT];    /* of each attribute of files, last */
+        struct buf saying;          /* scratch for the next */
         size_t n_drifts;
         atomic_uint pass;
         atomic_ullong refused;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store's life: transactions, small named values, the backup. Opening is in store_open.c, tables have a
- * file each.
+ * The store's life: transactions, small named values, the backup. Opening is in store_open.c, committing in
+ * store_commit.c, tables have a file each.
  *
  * A transaction is whole or nothing. SQLite may roll one back by itself when a statement fails, and a write
  * after that would stand alone, durably; so the first failure is kept, refuses all further writes, and is
@@ -32,6 +32,7 @@ store_free(struct store *store)
 {
         if (!store)
                 return NULL;
+        store_committer_free(store);
         store_rollback(store);
         store_leave(store);
         store_statements_free(store);
@@ -50,6 +51,7 @@ store_free(struct store *store)
 int
 store_begin(struct store *store, struct err *err)
 {
+        store_await(store);
         if (store->read_only)
                 return err_set(err, -EROFS, "%s is open for reading only", quote(store->path));
         if (store->writing)
@@ -73,11 +75,18 @@ store_begin(struct store *store, struct err *err)
 void
 store_rollback(struct store *store)
 {
+        store_await(store);
+        transaction_undo(store);
+}
+
+void
+transaction_undo(struct store *store)
+{
         if (store->db && !sqlite3_get_autocommit(store->db)) {
                 sqlite3_step(store->rollback);
                 sqlite3_reset(store->rollback);
         }
-        store->writing = false;
+        store->writing = store->ahead = false;
         store->failure = (struct err){0};
         store->content_total = -1;
 }
@@ -91,33 +100,6 @@ store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages)
         return SQLITE_OK;
 }
 
-/* What is committed is in the log, durably, so a failure here takes nothing back. But if it was a sync that
- * failed, the database must not be written to where it stands. */
-static void
-log_checkpoint(struct store *store)
-{
-        if (store->log_pages < store->checkpoint_pages)
-                return;
-        int rc = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        if (rc != SQLITE_OK)
-                db_error(store, rc, "written", NULL);
-}
-
-int
-store_commit(struct store *store, struct err *err)
-{
-        int r = db_may_write(store, err);
-        if (r == 0)
-                r = db_exec(store, "COMMIT", "written", err);
-        if (r == 0) {
-                store->writing = false;
-                log_checkpoint(store);
-        } else {
-                store_rollback(store);
-        }
-        return r;
-}
-
 bool
 store_was_renewed(struct store *store)
 {
@@ -129,6 +111,7 @@ store_was_renewed(struct store *store)
 void
 store_forget_pages(struct store *store)
 {
+        store_await(store);
         (void)sqlite3_db_release_memory(store->db);
 }
 
@@ -244,6 +227,7 @@ int
 store_backup(struct store *store, const char *path, struct err *err)
 {
         _cleanup_free_ char *resolved = NULL;
+        store_await(store);
         if (store->writing)
                 return err_set(err, -EBUSY, "a backup within a transaction would hold what is not committed");
         int r = store_path_resolve(path, &resolved, err);

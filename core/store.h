@@ -60,12 +60,20 @@ struct store *store_free(struct store *store); /* rolls back what was not commit
 CLEANUP_DEFINE(struct store *, store_free)
 
 /* The first damage (STORE_DAMAGED) that any call met since it was opened, in words; NULL: none. */
-const char *store_damage(const struct store *store) _pure_;
+const char *store_damage(struct store *store);
 
 int store_begin(struct store *store, struct err *err); /* may not nest */
 /* Not 0: nothing of the transaction is there, and it is closed. (If power is lost before the next one, what a
  * failed sync was to write may be found nevertheless, whole.) */
 int store_commit(struct store *store, struct err *err);
+/*
+ * The same in a thread of the store's: until it is over, all else that is asked of the store waits. Then
+ * committed is called in that thread (it may not use the store), and store_commit_end, which comes before the
+ * next and waits for both, says how it came out. false: no thread can be had, and nothing was done.
+ */
+bool store_commit_begin(struct store *store, void (*committed)(void *userdata), void *userdata);
+bool store_commit_is_over(const struct store *store);
+int store_commit_end(struct store *store, struct err *err);
 /* Whether, since it was last asked, the files were made anew after a sync that failed: store_own_files are
  * others. */
 bool store_was_renewed(struct store *store);

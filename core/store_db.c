@@ -138,8 +138,9 @@ db_damaged(struct store *store, struct err *err, const char *format, ...)
 }
 
 const char *
-store_damage(const struct store *store)
+store_damage(struct store *store)
 {
+        store_await(store);
         return store->damage.code ? store->damage.text : NULL;
 }
 
@@ -153,6 +154,7 @@ db_exec(struct store *store, const char *sql, const char *done, struct err *err)
 int
 db_may_write(struct store *store, struct err *err)
 {
+        store_await(store);
         if (store->failure.code) {
                 if (err)
                         *err = store->failure;
@@ -270,6 +272,7 @@ static int
 query_open_list(struct query *query, struct store *store, struct err *err, const char *sql, const char *types,
         va_list args)
 {
+        store_await(store);
         query->store = store;
         int r = statement_take(query, sql, err);
         if (r != 0)

@@ -33,7 +33,10 @@ struct store {
         sqlite3 *db;
         char *path;
         struct digester *digester;
-        struct buf leaf; /* scratch of the history */
+        struct buf leaf;      /* scratch of the history */
+        struct merkle merkle; /* the head, with the records of this transaction; its row is written with it */
+        struct digest root;
+        bool ahead; /* of the head's row */
         struct prepared prepared[QUERY_CACHE_MAX];
         sqlite3_stmt *rollback; /* prepared at begin: taking back must not fail for lack of memory */
         unsigned visits;        /* callbacks under way: nothing may be written */
@@ -48,6 +51,7 @@ struct store {
         int64_t content_total; /* store_content.c; -1: not known */
         struct err damage;     /* code != 0: the first that was met */
         struct err failure; /* code != 0: a write of this transaction failed, and it must not be committed */
+        struct committer *committer; /* NULL: no commit has wanted a thread yet */
 };
 
 /* ---- store_db.c: statements and errors ---- */
@@ -101,8 +105,15 @@ int schema_migrate(struct store *store, const char *const *steps, unsigned n_ste
 /* ---- store.c ---- */
 
 void store_statements_free(struct store *store);
+void transaction_undo(struct store *store); /* store_rollback, also for the thread that commits */
 /* SQLite's news of a commit, for sqlite3_wal_hook. */
 int store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages);
+
+/* ---- store_commit.c ---- */
+
+/* Waits until no commit is under way. Each way into the store begins with it. */
+void store_await(struct store *store);
+void store_committer_free(struct store *store);
 
 /* ---- store_renew.c ---- */
 
@@ -141,6 +152,8 @@ struct record_columns {
 /* Appends what a leaf with these columns starts with:
  * {"seq":...,"time":"...","kind":"...","item":...,"detail": */
 int history_leaf_start(struct buf *buf, const struct record_columns *columns);
-/* The head as stored; STORE_DAMAGED where it is gone or cannot be one. */
+/* The head, with the records of this transaction; STORE_DAMAGED where it is gone or cannot be one. */
 int history_head_read(
         struct store *store, struct merkle *ret_merkle, struct digest *ret_root, struct err *err);
+/* Writes the head's row, before the commit of a transaction. */
+int history_head_write(struct store *store, struct err *err);

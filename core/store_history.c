@@ -3,7 +3,8 @@
  * The history: an RFC 6962 log. A record's leaf is its JSON text, kept as it was hashed; its columns only
  * index that text. The text starts with what the columns hold, in one fixed form, so that they are compared
  * by bytes and nothing has to be parsed. Beside each record stands the root of the tree that ends with it,
- * and in a row of its own the head: size, root and frontier, so that appending costs O(log size).
+ * and in a row of its own the head: size, root and frontier, so that appending costs O(log size). The row is
+ * written once for each transaction, with the head after its last record.
  *
  * Invariants, each of which store_verify.c recomputes from the leaves alone: seq counts from 1 without a gap;
  * body agrees with the columns; root is that of all leaves up to here; the head is that of the last record.
@@ -92,6 +93,11 @@ history_head_read(struct store *store, struct merkle *ret_merkle, struct digest 
         const void *frontier;
         size_t frontier_size;
         _cleanup_query_ struct query query = {0};
+        if (store->ahead) {
+                *ret_merkle = store->merkle;
+                *ret_root = store->root;
+                return 0;
+        }
         int r = query_open(&query, store, err, "SELECT size, root, frontier FROM head WHERE one = 1", "");
         if (r == 0)
                 r = query_one(&query, err);
@@ -104,14 +110,20 @@ history_head_read(struct store *store, struct merkle *ret_merkle, struct digest 
         return r;
 }
 
-static int
-head_write(struct store *store, const struct merkle *merkle, const struct digest *root, struct err *err)
+int
+history_head_write(struct store *store, struct err *err)
 {
         int64_t changed;
+        const struct merkle *merkle = &store->merkle;
+        if (!store->ahead)
+                return 0;
         int r = db_write(store, err, &changed,
-                "UPDATE head SET size = ?, root = ?, frontier = ? WHERE one = 1", "udb", merkle->size, root,
-                merkle->peaks, merkle_peaks(merkle->size) * sizeof *merkle->peaks);
-        return r == 0 && changed != 1 ? db_damaged(store, err, "the tree head of the history is gone") : r;
+                "UPDATE head SET size = ?, root = ?, frontier = ? WHERE one = 1", "udb", merkle->size,
+                &store->root, merkle->peaks, merkle_peaks(merkle->size) * sizeof *merkle->peaks);
+        if (r == 0 && changed != 1)
+                r = db_damaged(store, err, "the tree head of the history is gone");
+        store->ahead = r != 0;
+        return r;
 }
 
 int
@@ -173,7 +185,12 @@ record_append(struct store *store, struct record_columns *columns, const struct 
         merkle_append(&merkle, store->digester, &leaf);
         merkle_root(&merkle, store->digester, &root);
         r = record_insert(store, columns, &root, err);
-        return r == 0 ? head_write(store, &merkle, &root, err) : r;
+        if (r != 0)
+                return r;
+        store->merkle = merkle;
+        store->root = root;
+        store->ahead = true;
+        return 0;
 }
 
 int

@@ -45,7 +45,8 @@ struct who {
         int64_t uid, login_uid;     /* -1: not known, or no login */
         char *exe, *cmdline, *unit; /* escaped; NULL: not known */
         bool cmdline_cut;
-        int own_mounts; /* another mount namespace than process 1 has; -1: not known */
+        int own_mounts;        /* another mount namespace than process 1 has; -1: not known */
+        _Atomic(char *) exact; /* what is written of it where it was certainly it alone; NULL: nothing yet */
 };
 
 struct who_trace {
@@ -328,6 +329,7 @@ who_drop(struct who *who)
         free(who->exe);
         free(who->cmdline);
         free(who->unit);
+        free(who->exact);
         free(who);
         return NULL;
 }
@@ -503,31 +505,50 @@ who_trace_of_metadata(const struct who_trace *trace)
         return trace && !trace->beyond;
 }
 
-static const char *
-confidence(const struct who_trace *trace, const struct who *who, bool gap)
+static bool
+is_exact(const struct who_trace *trace, const struct who *who, bool gap)
 {
-        if (!who->exe)
-                return "unknown";
         bool sure = trace->n == 1 && !trace->more && !trace->blind && !trace->doubt && !who->in_doubt && !gap;
         /* Where those who acted changed metadata alone, what else changed may be the doing of one that wrote
          * through a mapping, and closed it. */
         if (trace->weak && !trace->acted && !same_process(trace->weak, who))
                 sure = false;
-        return sure ? "exact" : "likely";
+        return sure && who->exe;
+}
+
+static char *
+write_who(const struct who *who, const char *confidence, size_t others)
+{
+        _cleanup_buf_ struct buf text = {0};
+        _cleanup_json_ struct json *value = json_make("{s:I, s:s?, s:s?, s:b, s:o, s:o, s:s?, s:o, s:s, s:I}",
+                "pid", (json_int)who->pid, "exe", who->exe, "cmdline", who->cmdline, "cmdline_cut",
+                who->cmdline_cut, "uid", number_json(who->uid), "login_uid", number_json(who->login_uid),
+                "unit", who->unit, "own_mounts", flag_json(who->own_mounts), "confidence", confidence,
+                "others", (json_int)others);
+        return value && json_write(value, &text) == 0 ? buf_steal(&text) : NULL;
+}
+
+/* Written once: whoever unpacks an archive is named with each of its files. */
+static char *
+write_exact(struct who *who)
+{
+        char *known = who->exact;
+        if (known)
+                return strdup(known);
+        _cleanup_free_ char *text = write_who(who, "exact", 0);
+        char *copy = text ? strdup(text) : NULL;
+        if (copy && !atomic_compare_exchange_strong(&who->exact, &known, copy))
+                free(copy);
+        return steal_pointer(&text);
 }
 
 char *
 who_trace_write(const struct who_trace *trace, bool gap)
 {
-        _cleanup_buf_ struct buf text = {0};
-        const struct who *who = !trace ? NULL : trace->n ? trace->list[trace->n - 1] : trace->weak;
+        struct who *who = !trace ? NULL : trace->n ? trace->list[trace->n - 1] : trace->weak;
         if (!who)
                 return NULL;
-        size_t others = trace->n > 1 ? trace->n - 1 : 0;
-        _cleanup_json_ struct json *value = json_make("{s:I, s:s?, s:s?, s:b, s:o, s:o, s:s?, s:o, s:s, s:I}",
-                "pid", (json_int)who->pid, "exe", who->exe, "cmdline", who->cmdline, "cmdline_cut",
-                who->cmdline_cut, "uid", number_json(who->uid), "login_uid", number_json(who->login_uid),
-                "unit", who->unit, "own_mounts", flag_json(who->own_mounts), "confidence",
-                confidence(trace, who, gap), "others", (json_int)others);
-        return value && json_write(value, &text) == 0 ? buf_steal(&text) : NULL;
+        if (is_exact(trace, who, gap))
+                return write_exact(who);
+        return write_who(who, who->exe ? "likely" : "unknown", trace->n > 1 ? trace->n - 1 : 0);
 }

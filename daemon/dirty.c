@@ -164,12 +164,16 @@ dirty_touch(struct dirty *dirty, const char *path, const struct who_touch *touch
 char *
 dirty_who(const struct dirty_entry *entry, bool gap, bool *ret_of_metadata)
 {
-        struct who_trace *all = NULL;
-        who_trace_copy(&all, entry->trace);
-        who_trace_copy(&all, entry->again_trace);
+        const struct who_trace *all = entry->trace;
+        struct who_trace *both = NULL;
+        if (entry->again_trace) {
+                who_trace_copy(&both, entry->trace);
+                who_trace_copy(&both, entry->again_trace);
+                all = both;
+        }
         char *text = who_trace_write(all, gap || entry->gap);
         *ret_of_metadata = who_trace_of_metadata(all);
-        who_trace_free(all);
+        who_trace_free(both);
         return text;
 }
 

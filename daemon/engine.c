@@ -41,9 +41,10 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define ANSWERS_AT_ONCE 32u  /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 512u /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_MS 25        /* and so long at most */
+#define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
+#define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
+#define DURABLE_WAITING_MAX 4096u /* that wait while the ones before are on their way */
+#define DURABLE_MS 25             /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -254,16 +255,25 @@ judge_answers(struct engine *engine)
                 engine->judged_ms = clock_monotonic_ms();
 }
 
-/* Durable, then announced; a failure is a problem of its own. */
+/* Durable, then announced; a failure is a problem of its own. While more are about to come, these wait for
+ * them, and another thread waits for the disk. */
 static void
 make_durable(struct engine *engine)
 {
-        bool more = dirty_is_busy(engine->dirty) && instance_queued(engine->instance) < DURABLE_AT_ONCE &&
-                    clock_monotonic_ms() - engine->judged_ms < DURABLE_MS;
-        if (!engine->judged_ms || more)
+        struct instance *instance = engine->instance;
+        bool busy = dirty_is_busy(engine->dirty), over = instance_flush_end(instance, false);
+        size_t queued = instance_queued(instance);
+        if (!engine->judged_ms || (busy && !over && queued < DURABLE_WAITING_MAX))
                 return;
-        engine->judged_ms = 0;
-        instance_flush(engine->instance, NULL);
+        if (busy && queued < DURABLE_AT_ONCE && clock_monotonic_ms() - engine->judged_ms < DURABLE_MS)
+                return;
+        if (busy) {
+                instance_flush_end(instance, true);
+                instance_flush_begin(instance, DURABLE_AT_ONCE, wake_loop, engine);
+        } else {
+                instance_flush(instance, NULL);
+        }
+        engine->judged_ms = instance_queued(instance) ? clock_monotonic_ms() : 0;
 }
 
 /* ---- passes ---- */
@@ -598,7 +608,7 @@ arm_again(struct engine *engine)
         int64_t due_ms = dirty_next_due(engine->dirty);
         if (engine->held)
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
-        if (engine->judged_ms)
+        if (engine->judged_ms && instance_flush_end(engine->instance, false))
                 due_ms = earlier_of(due_ms, engine->judged_ms + DURABLE_MS);
         for (const struct settle *settle = engine->settles; settle; settle = settle->next) {
                 if (!settle->asked)
@@ -1039,6 +1049,7 @@ engine_free(struct engine *engine)
         if (!engine)
                 return NULL;
         engine->instance->activity = NULL;
+        instance_flush_end(engine->instance, true); /* who commits wakes us */
         stop_threads(engine);
         for (struct settle *settle = engine->settles, *next; settle; settle = next) {
                 next = settle->next;

@@ -14,7 +14,7 @@
 
 #define LOOKERS_MAX 16u /* threads, those that got stuck included */
 #define LOOKS_AHEAD                                                                                          \
-        32u /* looks that wait, for each thread: they are taken while the loop makes others durable */
+        64u /* looks that wait, for each thread: they are taken while the loop makes others durable */
 #define SLOW_AFTER_MS 2000   /* a look without progress for so long has another thread stand in for it */
 #define STUCK_AFTER_MS 30000 /* a look without progress for so long is called stuck */
 

@@ -299,32 +299,46 @@ mend_reader(struct watch_fanotify *fanotify)
         fanotify->watch->calls.overflow(fanotify->watch->userdata, why);
 }
 
+/* The oldest, at most so many, linked by next. *ret_more: there are others. */
+static struct told *
+take_told(struct watch_fanotify *fanotify, size_t most, bool *ret_lost, bool *ret_more)
+{
+        pthread_mutex_lock(&fanotify->lock);
+        struct told *first = fanotify->told, *rest = first, *last = NULL;
+        for (; rest && most > 0; rest = rest->next, most--) {
+                last = rest;
+                fanotify->n_told--;
+        }
+        if (last)
+                last->next = NULL;
+        fanotify->told = rest;
+        if (!rest)
+                fanotify->told_end = &fanotify->told;
+        *ret_lost = fanotify->told_lost;
+        *ret_more = rest != NULL;
+        fanotify->told_lost = false;
+        pthread_cond_signal(&fanotify->room);
+        pthread_mutex_unlock(&fanotify->lock);
+        return last ? first : NULL;
+}
+
 /* Hands on at most so many; the rest at the next turn of the loop, for others are served between. Main
  * thread. */
 static void
 hand_on(struct watch_fanotify *fanotify, size_t most)
 {
         struct watch *watch = fanotify->watch;
+        bool lost, more;
         mend_reader(fanotify);
-        pthread_mutex_lock(&fanotify->lock);
-        bool lost = fanotify->told_lost;
-        fanotify->told_lost = false;
-        for (struct told *told; most > 0 && (told = fanotify->told); most--) {
-                fanotify->told = told->next;
-                if (!fanotify->told)
-                        fanotify->told_end = &fanotify->told;
-                fanotify->n_told--;
-                pthread_mutex_unlock(&fanotify->lock);
+        struct told *told = take_told(fanotify, most, &lost, &more);
+        for (struct told *next; told; told = next) {
+                next = told->next;
                 if (told->lost)
                         watch->calls.overflow(watch->userdata, told->path);
                 else
                         watch_tell(watch, told->path, told->sense, &told->touch);
                 told_free(told);
-                pthread_mutex_lock(&fanotify->lock);
         }
-        bool more = fanotify->told != NULL;
-        pthread_cond_signal(&fanotify->room);
-        pthread_mutex_unlock(&fanotify->lock);
         if (lost)
                 watch->calls.overflow(watch->userdata, "no room or no memory for events");
         if (more)
