@@ -4,6 +4,9 @@
 #include "instance_fixture.h"
 
 #include <inttypes.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include "core/store_db.h"
 
@@ -177,6 +180,137 @@ START_TEST(what_was_found_while_opening_is_announced_when_somebody_listens)
 }
 END_TEST
 
+/* ---- commits of another thread ---- */
+
+static void
+on_committed(void *userdata)
+{
+        uint64_t one = 1;
+        ck_assert_int_eq(write(*(const int *)userdata, &one, sizeof one), sizeof one);
+}
+
+static int
+waiting_fd(void)
+{
+        int fd = eventfd(0, EFD_CLOEXEC);
+        ck_assert_int_ge(fd, 0);
+        return fd;
+}
+
+static void
+wait_committed(int fd)
+{
+        uint64_t count;
+        ck_assert_int_eq(read(fd, &count, sizeof count), sizeof count);
+        ck_assert_uint_eq(count, 1);
+}
+
+START_TEST(what_another_thread_commits_is_announced_when_that_is_taken)
+{
+        int fd = waiting_fd();
+        uint64_t before = announced;
+        for (unsigned i = 0; i < 3; i++)
+                record(i);
+        instance_flush_begin(instance, 2, on_committed, &fd);
+        record(3);
+        ck_assert_uint_eq(instance_queued(instance), 2);
+        instance_flush_begin(instance, 2, on_committed, &fd); /* one at a time */
+        ck_assert_uint_eq(instance_queued(instance), 2);
+        wait_committed(fd);
+        ck_assert_uint_eq(announced, before);
+        ck_assert(instance_flush_end(instance, false));
+        ck_assert_uint_eq(announced, before + 2);
+        ck_assert(instance_flush_end(instance, true)); /* there is none any more */
+        assert_done(instance_flush(instance, &why));
+        ck_assert_uint_eq(announced, before + 4);
+        ck_assert_uint_eq(history().scans, 4);
+        assert_done(store_verify(instance->store, NULL, &why));
+        fd_close(fd);
+}
+END_TEST
+
+/* Often, for each time the thread is at another point. */
+START_TEST(whoever_reads_or_writes_meanwhile_waits_for_the_commit)
+{
+        int fd = waiting_fd();
+        uint64_t before = announced;
+        for (unsigned i = 0; i < 300; i++) {
+                struct tree_head head;
+                record(2 * i);
+                instance_flush_begin(instance, SIZE_MAX, on_committed, &fd);
+                if (i % 3 == 0) {
+                        assert_done(store_head(instance->store, &head, &why));
+                        ck_assert_uint_eq(head.size, before + 1);
+                } else if (i % 3 == 1) {
+                        store_forget_pages(instance->store);
+                }
+                record(2 * i + 1);
+                assert_done(instance_flush(instance, &why));
+                wait_committed(fd);
+                before += 2;
+                ck_assert_uint_eq(announced, before);
+        }
+        ck_assert_uint_eq(history().scans, 600);
+        assert_done(store_verify(instance->store, NULL, &why));
+        fd_close(fd);
+}
+END_TEST
+
+START_TEST(an_instance_may_end_while_another_thread_commits)
+{
+        for (unsigned i = 0; i < 50; i++) {
+                int fd = waiting_fd();
+                record(i);
+                instance_flush_begin(instance, SIZE_MAX, on_committed, &fd);
+                instance = instance_free(instance);
+                wait_committed(fd);
+                fd_close(fd);
+                assert_done(instance_open(config, 0, &instance, &why));
+                ck_assert_uint_eq(history().scans, i + 1);
+        }
+}
+END_TEST
+
+/* Files that may not grow: what is written stands in memory until the commit, so it is that which fails. */
+static void
+limit_files(rlim_t limit)
+{
+        struct rlimit most;
+        signal(SIGXFSZ, SIG_IGN);
+        ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &most), 0);
+        most.rlim_cur = limit;
+        ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+}
+
+START_TEST(what_another_thread_could_not_commit_is_kept_in_order)
+{
+        int fd = waiting_fd();
+        uint64_t before = announced;
+        limit_files(1);
+        for (unsigned i = 0; i < 3; i++)
+                record(i);
+        instance_flush_begin(instance, 2, on_committed, &fd);
+        record(3);
+        wait_committed(fd);
+        ck_assert(instance_flush_end(instance, false));
+        ck_assert_uint_eq(announced, before);
+        ck_assert_uint_eq(troubles, 1);
+        ck_assert(has_problem(instance, PROBLEM_STORAGE));
+        ck_assert_uint_eq(instance_queued(instance), 4);
+        instance_flush_begin(instance, 2, on_committed, &fd); /* not yet again */
+        ck_assert_uint_eq(instance_queued(instance), 4);
+
+        limit_files(RLIM_INFINITY);
+        assert_done(instance_alive(instance, &why));
+        ck_assert_uint_eq(history().scans, 4);
+        ck_assert_uint_eq(history().storage, 1);
+        ck_assert_uint_eq(announced, before + 5);
+        ck_assert(!has_problem(instance, PROBLEM_STORAGE));
+        assert_done(store_verify(instance->store, NULL, &why));
+        fd_close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -188,6 +322,10 @@ main(void)
         tcase_add_test(cases, a_storm_does_not_try_a_failing_store_at_each_change);
         tcase_add_test(cases, the_queue_has_a_bound_and_what_was_lost_is_counted);
         tcase_add_test(cases, what_was_found_while_opening_is_announced_when_somebody_listens);
+        tcase_add_test(cases, what_another_thread_commits_is_announced_when_that_is_taken);
+        tcase_add_test(cases, whoever_reads_or_writes_meanwhile_waits_for_the_commit);
+        tcase_add_test(cases, an_instance_may_end_while_another_thread_commits);
+        tcase_add_test(cases, what_another_thread_could_not_commit_is_kept_in_order);
         suite_add_tcase(suite, cases);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
