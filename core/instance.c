@@ -4,9 +4,10 @@
  * stands between the judge and the store. What decides whether a baseline or a trust file is taken is in
  * instance_trust.c.
  *
- * The queue is the one way into the history: judge events and notes are appended in memory, and one
- * transaction writes all of them with the ledger rows they touch. The ledger row is taken from the judge
- * at that moment, so a retry after a failed commit writes the truth of then.
+ * The queue is the one way into the history: judge events and notes are appended in memory, and a
+ * transaction writes the oldest of them, or all, in order. Each drift's record brings the ledger row that
+ * holds from then on, so that after any transaction the ledger is what the history says, whatever has been
+ * judged since. While the store's thread writes, the first entries are its own.
  */
 #include "core/instance_internal.h"
 
@@ -77,12 +78,15 @@ instance_problem(struct instance *instance, enum problem_kind kind, uint64_t cou
 enum pending_work { PENDING_RECORD, PENDING_DRIFT, PENDING_ROW, PENDING_BODY, PENDING_VALUE };
 
 struct pending_entry {
+        struct pending_entry *next, *before;
         enum pending_work work;
         int64_t time_ms;
-        const char *kind;    /* static text */
-        char *item;          /* record's item, or the value's key */
-        struct json *detail; /* record */
-        char *baseline;      /* PENDING_DRIFT and PENDING_ROW: whose ledger row is to be brought up to date */
+        const char *kind;       /* static text */
+        char *item;             /* record's item, or the value's key */
+        struct json *detail;    /* record */
+        char *baseline;         /* PENDING_DRIFT and PENDING_ROW: whose ledger row is to be */
+        struct ledger_row *row; /* this, its strings behind it; NULL: none any more */
+        bool gone;
         struct digest digest; /* PENDING_BODY */
         char *body;           /* PENDING_BODY and PENDING_VALUE; NULL there: remove */
         size_t body_size;
@@ -92,15 +96,20 @@ struct pending_entry {
 #define EARLY_RECORDS_MAX 64u
 
 struct pending {
-        struct pending_entry *entries;
-        size_t count, capacity;
-        size_t committing; /* the first so many are written, and their commit is under way; 0: none is */
+        struct pending_entry *first, *last;
+        size_t count;
+        struct writing { /* a transaction of the store's thread, which alone has the entries in it until it is
+                            over */
+                size_t count; /* of the first ones; 0: there is none */
+                void (*over)(void *userdata);
+                void *userdata;
+        } writing;
         size_t body_bytes;
         uint64_t dropped, dropped_ever;
-        bool storage_told; /* to be noted in the history when it can be written again */
-        bool trouble_told; /* to who cannot read the history */
-        int64_t failed_ms; /* CLOCK_BOOTTIME: when it last failed */
-        struct pending_entry early[EARLY_RECORDS_MAX]; /* written while opening, when nobody listens yet */
+        bool storage_told;           /* to be noted in the history when it can be written again */
+        bool trouble_told;           /* to who cannot read the history */
+        int64_t failed_ms;           /* CLOCK_BOOTTIME: when it last failed */
+        struct pending_entry *early; /* written while opening, when nobody listens yet; linked by next */
         size_t n_early;
         char *who_text; /* of the newest drift that named somebody; NULL: none did */
         struct json *who;
@@ -112,28 +121,34 @@ entry_done(struct pending_entry *entry)
         free(entry->item);
         json_free(entry->detail);
         free(entry->baseline);
+        free(entry->row);
         free(entry->body);
-        *entry = (struct pending_entry){0};
 }
 
-static struct pending_entry
-steal_entry(struct pending_entry *entry)
+static void
+entry_free(struct pending_entry *entry)
 {
-        struct pending_entry stolen = *entry;
-        *entry = (struct pending_entry){0};
-        return stolen;
+        entry_done(entry);
+        free(entry);
+}
+
+/* Out of the queue; the caller's. */
+static struct pending_entry *
+pending_take(struct pending *pending, struct pending_entry *entry)
+{
+        *(entry->before ? &entry->before->next : &pending->first) = entry->next;
+        *(entry->next ? &entry->next->before : &pending->last) = entry->before;
+        pending->count--;
+        pending->body_bytes -= entry->body_size;
+        return entry;
 }
 
 /* The first so many are done. */
 static void
 pending_clear(struct pending *pending, size_t count)
 {
-        for (size_t i = 0; i < count; i++) {
-                pending->body_bytes -= pending->entries[i].body_size;
-                entry_done(&pending->entries[i]);
-        }
-        pending->count -= count;
-        memmove(pending->entries, pending->entries + count, pending->count * sizeof *pending->entries);
+        while (count-- > 0)
+                entry_free(pending_take(pending, pending->first));
 }
 
 /* Whether there was memory for all that the entry says: half a record would say something else. */
@@ -144,9 +159,9 @@ entry_is_whole(const struct pending_entry *entry)
         case PENDING_RECORD:
                 return entry->detail;
         case PENDING_DRIFT:
-                return entry->item && entry->baseline && entry->detail;
+                return entry->item && entry->baseline && (entry->row || entry->gone) && entry->detail;
         case PENDING_ROW:
-                return entry->item && entry->baseline;
+                return entry->item && entry->baseline && (entry->row || entry->gone);
         case PENDING_BODY:
                 return entry->body;
         case PENDING_VALUE:
@@ -159,29 +174,29 @@ entry_is_whole(const struct pending_entry *entry)
 static int
 pending_add(struct pending *pending, struct pending_entry entry)
 {
-        if (pending->count == pending->capacity && pending->count < PENDING_RECORDS_MAX) {
-                size_t capacity = pending->capacity ? 2 * pending->capacity : 64;
-                void *grown = reallocarray(pending->entries, capacity, sizeof *pending->entries);
-                if (grown) {
-                        pending->entries = grown;
-                        pending->capacity = capacity;
-                }
-        }
-        if (pending->count == pending->capacity || !entry_is_whole(&entry)) {
+        struct pending_entry *added = NULL;
+        if (pending->count < PENDING_RECORDS_MAX && entry_is_whole(&entry))
+                added = malloc(sizeof *added);
+        if (!added) {
                 pending->dropped++;
                 pending->dropped_ever++;
                 entry_done(&entry);
                 return -ENOMEM;
         }
-        pending->body_bytes += entry.work == PENDING_BODY ? entry.body_size : 0;
-        pending->entries[pending->count++] = entry;
+        *added = entry;
+        added->next = NULL;
+        added->before = pending->last;
+        *(pending->last ? &pending->last->next : &pending->first) = added;
+        pending->last = added;
+        pending->count++;
+        pending->body_bytes += entry.body_size;
         return 0;
 }
 
 size_t
 instance_queued(const struct instance *instance)
 {
-        return instance->pending->count - instance->pending->committing;
+        return instance->pending->count - instance->pending->writing.count;
 }
 
 uint64_t
@@ -223,15 +238,88 @@ instance_value(struct instance *instance, const char *key, const char *value)
                 entry_done(&entry);
 }
 
-void
-instance_row(struct instance *instance, const struct drift *drift)
+static size_t
+packed_size(const char *text)
+{
+        return text ? strlen(text) + 1 : 0;
+}
+
+/* Behind what was packed before. */
+static const char *
+pack(char **at, const char *text)
+{
+        char *packed = *at;
+        if (!text)
+                return NULL;
+        *at = stpcpy(packed, text) + 1;
+        return packed;
+}
+
+/* What the ledger says of an open drift as it is now. baseline and item are borrowed. NULL: no memory. */
+static struct ledger_row *
+row_of(const struct drift *drift, const char *baseline, const char *item)
+{
+        const char *const texts[] = {drift->attributes, drift->observed, drift->ack_by, drift->ack_reason,
+                drift->cause, drift->who};
+        struct ledger_row *row;
+        size_t size = sizeof *row;
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                size += packed_size(texts[i]);
+        row = malloc(size);
+        if (!row)
+                return NULL;
+        char *at = (char *)(row + 1);
+        *row = (struct ledger_row){
+                .baseline = baseline,
+                .item = item,
+                .change = change_names[drift->change],
+                .state = drift->ack_by ? "acknowledged" : "open",
+                .severity = severity_names[drift->severity],
+                .generation = drift->generation,
+                .first_seen_ms = drift->first_seen_ms,
+                .last_change_ms = drift->last_change_ms,
+                .unobserved = drift->unobserved,
+                .ack_ms = drift->ack_ms,
+        };
+        row->attributes = pack(&at, drift->attributes);
+        row->observed = pack(&at, drift->observed);
+        row->ack_by = pack(&at, drift->ack_by);
+        row->ack_reason = pack(&at, drift->ack_reason);
+        row->cause = pack(&at, drift->cause);
+        row->who = pack(&at, drift->who);
+        return row;
+}
+
+/* Not yet queued. gone: it is over. */
+static struct pending_entry
+drift_entry(enum pending_work work, const struct drift *drift, bool gone)
 {
         struct pending_entry entry = {
-                .work = PENDING_ROW, .item = strdup(drift->item), .baseline = strdup(drift->baseline)};
-        if (entry.item && entry.baseline)
+                .work = work,
+                .time_ms = clock_now_ms(),
+                .item = strdup(drift->item),
+                .baseline = strdup(drift->baseline),
+                .gone = gone,
+        };
+        if (!gone && entry.item && entry.baseline)
+                entry.row = row_of(drift, entry.baseline, entry.item);
+        return entry;
+}
+
+static void
+queue_row(struct instance *instance, const struct drift *drift, bool gone)
+{
+        struct pending_entry entry = drift_entry(PENDING_ROW, drift, gone);
+        if (entry_is_whole(&entry))
                 pending_add(instance->pending, entry);
         else
                 entry_done(&entry);
+}
+
+void
+instance_row(struct instance *instance, const struct drift *drift)
+{
+        queue_row(instance, drift, false);
 }
 
 static const char *
@@ -330,18 +418,14 @@ instance_keep_now(struct instance *instance, const struct digest *digest, const 
 static void
 queue_drift(struct instance *instance, const struct judge_event *event)
 {
+        bool gone = event->kind == JUDGE_RESOLVED;
         if (flap_folds(instance, event)) {
-                instance_row(instance, event->drift);
+                queue_row(instance, event->drift, gone);
                 return;
         }
-        struct pending_entry entry = {
-                .work = PENDING_DRIFT,
-                .time_ms = clock_now_ms(),
-                .kind = drift_kind(event),
-                .item = strdup(event->drift->item),
-                .detail = drift_detail(instance, event),
-                .baseline = strdup(event->drift->baseline),
-        };
+        struct pending_entry entry = drift_entry(PENDING_DRIFT, event->drift, gone);
+        entry.kind = drift_kind(event);
+        entry.detail = drift_detail(instance, event);
         pending_add(instance->pending, entry);
         flap_counted(instance, event->drift);
 }
@@ -350,14 +434,9 @@ void
 instance_drift_again(struct instance *instance, struct drift *drift, const char *why)
 {
         struct judge_event event = {.kind = JUDGE_DRIFT, .drift = drift};
-        struct pending_entry entry = {
-                .work = PENDING_DRIFT,
-                .time_ms = clock_now_ms(),
-                .kind = drift_kind(&event),
-                .item = strdup(drift->item),
-                .detail = drift_detail(instance, &event),
-                .baseline = strdup(drift->baseline),
-        };
+        struct pending_entry entry = drift_entry(PENDING_DRIFT, drift, false);
+        entry.kind = drift_kind(&event);
+        entry.detail = drift_detail(instance, &event);
         if (entry.detail && json_put(entry.detail, "again", json_string_new(why)) < 0)
                 entry.detail = json_free(entry.detail);
         pending_add(instance->pending, entry);
@@ -399,47 +478,13 @@ on_judge_event(void *userdata, struct judge_event *event)
         }
 }
 
-struct row_writer {
-        struct instance *instance;
-        uint64_t seq; /* of the record that the row belongs to; 0: it stays as it is */
-        struct err *err;
-};
-
 static int
-write_row(void *userdata, struct drift *drift)
+write_row(struct instance *instance, struct pending_entry *entry, struct err *err)
 {
-        struct row_writer *writer = userdata;
-        drift->seq = writer->seq ? writer->seq : drift->seq;
-        struct ledger_row row = {
-                .baseline = drift->baseline,
-                .item = drift->item,
-                .change = change_names[drift->change],
-                .state = drift->ack_by ? "acknowledged" : "open",
-                .severity = severity_names[drift->severity],
-                .generation = drift->generation,
-                .first_seen_ms = drift->first_seen_ms,
-                .last_change_ms = drift->last_change_ms,
-                .seq = drift->seq,
-                .unobserved = drift->unobserved,
-                .attributes = drift->attributes,
-                .observed = drift->observed,
-                .ack_by = drift->ack_by,
-                .ack_reason = drift->ack_reason,
-                .ack_ms = drift->ack_ms,
-                .cause = drift->cause,
-                .who = drift->who,
-        };
-        return ledger_put(writer->instance->store, &row, writer->err);
-}
-
-static int
-write_drift(struct instance *instance, struct pending_entry *entry, struct err *err)
-{
-        struct row_writer writer = {.instance = instance, .seq = entry->seq, .err = err};
-        int r = 0;
-        if (!judge_find(instance->judge, entry->baseline, entry->item, write_row, &writer, &r))
-                r = ledger_remove(instance->store, entry->baseline, entry->item, err);
-        return r;
+        if (entry->gone)
+                return ledger_remove(instance->store, entry->baseline, entry->item, err);
+        entry->row->seq = entry->seq;
+        return ledger_put(instance->store, entry->row, err);
 }
 
 static int
@@ -454,7 +499,7 @@ write_entry(struct instance *instance, struct pending_entry *entry, struct err *
         case PENDING_VALUE:
                 return store_value_put(instance->store, entry->item, entry->body, err);
         case PENDING_ROW:
-                return write_drift(instance, entry, err);
+                return write_row(instance, entry, err);
         case PENDING_RECORD:
         case PENDING_DRIFT:
                 break;
@@ -462,7 +507,7 @@ write_entry(struct instance *instance, struct pending_entry *entry, struct err *
         int r = store_record(
                 instance->store, entry->time_ms, entry->kind, entry->item, entry->detail, &entry->seq, err);
         if (r == 0 && entry->work == PENDING_DRIFT)
-                r = write_drift(instance, entry, err);
+                r = write_row(instance, entry, err);
         return r;
 }
 
@@ -475,33 +520,44 @@ write_alive(struct instance *instance, struct err *err)
         return store_value_put(instance->store, "alive", text, err);
 }
 
-/* The first `count`. Leaves the transaction open. */
+/* The first `count`, within a transaction. */
 static int
-write_pending(struct instance *instance, size_t count, int (*more)(void *userdata, struct err *err),
-        void *userdata, struct err *err)
+write_entries(struct instance *instance, size_t count, struct err *err)
 {
-        const struct pending *pending = instance->pending;
-        int r = store_begin(instance->store, err);
-        if (r == 0 && instance->watching)
-                r = write_alive(instance, err);
-        if (r == 0 && more)
-                r = more(userdata, err);
-        for (size_t i = 0; i < count && r == 0; i++)
-                r = write_entry(instance, &pending->entries[i], err);
-        if (r)
-                store_rollback(instance->store);
+        struct pending_entry *entry = instance->pending->first;
+        int r = instance->watching ? write_alive(instance, err) : 0;
+        /* (The last one's link is not looked at: others may be queued behind it meanwhile.) */
+        for (; count > 0 && r == 0; count--) {
+                r = write_entry(instance, entry, err);
+                entry = count > 1 ? entry->next : NULL;
+        }
         return r;
 }
 
+static int
+write_all(struct instance *instance, int (*more)(void *userdata, struct err *err), void *userdata,
+        struct err *err)
+{
+        int r = store_begin(instance->store, err);
+        if (r)
+                return r;
+        r = more ? more(userdata, err) : 0;
+        r = r ? r : write_entries(instance, instance->pending->count, err);
+        if (r == 0)
+                return store_commit(instance->store, err);
+        store_rollback(instance->store);
+        return r;
+}
+
+/* The first `count` of a list. */
 static void
-announce_entries(struct instance *instance, const struct pending_entry *entries, size_t count)
+announce_entries(struct instance *instance, const struct pending_entry *entry, size_t count)
 {
         char hex[DIGEST_HEX_SIZE] = "";
         if (instance->trust)
                 digest_hex(trust_id(instance->trust), hex);
         _cleanup_json_ struct json *id = json_string_new(hex);
-        for (size_t i = 0; i < count; i++) {
-                const struct pending_entry *entry = &entries[i];
+        for (; count > 0; count--, entry = entry->next) {
                 if (entry->work != PENDING_RECORD && entry->work != PENDING_DRIFT)
                         continue;
                 struct announcement announcement = {
@@ -512,17 +568,39 @@ announce_entries(struct instance *instance, const struct pending_entry *entries,
                 instance->announced(instance->announce_userdata);
 }
 
+/* The first `count` are durable: they are announced, or kept until somebody listens, and go. */
 static void
 announce_pending(struct instance *instance, size_t count)
 {
         struct pending *pending = instance->pending;
-        if (instance->announce) {
-                announce_entries(instance, pending->entries, count);
+        struct pending_entry **end = &pending->early;
+        if (instance->announce)
+                announce_entries(instance, pending->first, count);
+        if (instance->announce || instance->offline) {
+                pending_clear(pending, count);
                 return;
         }
-        for (size_t i = 0; i < count && pending->n_early < EARLY_RECORDS_MAX; i++)
-                if (pending->entries[i].work == PENDING_RECORD && !instance->offline)
-                        pending->early[pending->n_early++] = steal_entry(&pending->entries[i]);
+        while (*end)
+                end = &(*end)->next;
+        for (; count > 0; count--) {
+                struct pending_entry *entry = pending_take(pending, pending->first);
+                if (entry->work != PENDING_RECORD || pending->n_early == EARLY_RECORDS_MAX) {
+                        entry_free(entry);
+                        continue;
+                }
+                pending->n_early++;
+                entry->next = NULL;
+                *end = entry;
+                end = &entry->next;
+        }
+}
+
+static void
+drop_early(struct pending *pending)
+{
+        for (struct pending_entry *entry; (entry = pending->early); entry_free(entry))
+                pending->early = entry->next;
+        pending->n_early = 0;
 }
 
 /* What opening found (tampering, damage, a trust file) is told when somebody listens. */
@@ -532,8 +610,7 @@ announce_early(struct instance *instance)
         struct pending *pending = instance->pending;
         if (instance->announce)
                 announce_entries(instance, pending->early, pending->n_early);
-        while (pending->n_early)
-                entry_done(&pending->early[--pending->n_early]);
+        drop_early(pending);
 }
 
 /* The store is writable again: the failure itself goes into the history. */
@@ -559,8 +636,8 @@ note_recovery(struct instance *instance)
 void
 instance_unrecord(struct instance *instance)
 {
-        if (instance->pending->count)
-                entry_done(&instance->pending->entries[--instance->pending->count]);
+        if (instance_queued(instance))
+                entry_free(pending_take(instance->pending, instance->pending->last));
 }
 
 /* All that waits is tried at once, so a storm on a full disk must not try at each change. */
@@ -624,7 +701,6 @@ flushed(struct instance *instance, int r, size_t count, const struct err *why)
                 return r < 0 ? r : -EIO;
         }
         announce_pending(instance, count);
-        pending_clear(instance->pending, count);
         note_own(instance);
         note_recovery(instance);
         return 0;
@@ -637,8 +713,7 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         struct pending *pending = instance->pending;
         struct err local = {0};
         instance_flush_end(instance, true);
-        int r = write_pending(instance, pending->count, more, userdata, &local);
-        r = r ? r : store_commit(instance->store, &local);
+        int r = write_all(instance, more, userdata, &local);
         r = flushed(instance, r, pending->count, &local);
         if (r) {
                 if (err)
@@ -648,22 +723,33 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         return pending->count ? instance_flush_with(instance, NULL, NULL, err) : 0;
 }
 
+/* In the store's thread. */
+static int
+write_first(void *userdata, struct err *err)
+{
+        struct instance *instance = userdata;
+        return write_entries(instance, instance->pending->writing.count, err);
+}
+
+static void
+first_written(void *userdata)
+{
+        const struct instance *instance = userdata;
+        const struct writing *writing = &instance->pending->writing;
+        writing->over(writing->userdata);
+}
+
 void
-instance_flush_begin(
-        struct instance *instance, size_t most, void (*committed)(void *userdata), void *userdata)
+instance_flush_begin(struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata)
 {
         struct pending *pending = instance->pending;
-        struct err local = {0};
-        size_t count = min_size(pending->count, most);
-        if (pending->committing || !count || !may_flush(instance, NULL))
+        if (pending->writing.count || !pending->count || !may_flush(instance, NULL))
                 return;
-        int r = write_pending(instance, count, NULL, NULL, &local);
-        if (r == 0 && store_commit_begin(instance->store, committed, userdata)) {
-                pending->committing = count;
+        pending->writing = (struct writing){min_size(pending->count, most), over, userdata};
+        if (store_write_begin(instance->store, write_first, first_written, instance))
                 return;
-        }
-        r = r ? r : store_commit(instance->store, &local);
-        flushed(instance, r, count, &local);
+        pending->writing.count = 0;
+        instance_flush_with(instance, NULL, NULL, NULL);
 }
 
 bool
@@ -671,11 +757,11 @@ instance_flush_end(struct instance *instance, bool wait)
 {
         struct pending *pending = instance->pending;
         struct err local = {0};
-        size_t count = pending->committing;
-        if (!count || (!wait && !store_commit_is_over(instance->store)))
+        size_t count = pending->writing.count;
+        if (!count || (!wait && !store_write_is_over(instance->store)))
                 return !count;
-        int r = store_commit_end(instance->store, &local);
-        pending->committing = 0;
+        int r = store_write_end(instance->store, &local);
+        pending->writing.count = 0;
         flushed(instance, r, count, &local);
         return true;
 }
@@ -715,7 +801,6 @@ restore_drift(void *userdata, const struct ledger_row *row)
                 .last_change_ms = row->last_change_ms,
                 .unobserved = row->unobserved,
                 .ack_ms = row->ack_ms,
-                .seq = row->seq,
         };
         _cleanup_free_ char *item = strdup(row->item), *attributes = strdup(row->attributes);
         _cleanup_free_ char *by = row->ack_by ? strdup(row->ack_by) : NULL;
@@ -839,11 +924,10 @@ instance_free(struct instance *instance)
 {
         if (!instance)
                 return NULL;
+        store_free(instance->store); /* its thread may still be at work for us */
         if (instance->pending) {
                 pending_clear(instance->pending, instance->pending->count);
-                while (instance->pending->n_early)
-                        entry_done(&instance->pending->early[--instance->pending->n_early]);
-                free(instance->pending->entries);
+                drop_early(instance->pending);
                 free(instance->pending->who_text);
                 json_free(instance->pending->who);
                 free(instance->pending);
@@ -855,7 +939,6 @@ instance_free(struct instance *instance)
         text_list_done(&instance->reviews_told);
         trust_free(instance->trust);
         note_signer_free(instance->checkpoint_signer);
-        store_free(instance->store);
         free(instance);
         return NULL;
 }
@@ -1145,16 +1228,11 @@ ack_drift(void *userdata, struct drift *drift)
         drift->ack_by = by;
         drift->ack_reason = reason;
         drift->ack_ms = clock_now_ms();
-        struct pending_entry entry = {
-                .work = PENDING_DRIFT,
-                .time_ms = drift->ack_ms,
-                .kind = "ack",
-                .item = strdup(drift->item),
-                .baseline = strdup(drift->baseline),
-                .detail = instance_asked(
-                        acking->instance, json_make("{s:s, s:s, s:s}", "baseline", drift->baseline, "by",
-                                                  acking->by, "reason", acking->reason)),
-        };
+        struct pending_entry entry = drift_entry(PENDING_DRIFT, drift, false);
+        entry.kind = "ack";
+        entry.detail =
+                instance_asked(acking->instance, json_make("{s:s, s:s, s:s}", "baseline", drift->baseline,
+                                                         "by", acking->by, "reason", acking->reason));
         acking->count++;
         return pending_add(acking->instance->pending, entry);
 }

@@ -194,17 +194,17 @@ int instance_alive(struct instance *instance, struct err *err);
 int instance_record(struct instance *instance, const char *kind, const char *item, struct json *detail);
 /* Queues a named value of the store; NULL removes. */
 void instance_value(struct instance *instance, const char *key, const char *value);
-/* How much is queued, and its commit not under way: records, values, contents. */
+/* How much is queued, without what another thread is writing: records, values, contents. */
 size_t instance_queued(const struct instance *instance);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
 /*
- * The same for the oldest of it, at most so many, and without waiting for the disk: committed is called when
- * that is over, in another thread, and instance_flush_end then does the rest; or anything else that writes
- * does it first. Nothing begins while one is under way.
+ * The same for the oldest of it, at most so many, in another thread: over is called there when that is done,
+ * and instance_flush_end then does the rest; or anything else that writes does it first. Nothing begins while
+ * one is under way. Until then whoever reads the store waits, so nobody may do so under the judge's lock.
  */
 void instance_flush_begin(
-        struct instance *instance, size_t most, void (*committed)(void *userdata), void *userdata);
+        struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata);
 /* Whether none is under way (any more). wait: for it. */
 bool instance_flush_end(struct instance *instance, bool wait);
 

@@ -38,7 +38,6 @@ struct drift {
         int64_t ack_ms;
         char *who;   /* JSON object: whose events were seen of this form of it (core/who.h); NULL: nobody's */
         char *cause; /* JSON object: what is known to have caused this form of it; NULL: nothing is */
-        uint64_t seq; /* of its newest record: set by emit */
         stat_mark mark;
         uint32_t met; /* number of the pass that met the thing last and saw that it is no expected one */
         bool moved;   /* not looked at since its expectation became another */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The store's life: transactions, small named values, the backup. Opening is in store_open.c, committing in
- * store_commit.c, tables have a file each.
+ * store_writer.c, tables have a file each.
  *
  * A transaction is whole or nothing. SQLite may roll one back by itself when a statement fails, and a write
  * after that would stand alone, durably; so the first failure is kept, refuses all further writes, and is
@@ -32,7 +32,7 @@ store_free(struct store *store)
 {
         if (!store)
                 return NULL;
-        store_committer_free(store);
+        store_writer_free(store);
         store_rollback(store);
         store_leave(store);
         store_statements_free(store);
@@ -76,12 +76,6 @@ void
 store_rollback(struct store *store)
 {
         store_await(store);
-        transaction_undo(store);
-}
-
-void
-transaction_undo(struct store *store)
-{
         if (store->db && !sqlite3_get_autocommit(store->db)) {
                 sqlite3_step(store->rollback);
                 sqlite3_reset(store->rollback);

@@ -67,13 +67,16 @@ int store_begin(struct store *store, struct err *err); /* may not nest */
  * failed sync was to write may be found nevertheless, whole.) */
 int store_commit(struct store *store, struct err *err);
 /*
- * The same in a thread of the store's: until it is over, all else that is asked of the store waits. Then
- * committed is called in that thread (it may not use the store), and store_commit_end, which comes before the
- * next and waits for both, says how it came out. false: no thread can be had, and nothing was done.
+ * A whole transaction in a thread of the store's: what write does there (0, or it is rolled back), and its
+ * commit. Until it is over, all else that is asked of the store waits, so whoever asks may hold nothing that
+ * write needs. Then over is called in that thread (it may not use the store), and store_write_end, which
+ * comes before the next and waits for both, says how it came out. false: no thread can be had, and nothing
+ * was done.
  */
-bool store_commit_begin(struct store *store, void (*committed)(void *userdata), void *userdata);
-bool store_commit_is_over(const struct store *store);
-int store_commit_end(struct store *store, struct err *err);
+bool store_write_begin(struct store *store, int (*write)(void *userdata, struct err *err),
+        void (*over)(void *userdata), void *userdata);
+bool store_write_is_over(const struct store *store);
+int store_write_end(struct store *store, struct err *err);
 /* Whether, since it was last asked, the files were made anew after a sync that failed: store_own_files are
  * others. */
 bool store_was_renewed(struct store *store);
@@ -201,7 +204,7 @@ struct ledger_row {
         const char *severity;
         uint64_t generation; /* of the baseline when it opened */
         int64_t first_seen_ms, last_change_ms;
-        uint64_t seq; /* its newest history record */
+        uint64_t seq; /* its newest history record; 0: as the row before says */
         bool unobserved;
         const char *attributes; /* JSON array text, as in diff --json */
         const char *observed;   /* hex digest of the observed attributes' text, or "" when missing: tells

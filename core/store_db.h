@@ -51,7 +51,7 @@ struct store {
         int64_t content_total; /* store_content.c; -1: not known */
         struct err damage;     /* code != 0: the first that was met */
         struct err failure; /* code != 0: a write of this transaction failed, and it must not be committed */
-        struct committer *committer; /* NULL: no commit has wanted a thread yet */
+        struct store_writer *writer; /* NULL: no transaction has wanted a thread yet */
 };
 
 /* ---- store_db.c: statements and errors ---- */
@@ -105,15 +105,15 @@ int schema_migrate(struct store *store, const char *const *steps, unsigned n_ste
 /* ---- store.c ---- */
 
 void store_statements_free(struct store *store);
-void transaction_undo(struct store *store); /* store_rollback, also for the thread that commits */
 /* SQLite's news of a commit, for sqlite3_wal_hook. */
 int store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages);
 
-/* ---- store_commit.c ---- */
+/* ---- store_writer.c ---- */
 
-/* Waits until no commit is under way. Each way into the store begins with it. */
+/* Waits until no transaction of the store's own thread is under way. Each way into the store begins with it.
+ */
 void store_await(struct store *store);
-void store_committer_free(struct store *store);
+void store_writer_free(struct store *store);
 
 /* ---- store_renew.c ---- */
 

@@ -15,7 +15,9 @@ int
 ledger_put(struct store *store, const struct ledger_row *row, struct err *err)
 {
         return db_write(store, err, NULL,
-                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "INSERT OR REPLACE INTO ledger(" LEDGER_COLUMNS ") VALUES(?1,?2,?,?,?,?,?,?,"
+                "coalesce(nullif(?9, 0), (SELECT seq FROM ledger WHERE baseline = ?1 AND item = ?2), 0),"
+                "?,?,?,?,?,?,?,?)",
                 LEDGER_TYPES, row->baseline, row->item, row->change, row->state, row->severity,
                 row->generation, row->first_seen_ms, row->last_change_ms, row->seq, row->unobserved,
                 row->attributes, row->observed, row->ack_by, row->ack_reason, row->ack_ms, row->cause,

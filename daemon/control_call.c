@@ -364,6 +364,8 @@ control_call_slice(struct client *client)
 {
         struct err err = {0};
         bool follow = json_flag(client->parameters, "follow");
+        instance_flush_end(
+                client->control->instance, true); /* what is read is told to those who follow already */
         int r = service_slices_next(
                 client->control->instance, &client->slices, follow, control_call_reply, client, &err);
         if (r == 0 && !client->slices.at_end)

@@ -39,7 +39,7 @@ flap_teardown(void)
 
 /* A look at the first expected file: there as expected (0), of another type (1), or gone (2). */
 static void
-see(int form)
+look(int form)
 {
         char path[256], target[32];
         struct snapshot snapshot = {0};
@@ -58,6 +58,12 @@ see(int form)
                 judge_look(instance->judge, NULL, &(struct mount_table){0}, path, &wish, &snapshot, &why);
         assert_done(judge_observe(instance->judge, path, &seen));
         snapshot_done(&snapshot);
+}
+
+static void
+see(int form)
+{
+        look(form);
         assert_done(instance_flush(instance, &why));
 }
 
@@ -425,6 +431,61 @@ START_TEST(a_waiver_that_is_taken_back_is_told)
 }
 END_TEST
 
+struct ledger {
+        unsigned rows;
+        char change[16];
+        uint64_t seq;
+};
+
+static int
+note_row(void *userdata, const struct ledger_row *row)
+{
+        struct ledger *ledger = userdata;
+        ledger->rows++;
+        ledger->seq = row->seq;
+        snprintf(ledger->change, sizeof ledger->change, "%s", row->change);
+        return 0;
+}
+
+static void
+nothing(void *userdata)
+{
+        (void)userdata;
+}
+
+/* After a transaction of the oldest entry alone. */
+static struct ledger
+ledger_after_one(void)
+{
+        struct ledger ledger = {0};
+        instance_flush_begin(instance, 1, nothing, NULL);
+        ck_assert(instance_flush_end(instance, true));
+        assert_done(ledger_each(instance->store, note_row, &ledger, &why));
+        return ledger;
+}
+
+/* A crash may come after each of them, and what is judged meanwhile is not told yet. */
+START_TEST(after_each_transaction_the_ledger_is_what_the_history_says)
+{
+        struct tree_head head;
+        assert_done(instance_flush(instance, &why));
+        assert_done(store_head(instance->store, &head, &why));
+        look(1);
+        look(0);
+        look(2);
+        ck_assert_uint_eq(instance_queued(instance), 3);
+        struct ledger ledger = ledger_after_one();
+        ck_assert_uint_eq(ledger.rows, 1);
+        ck_assert_str_eq(ledger.change, "changed");
+        ck_assert_uint_eq(ledger.seq, head.size + 1);
+        ck_assert_uint_eq(ledger_after_one().rows, 0);
+        ledger = ledger_after_one();
+        ck_assert_uint_eq(ledger.rows, 1);
+        ck_assert_str_eq(ledger.change, "missing");
+        ck_assert_uint_eq(ledger.seq, head.size + 3);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -432,6 +493,7 @@ main(void)
         TCase *cases = tcase_create("story");
         tcase_add_checked_fixture(cases, flap_setup, flap_teardown);
         tcase_set_timeout(cases, 120);
+        tcase_add_test(cases, after_each_transaction_the_ledger_is_what_the_history_says);
         tcase_add_test(cases, what_changes_now_and_then_is_recorded_each_time);
         tcase_add_test(cases, what_changes_to_and_fro_is_folded_and_counted_to_one);
         tcase_add_test(cases, a_form_that_was_not_seen_before_is_recorded_while_it_flaps);
