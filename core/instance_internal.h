@@ -35,7 +35,9 @@ int instance_flush_with(struct instance *instance, int (*more)(void *userdata, s
         void *userdata, struct err *err);
 /* A record's detail, with who asked for it, if a caller did. Takes and gives the reference. */
 struct json *instance_asked(const struct instance *instance, struct json *detail);
-/* Takes the newest queued record back. */
+/* Takes the newest queued record back, where the flush with it failed. The end of another flush may queue one
+ * of its own: whoever may have to take one back ends that (instance_flush_end, instance_flush) before it
+ * records. */
 void instance_unrecord(struct instance *instance);
 
 struct walk_problems {

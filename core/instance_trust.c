@@ -50,6 +50,7 @@ take_trust(struct instance *instance, struct trust *trust, bool first_use, const
         const struct buf *approval, struct err *err)
 {
         struct taking taking = {instance, trust, first_use, text, approval};
+        instance_flush_end(instance, true);
         instance_value(instance, "trust_refused", NULL);
         if (record_trust(instance, trust, first_use ? "first_use" : "succeeded", NULL) < 0) {
                 trust_free(trust);

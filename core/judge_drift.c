@@ -127,6 +127,7 @@ attribute_json(struct judge *judge, enum attribute attribute, const struct attri
         third = text->size;
         if (r == 0 && fields)
                 r = attributes_append(ATTRIBUTE_BIT(attribute), actual, text);
+        r = r ? r : buf_append(text, "", fields); /* what has fields is another thing than what has none */
         if (r == 0 && said->value && said->text.size == text->size &&
                 memcmp(said->text.data, text->data, text->size) == 0)
                 return json_keep(said->value);

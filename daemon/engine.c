@@ -43,7 +43,7 @@
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
 #define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_WAITING_MAX 4096u /* that wait while the ones before are on their way */
+#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are on their way */
 #define DURABLE_MS 25             /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
@@ -273,7 +273,9 @@ make_durable(struct engine *engine)
         } else {
                 instance_flush(instance, NULL);
         }
-        engine->judged_ms = instance_queued(instance) ? clock_monotonic_ms() : 0;
+        /* (What a store refuses is tried again by the tick.) */
+        bool waits = instance_queued(instance) && !instance->problems[PROBLEM_STORAGE].count;
+        engine->judged_ms = waits ? clock_monotonic_ms() : 0;
 }
 
 /* ---- passes ---- */

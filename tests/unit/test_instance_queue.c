@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "core/store_db.h"
 
@@ -311,6 +312,69 @@ START_TEST(what_another_thread_could_not_commit_is_kept_in_order)
 }
 END_TEST
 
+static int
+put_and_fail(void *userdata, struct err *err)
+{
+        (void)userdata;
+        store_writable(false);
+        return store_value_put(instance->store, "a", "b", err);
+}
+
+/* As whoever records a deed and takes that back where the deed fails. */
+START_TEST(what_is_taken_back_is_the_record_of_who_takes_it_back)
+{
+        int fd = waiting_fd();
+        store_writable(false);
+        record(0);
+        ck_assert_int_lt(instance_flush(instance, &why), 0);
+        store_writable(true);
+        for (unsigned tries = 0; instance_queued(instance) && tries < 1000; tries++) {
+                instance_flush_begin(instance, SIZE_MAX, on_committed, &fd);
+                usleep(10000); /* a store that failed is not tried again at once */
+        }
+        instance_flush_end(instance, true); /* it is the end of a trouble, which is recorded */
+        ck_assert_uint_eq(instance_queued(instance), 1);
+        record(1);
+        ck_assert_int_ne(instance_flush_with(instance, put_and_fail, NULL, &why), 0);
+        instance_unrecord(instance);
+        store_writable(true);
+        assert_done(instance_alive(instance, &why));
+        struct found found = history();
+        ck_assert_uint_eq(found.scans, 1);
+        ck_assert_uint_ge(found.storage, 1);
+        fd_close(fd);
+}
+END_TEST
+
+/* Whatever fails in between. */
+START_TEST(commits_that_fail_now_and_then_keep_all_in_order)
+{
+        int fd = waiting_fd();
+        for (unsigned i = 0; i < 3000; i++) {
+                record(i);
+                if (i % 97 == 0) {
+                        instance_flush_end(instance, i % 2);
+                        instance_flush_begin(instance, 64, on_committed, &fd);
+                }
+                if (i % 500 != 250)
+                        continue;
+                instance_flush_end(instance, true);
+                limit_files(1);
+                instance_flush_begin(instance, 64, on_committed, &fd);
+                instance_flush_end(instance, true);
+                limit_files(RLIM_INFINITY);
+                for (unsigned tries = 0; instance_flush(instance, &why) < 0 && tries < 1000; tries++)
+                        usleep(10000);
+        }
+        assert_done(instance_alive(instance, &why));
+        ck_assert_uint_eq(history().scans, 3000);
+        ck_assert_uint_eq(history().storage, troubles);
+        ck_assert_uint_ge(troubles, 1);
+        assert_done(store_verify(instance->store, NULL, &why));
+        fd_close(fd);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -326,6 +390,8 @@ main(void)
         tcase_add_test(cases, whoever_reads_or_writes_meanwhile_waits_for_the_commit);
         tcase_add_test(cases, an_instance_may_end_while_another_thread_commits);
         tcase_add_test(cases, what_another_thread_could_not_commit_is_kept_in_order);
+        tcase_add_test(cases, what_is_taken_back_is_the_record_of_who_takes_it_back);
+        tcase_add_test(cases, commits_that_fail_now_and_then_keep_all_in_order);
         suite_add_tcase(suite, cases);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_ENV);
