@@ -132,7 +132,7 @@ entry_free(struct pending_entry *entry)
         free(entry);
 }
 
-/* Out of the queue; the caller's. */
+/* Out of the queue, with the NULL of a list of one; the caller's. */
 static struct pending_entry *
 pending_take(struct pending *pending, struct pending_entry *entry)
 {
@@ -140,15 +140,27 @@ pending_take(struct pending *pending, struct pending_entry *entry)
         *(entry->next ? &entry->next->before : &pending->last) = entry->before;
         pending->count--;
         pending->body_bytes -= entry->body_size;
+        entry->next = NULL;
         return entry;
 }
 
-/* The first so many are done. */
-static void
-pending_clear(struct pending *pending, size_t count)
+/* The first so many, linked by next; the caller's. */
+static struct pending_entry *
+pending_take_first(struct pending *pending, size_t count)
 {
-        while (count-- > 0)
-                entry_free(pending_take(pending, pending->first));
+        struct pending_entry *taken = NULL, **end = &taken;
+        for (; count > 0; count--, end = &(*end)->next)
+                *end = pending_take(pending, pending->first);
+        return taken;
+}
+
+static void
+entries_free(struct pending_entry *entry)
+{
+        for (struct pending_entry *next; entry; entry = next) {
+                next = entry->next;
+                entry_free(entry);
+        }
 }
 
 /* Whether there was memory for all that the entry says: half a record would say something else. */
@@ -549,15 +561,14 @@ write_all(struct instance *instance, int (*more)(void *userdata, struct err *err
         return r;
 }
 
-/* The first `count` of a list. */
 static void
-announce_entries(struct instance *instance, const struct pending_entry *entry, size_t count)
+announce_entries(struct instance *instance, const struct pending_entry *entry)
 {
         char hex[DIGEST_HEX_SIZE] = "";
         if (instance->trust)
                 digest_hex(trust_id(instance->trust), hex);
         _cleanup_json_ struct json *id = json_string_new(hex);
-        for (; count > 0; count--, entry = entry->next) {
+        for (; entry; entry = entry->next) {
                 if (entry->work != PENDING_RECORD && entry->work != PENDING_DRIFT)
                         continue;
                 struct announcement announcement = {
@@ -568,22 +579,15 @@ announce_entries(struct instance *instance, const struct pending_entry *entry, s
                 instance->announced(instance->announce_userdata);
 }
 
-/* The first `count` are durable: they are announced, or kept until somebody listens, and go. */
+/* Nobody listens yet. Takes the entries over. */
 static void
-announce_pending(struct instance *instance, size_t count)
+keep_early(struct pending *pending, struct pending_entry *entry)
 {
-        struct pending *pending = instance->pending;
         struct pending_entry **end = &pending->early;
-        if (instance->announce)
-                announce_entries(instance, pending->first, count);
-        if (instance->announce || instance->offline) {
-                pending_clear(pending, count);
-                return;
-        }
         while (*end)
                 end = &(*end)->next;
-        for (; count > 0; count--) {
-                struct pending_entry *entry = pending_take(pending, pending->first);
+        for (struct pending_entry *next; entry; entry = next) {
+                next = entry->next;
                 if (entry->work != PENDING_RECORD || pending->n_early == EARLY_RECORDS_MAX) {
                         entry_free(entry);
                         continue;
@@ -595,12 +599,17 @@ announce_pending(struct instance *instance, size_t count)
         }
 }
 
+/* These are durable. Takes them over. */
 static void
-drop_early(struct pending *pending)
+tell_durable(struct instance *instance, struct pending_entry *entries)
 {
-        for (struct pending_entry *entry; (entry = pending->early); entry_free(entry))
-                pending->early = entry->next;
-        pending->n_early = 0;
+        if (!instance->announce && !instance->offline) {
+                keep_early(instance->pending, entries);
+                return;
+        }
+        if (instance->announce)
+                announce_entries(instance, entries);
+        entries_free(entries);
 }
 
 /* What opening found (tampering, damage, a trust file) is told when somebody listens. */
@@ -609,8 +618,9 @@ announce_early(struct instance *instance)
 {
         struct pending *pending = instance->pending;
         if (instance->announce)
-                announce_entries(instance, pending->early, pending->n_early);
-        drop_early(pending);
+                announce_entries(instance, pending->early);
+        entries_free(steal_pointer(&pending->early));
+        pending->n_early = 0;
 }
 
 /* The store is writable again: the failure itself goes into the history. */
@@ -688,10 +698,12 @@ tell_trouble(struct instance *instance, const struct err *why)
         instance->trouble(instance->announce_userdata, why->text);
 }
 
-/* How the transaction of the first `count` came out. */
+/* How the transaction of the first `count` came out. Those that are durable are the caller's, to be told. */
 static int
-flushed(struct instance *instance, int r, size_t count, const struct err *why)
+take_flushed(
+        struct instance *instance, int r, size_t count, const struct err *why, struct pending_entry **ret)
 {
+        *ret = NULL;
         if (r) {
                 tell_trouble(instance, why);
                 instance_problem(instance, PROBLEM_STORAGE, instance->pending->count, why->text,
@@ -700,10 +712,18 @@ flushed(struct instance *instance, int r, size_t count, const struct err *why)
                                              "detection goes on");
                 return r < 0 ? r : -EIO;
         }
-        announce_pending(instance, count);
+        *ret = pending_take_first(instance->pending, count);
         note_own(instance);
-        note_recovery(instance);
         return 0;
+}
+
+static void
+tell_flushed(struct instance *instance, int r, struct pending_entry *entries)
+{
+        if (r)
+                return;
+        tell_durable(instance, entries);
+        note_recovery(instance);
 }
 
 int
@@ -714,7 +734,9 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
         struct err local = {0};
         instance_flush_end(instance, true);
         int r = write_all(instance, more, userdata, &local);
-        r = flushed(instance, r, pending->count, &local);
+        struct pending_entry *entries;
+        r = take_flushed(instance, r, pending->count, &local, &entries);
+        tell_flushed(instance, r, entries);
         if (r) {
                 if (err)
                         *err = local;
@@ -739,31 +761,51 @@ first_written(void *userdata)
         writing->over(writing->userdata);
 }
 
+bool
+instance_is_flushing(const struct instance *instance)
+{
+        return instance->pending->writing.count && !store_write_is_over(instance->store);
+}
+
+/* The store's thread is done with its entries. */
+static int
+end_writing(struct instance *instance, struct pending_entry **ret)
+{
+        struct err local = {0};
+        int r = store_write_end(instance->store, &local);
+        size_t count = instance->pending->writing.count;
+        instance->pending->writing.count = 0;
+        return take_flushed(instance, r, count, &local, ret);
+}
+
 void
 instance_flush_begin(struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata)
 {
         struct pending *pending = instance->pending;
-        if (pending->writing.count || !pending->count || !may_flush(instance, NULL))
+        struct pending_entry *entries = NULL;
+        if (instance_is_flushing(instance))
                 return;
-        pending->writing = (struct writing){min_size(pending->count, most), over, userdata};
-        if (store_write_begin(instance->store, write_first, first_written, instance))
-                return;
-        pending->writing.count = 0;
-        instance_flush_with(instance, NULL, NULL, NULL);
+        bool ended = pending->writing.count;
+        int r = ended ? end_writing(instance, &entries) : 0;
+        if (pending->count && may_flush(instance, NULL)) {
+                pending->writing = (struct writing){min_size(pending->count, most), over, userdata};
+                if (!store_write_begin(instance->store, write_first, first_written, instance))
+                        pending->writing.count = 0;
+        }
+        if (ended) /* meanwhile the next are written */
+                tell_flushed(instance, r, entries);
+        if (!pending->writing.count)
+                instance_flush(instance, NULL);
 }
 
-bool
+void
 instance_flush_end(struct instance *instance, bool wait)
 {
-        struct pending *pending = instance->pending;
-        struct err local = {0};
-        size_t count = pending->writing.count;
-        if (!count || (!wait && !store_write_is_over(instance->store)))
-                return !count;
-        int r = store_write_end(instance->store, &local);
-        pending->writing.count = 0;
-        flushed(instance, r, count, &local);
-        return true;
+        struct pending_entry *entries;
+        if (!instance->pending->writing.count || (!wait && instance_is_flushing(instance)))
+                return;
+        int r = end_writing(instance, &entries);
+        tell_flushed(instance, r, entries);
 }
 
 /* ---- opening ---- */
@@ -926,8 +968,8 @@ instance_free(struct instance *instance)
                 return NULL;
         store_free(instance->store); /* its thread may still be at work for us */
         if (instance->pending) {
-                pending_clear(instance->pending, instance->pending->count);
-                drop_early(instance->pending);
+                entries_free(instance->pending->first);
+                entries_free(instance->pending->early);
                 free(instance->pending->who_text);
                 json_free(instance->pending->who);
                 free(instance->pending);

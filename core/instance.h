@@ -199,14 +199,16 @@ size_t instance_queued(const struct instance *instance);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
 /*
- * The same for the oldest of it, at most so many, in another thread: over is called there when that is done,
- * and instance_flush_end then does the rest; or anything else that writes does it first. Nothing begins while
- * one is under way. Until then whoever reads the store waits, so nobody may do so under the judge's lock.
+ * The same for the oldest of it, at most so many, in another thread: over is called there when that is
+ * written, and the next of these calls, or anything else that writes, then does the rest. Nothing begins
+ * while that is under way. Until then whoever reads the store waits. Where no thread can be had, all is
+ * written at once.
  */
 void instance_flush_begin(
         struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata);
-/* Whether none is under way (any more). wait: for it. */
-bool instance_flush_end(struct instance *instance, bool wait);
+bool instance_is_flushing(const struct instance *instance);
+/* Announces what another thread has written. wait: for it. */
+void instance_flush_end(struct instance *instance, bool wait);
 
 /* Keeps content for line diffs, flushing first where much is queued. Not from within a judge's callback. */
 void instance_keep_now(struct instance *instance, const struct digest *digest, const char *body, size_t size);

@@ -175,6 +175,7 @@ struct judge_scan {
         char *const *items; /* only these (patterns); none: all */
         size_t n_items;
         unsigned workers;
+        bool here;         /* as in struct scan_options */
         struct pace *pace; /* as scan_options */
         bool background;
         const struct inode_id *own;

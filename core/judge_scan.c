@@ -365,6 +365,7 @@ walk_standing(struct walk *walk, struct err *err)
                 .n_scopes = n_scopes,
                 .below = o->below,
                 .workers = o->workers,
+                .here = o->here,
                 .pace = o->pace,
                 .background = o->background,
                 .first = first.items,

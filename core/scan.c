@@ -396,11 +396,13 @@ static void
 count_workers(struct scan *scan)
 {
         cpu_set_t cpus;
-        unsigned wanted = scan->options->workers;
+        bool here = scan->options->here;
+        unsigned wanted = here ? 1 : scan->options->workers;
         if (!wanted && sched_getaffinity(0, sizeof cpus, &cpus) == 0)
                 wanted = (unsigned)CPU_COUNT(&cpus);
         scan->wanted = wanted < 1 ? 1 : wanted < SCAN_WORKERS_MAX ? wanted : SCAN_WORKERS_MAX;
-        scan->most = !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT : scan->wanted;
+        scan->most = !here && !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT
+                                                                                       : scan->wanted;
         scan->limit = scan->wanted;
         scan->lanes = open_budget(digest_lanes() * scan->most) / scan->most;
 }
@@ -451,6 +453,20 @@ run_workers(struct scan *scan)
                 worker_free(worker);
         }
         return scan->n_workers ? 0 : scan_fail(scan, r, "start a thread");
+}
+
+static int
+work_here(struct scan *scan)
+{
+        count_workers(scan);
+        struct scan_worker *worker = worker_new(scan, 0);
+        if (!worker)
+                return scan_fail(scan, -ENOMEM, "work");
+        scan->n_started = scan->n_workers = 1;
+        scan->workers[0] = worker;
+        worker_main(worker);
+        worker_free(worker);
+        return 0;
 }
 
 /* ---- starts ---- */
@@ -588,7 +604,7 @@ scan_run(const struct scan_options *options, struct err *err)
                 .more = PTHREAD_COND_INITIALIZER,
         };
         if (add_starts(&scan) == 0)
-                run_workers(&scan);
+                options->here ? work_here(&scan) : run_workers(&scan);
         int r = scan.error; /* the first of any thread */
         scan_done(&scan);
         return r;

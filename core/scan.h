@@ -60,6 +60,7 @@ struct scan_options {
         bool folders_only; /* read folders to find folders; `seen` is called for none */
         /* 0: as many at work as processors, and more while they wait for a device; else exactly so many. */
         unsigned workers;
+        bool here; /* in the calling thread alone, which takes no signals: for what is done in no time */
         struct pace *pace;  /* NULL: none. Kept by all workers together */
         bool background;    /* idle I/O priority and nice for the workers; the page cache is left as it was */
         char *const *first; /* raw paths to begin with, of large files: read last, they would leave */

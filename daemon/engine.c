@@ -43,7 +43,7 @@
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
 #define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are on their way */
+#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are written */
 #define DURABLE_MS 25             /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
@@ -237,10 +237,18 @@ next_answers(struct engine *engine)
         return steal_pointer(&engine->held);
 }
 
+/* As much waits to be written as may: who writes wakes the loop. */
+static bool
+is_behind(const struct engine *engine)
+{
+        return instance_queued(engine->instance) >= DURABLE_WAITING_MAX &&
+               instance_is_flushing(engine->instance);
+}
+
 static void
 judge_answers(struct engine *engine)
 {
-        struct look *look = next_answers(engine);
+        struct look *look = is_behind(engine) ? NULL : next_answers(engine);
         bool any = look != NULL;
         size_t count = 0;
         for (struct look *next; look; look = next, count++) {
@@ -256,26 +264,28 @@ judge_answers(struct engine *engine)
 }
 
 /* Durable, then announced; a failure is a problem of its own. While more are about to come, these wait for
- * them, and another thread waits for the disk. */
+ * them, and another thread writes and waits for the disk. */
 static void
 make_durable(struct engine *engine)
 {
         struct instance *instance = engine->instance;
-        bool busy = dirty_is_busy(engine->dirty), over = instance_flush_end(instance, false);
+        bool busy = dirty_is_busy(engine->dirty);
         size_t queued = instance_queued(instance);
-        if (!engine->judged_ms || (busy && !over && queued < DURABLE_WAITING_MAX))
+        int64_t now_ms = clock_monotonic_ms();
+        if (instance_is_flushing(instance))
                 return;
-        if (busy && queued < DURABLE_AT_ONCE && clock_monotonic_ms() - engine->judged_ms < DURABLE_MS)
+        if (!engine->judged_ms ||
+                (busy && queued < DURABLE_AT_ONCE && now_ms - engine->judged_ms < DURABLE_MS)) {
+                instance_flush_end(instance, false);
                 return;
-        if (busy) {
-                instance_flush_end(instance, true);
-                instance_flush_begin(instance, DURABLE_AT_ONCE, wake_loop, engine);
-        } else {
-                instance_flush(instance, NULL);
         }
+        if (busy || queued > DURABLE_AT_ONCE)
+                instance_flush_begin(instance, DURABLE_AT_ONCE, wake_loop, engine);
+        else
+                instance_flush(instance, NULL);
         /* (What a store refuses is tried again by the tick.) */
         bool waits = instance_queued(instance) && !instance->problems[PROBLEM_STORAGE].count;
-        engine->judged_ms = waits ? clock_monotonic_ms() : 0;
+        engine->judged_ms = waits ? now_ms : 0;
 }
 
 /* ---- passes ---- */
@@ -610,7 +620,7 @@ arm_again(struct engine *engine)
         int64_t due_ms = dirty_next_due(engine->dirty);
         if (engine->held)
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
-        if (engine->judged_ms && instance_flush_end(engine->instance, false))
+        if (engine->judged_ms && !instance_is_flushing(engine->instance))
                 due_ms = earlier_of(due_ms, engine->judged_ms + DURABLE_MS);
         for (const struct settle *settle = engine->settles; settle; settle = settle->next) {
                 if (!settle->asked)
@@ -648,6 +658,7 @@ give_back_when_quiet(struct engine *engine, size_t looks)
 static void
 pump(struct engine *engine)
 {
+        make_durable(engine); /* while it is written more is judged */
         judge_answers(engine);
         report_watches(engine);
         take_hints(engine);

@@ -456,7 +456,7 @@ walk_subtree(struct walker *walker, const struct subtree *subtree)
 {
         struct judge_scan scan = {
                 .below = subtree->path,
-                .workers = 1,
+                .here = true, /* an archive brings thousands */
                 .own = walker->instance->own,
                 .n_own = walker->instance->n_own,
                 .cancel = &walker->cancel_all,
