@@ -304,6 +304,18 @@ START_TEST(one_worker_and_many_see_the_same)
 }
 END_TEST
 
+START_TEST(the_calling_thread_alone_sees_the_same)
+{
+        make_tree();
+        _cleanup_record_ record = record_of(at("tree"));
+        record->options.here = true;
+        run(record);
+        assert_exact(record, at("tree"));
+        for (size_t i = 0; i < record->count; i++)
+                ck_assert_int_eq(record->list[i].thread, (pid_t)syscall(SYS_gettid));
+}
+END_TEST
+
 START_TEST(a_folder_is_announced_before_anything_in_it_is_told)
 {
         make_tree();
@@ -1261,6 +1273,7 @@ main(void)
         const TTest *const tests[] = {
                 everything_in_a_scope_is_seen_once,
                 one_worker_and_many_see_the_same,
+                the_calling_thread_alone_sees_the_same,
                 a_folder_is_announced_before_anything_in_it_is_told,
                 the_plan_decides_how_things_are_looked_at,
                 a_scope_may_be_a_file_or_a_link,
