@@ -173,7 +173,7 @@ store_values_each(struct store *store, const char *key_prefix,
                 "s", key_prefix);
         if (r != 0)
                 return r;
-        store->visits++;
+        store_visit(store);
         r = values_visit(&query, key_prefix, visit, userdata, err);
         store->visits--;
         return r;

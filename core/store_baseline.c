@@ -189,7 +189,7 @@ store_baselines(struct store *store, const char *name,
                 "n", name);
         if (r != 0)
                 return r;
-        store->visits++;
+        store_visit(store);
         r = baselines_visit(&query, visit, userdata, err);
         store->visits--;
         return r;
@@ -397,7 +397,7 @@ store_trusts(struct store *store, int (*visit)(void *userdata, const struct trus
                 "SELECT generation, id, time_ms, first_use, text, approval FROM trust ORDER BY number", "");
         if (r != 0)
                 return r;
-        store->visits++;
+        store_visit(store);
         r = trusts_visit(&query, visit, userdata, err);
         store->visits--;
         return r;

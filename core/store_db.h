@@ -113,6 +113,8 @@ int store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages);
 /* Waits until no transaction of the store's own thread is under way. Each way into the store begins with it.
  */
 void store_await(struct store *store);
+/* A visit begins: until visits is counted down again, nothing may be written. */
+void store_visit(struct store *store);
 void store_writer_free(struct store *store);
 
 /* ---- store_renew.c ---- */

@@ -93,6 +93,7 @@ history_head_read(struct store *store, struct merkle *ret_merkle, struct digest 
         const void *frontier;
         size_t frontier_size;
         _cleanup_query_ struct query query = {0};
+        store_await(store);
         if (store->ahead) {
                 *ret_merkle = store->merkle;
                 *ret_root = store->root;

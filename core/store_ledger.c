@@ -61,7 +61,7 @@ ledger_each(struct store *store, int (*visit)(void *userdata, const struct ledge
                 &query, store, err, "SELECT " LEDGER_COLUMNS " FROM ledger ORDER BY baseline, item", "");
         if (r != 0)
                 return r;
-        store->visits++;
+        store_visit(store);
         r = rows_visit(&query, visit, userdata, err);
         store->visits--;
         return r;

@@ -154,6 +154,7 @@ leaves_take(struct store_prover *p, uint64_t rows, struct err *err)
 int
 store_prove_some(struct store_prover *p, uint64_t rows_max, const struct store_proof **ret, struct err *err)
 {
+        store_await(p->store);
         int r = leaves_take(p, rows_max, err);
         if (r)
                 return r;

@@ -295,7 +295,7 @@ store_records_some(struct store *store, const struct record_query *query,
         s.visit = visit;
         s.userdata = userdata;
         int r = 0;
-        store->visits++;
+        store_visit(store);
         if (query->after_seq < INT64_MAX)
                 r = selection_visit(&s, err);
         store->visits--;

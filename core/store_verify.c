@@ -517,6 +517,7 @@ store_verify_some(
         struct store_verifier *v, uint64_t rows_max, bool *ret_done, uint64_t *ret_records, struct err *err)
 {
         int r = 0;
+        store_await(v->store);
         v->rows = rows_max;
         while (r == 0 && v->rows && v->index < INDEX_COUNT)
                 r = v->headed ? verify_index(v, err) : verify_records(v, err);

@@ -161,6 +161,13 @@ store_await(struct store *store)
         pthread_mutex_unlock(&w->lock);
 }
 
+void
+store_visit(struct store *store)
+{
+        store_await(store);
+        store->visits++;
+}
+
 bool
 store_write_begin(struct store *store, int (*write)(void *userdata, struct err *err),
         void (*over)(void *userdata), void *userdata)

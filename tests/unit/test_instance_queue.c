@@ -240,11 +240,15 @@ START_TEST(whoever_reads_or_writes_meanwhile_waits_for_the_commit)
                 struct tree_head head;
                 record(2 * i);
                 instance_flush_begin(instance, SIZE_MAX, on_committed, &fd);
-                if (i % 3 == 0) {
+                if (i % 5 == 0) {
                         assert_done(store_head(instance->store, &head, &why));
                         ck_assert_uint_eq(head.size, before + 1);
-                } else if (i % 3 == 1) {
+                } else if (i % 5 == 1) {
                         store_forget_pages(instance->store);
+                } else if (i % 5 == 2) {
+                        ck_assert_uint_eq(history().scans, 2 * i + 1);
+                } else if (i % 5 == 3) {
+                        assert_done(store_verify(instance->store, NULL, &why));
                 }
                 record(2 * i + 1);
                 assert_done(instance_flush(instance, &why));
@@ -253,6 +257,7 @@ START_TEST(whoever_reads_or_writes_meanwhile_waits_for_the_commit)
                 ck_assert_uint_eq(announced, before);
         }
         ck_assert_uint_eq(history().scans, 600);
+        ck_assert_uint_eq(troubles, 0);
         assert_done(store_verify(instance->store, NULL, &why));
         fd_close(fd);
 }
