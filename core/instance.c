@@ -211,6 +211,12 @@ instance_queued(const struct instance *instance)
         return instance->pending->count - instance->pending->writing.count;
 }
 
+bool
+instance_is_durable(const struct instance *instance)
+{
+        return !instance->pending->count;
+}
+
 uint64_t
 instance_dropped(const struct instance *instance)
 {
@@ -706,7 +712,8 @@ take_flushed(
         *ret = NULL;
         if (r) {
                 tell_trouble(instance, why);
-                instance_problem(instance, PROBLEM_STORAGE, instance->pending->count, why->text,
+                size_t waits = instance->pending->count;
+                instance_problem(instance, PROBLEM_STORAGE, waits ? waits : 1, why->text,
                         r == STORE_DAMAGED ? STORE_DAMAGED_HINT
                                            : "free space or mend the file system that holds state_dir; "
                                              "detection goes on");
@@ -742,7 +749,9 @@ instance_flush_with(struct instance *instance, int (*more)(void *userdata, struc
                         *err = local;
                 return r;
         }
-        return pending->count ? instance_flush_with(instance, NULL, NULL, err) : 0;
+        if (pending->count) /* what that made to be told: whether it can be is another question */
+                instance_flush_with(instance, NULL, NULL, NULL);
+        return 0;
 }
 
 /* In the store's thread. */
@@ -759,6 +768,18 @@ first_written(void *userdata)
         const struct instance *instance = userdata;
         const struct writing *writing = &instance->pending->writing;
         writing->over(writing->userdata);
+}
+
+/* How many of the oldest, about so many: what belongs together (a record and the values that go with it) is
+ * not parted, so one begins only with a drift's record. */
+static size_t
+count_oldest(const struct pending *pending, size_t wanted)
+{
+        const struct pending_entry *entry = pending->first;
+        size_t count = 0;
+        for (; entry && (count < wanted || entry->work != PENDING_DRIFT); count++)
+                entry = entry->next;
+        return count;
 }
 
 bool
@@ -779,7 +800,7 @@ end_writing(struct instance *instance, struct pending_entry **ret)
 }
 
 void
-instance_flush_begin(struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata)
+instance_flush_begin(struct instance *instance, size_t wanted, void (*over)(void *userdata), void *userdata)
 {
         struct pending *pending = instance->pending;
         struct pending_entry *entries = NULL;
@@ -788,7 +809,7 @@ instance_flush_begin(struct instance *instance, size_t most, void (*over)(void *
         bool ended = pending->writing.count;
         int r = ended ? end_writing(instance, &entries) : 0;
         if (pending->count && may_flush(instance, NULL)) {
-                pending->writing = (struct writing){min_size(pending->count, most), over, userdata};
+                pending->writing = (struct writing){count_oldest(pending, wanted), over, userdata};
                 if (!store_write_begin(instance->store, write_first, first_written, instance))
                         pending->writing.count = 0;
         }

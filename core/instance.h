@@ -18,8 +18,7 @@
 #include "core/store.h"
 #include "core/trust.h"
 
-#define PENDING_RECORDS_MAX                                                                                  \
-        65536u /* records not yet written; past it the oldest news is dropped and counted */
+#define PENDING_RECORDS_MAX 65536u /* records not yet written; past it the newest is dropped and counted */
 #define PENDING_BODIES_MAX ((size_t)8 << 20) /* bytes of content waiting to be kept */
 
 #define FLUSH_AGAIN_MS 1000 /* after a failure, before the store is tried again */
@@ -196,16 +195,18 @@ int instance_record(struct instance *instance, const char *kind, const char *ite
 void instance_value(struct instance *instance, const char *key, const char *value);
 /* How much is queued, without what another thread is writing: records, values, contents. */
 size_t instance_queued(const struct instance *instance);
+/* Whether nothing is queued or being written, and all is announced. */
+bool instance_is_durable(const struct instance *instance);
 /* Writes what is queued, durably, then announces it. < 0: kept, and PROBLEM_STORAGE is set. */
 int instance_flush(struct instance *instance, struct err *err);
 /*
- * The same for the oldest of it, at most so many, in another thread: over is called there when that is
+ * The same for the oldest of it, about so many, in another thread: over is called there when that is
  * written, and the next of these calls, or anything else that writes, then does the rest. Nothing begins
  * while that is under way. Until then whoever reads the store waits. Where no thread can be had, all is
  * written at once.
  */
 void instance_flush_begin(
-        struct instance *instance, size_t most, void (*over)(void *userdata), void *userdata);
+        struct instance *instance, size_t wanted, void (*over)(void *userdata), void *userdata);
 bool instance_is_flushing(const struct instance *instance);
 /* Announces what another thread has written. wait: for it. */
 void instance_flush_end(struct instance *instance, bool wait);

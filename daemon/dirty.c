@@ -203,8 +203,8 @@ dirty_is_busy(const struct dirty *dirty)
         return dirty->places[PLACE_QUEUE].first || dirty->places[PLACE_OUT].first;
 }
 
-static void
-wake(struct dirty *dirty, int64_t now_ms)
+void
+dirty_wake(struct dirty *dirty, int64_t now_ms)
 {
         if (now_ms < dirty->first_due_ms)
                 return;
@@ -224,7 +224,7 @@ wake(struct dirty *dirty, int64_t now_ms)
 struct dirty_entry *
 dirty_take(struct dirty *dirty, int64_t now_ms)
 {
-        wake(dirty, now_ms);
+        dirty_wake(dirty, now_ms);
         struct dirty_entry *entry = dirty->places[PLACE_QUEUE].first;
         if (!entry)
                 return NULL;
@@ -286,7 +286,7 @@ dirty_settled(const struct dirty *dirty, uint64_t ticket)
 void
 dirty_hurry(struct dirty *dirty)
 {
-        wake(dirty, INT64_MAX);
+        dirty_wake(dirty, INT64_MAX);
         for (struct dirty_entry *entry = dirty->places[PLACE_OUT].first; entry; entry = entry->next)
                 entry->again_not_before_ms = 0;
 }

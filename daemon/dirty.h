@@ -35,6 +35,8 @@ size_t dirty_count(const struct dirty *dirty);
 /* Whether a path is looked at, or could be now. */
 bool dirty_is_busy(const struct dirty *dirty);
 
+/* Those whose time has come are ready from now on: whoever asks when the next is due calls it before. */
+void dirty_wake(struct dirty *dirty, int64_t now_ms);
 /* The next path to look at now, which then counts as being looked at; NULL: none. */
 struct dirty_entry *dirty_take(struct dirty *dirty, int64_t now_ms);
 const char *dirty_path(const struct dirty_entry *entry);

@@ -41,10 +41,10 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are written */
-#define DURABLE_MS 25             /* and so long at most */
+#define ANSWERS_AT_ONCE 128u     /* looks judged in one turn of the loop */
+#define DURABLE_AT_ONCE 256u     /* changes that wait for those after them, to be made durable together, */
+#define DURABLE_WAITING_MAX 512u /* that wait while the ones before are written */
+#define DURABLE_MS 25            /* and so long at most */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -162,6 +162,7 @@ feed_lookers(struct engine *engine)
 {
         struct look *looks = NULL, **end = &looks;
         size_t room = lookers_room(engine->lookers);
+        dirty_wake(engine->dirty, clock_monotonic_ms());
         for (; room > 0 && (*end = next_look(engine)); room--)
                 end = &(*end)->next;
         if (looks)
@@ -618,7 +619,7 @@ static void
 arm_again(struct engine *engine)
 {
         int64_t due_ms = dirty_next_due(engine->dirty);
-        if (engine->held)
+        if (engine->held && !is_behind(engine))
                 due_ms = earlier_of(due_ms, engine->held_for.late_ms);
         if (engine->judged_ms && !instance_is_flushing(engine->instance))
                 due_ms = earlier_of(due_ms, engine->judged_ms + DURABLE_MS);
@@ -646,11 +647,13 @@ look_at_view(struct engine *engine)
         instance_flush(engine->instance, NULL);
 }
 
-/* A storm leaves holes too. */
+/* A storm leaves holes too: once all of it is judged, written and told. */
 static void
 give_back_when_quiet(struct engine *engine, size_t looks)
 {
-        if (engine->looks >= looks && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
+        const struct instance *instance = engine->instance;
+        bool told = instance_is_durable(instance) || instance->problems[PROBLEM_STORAGE].count;
+        if (engine->looks >= looks && told && !dirty_count(engine->dirty) && walker_is_quiet(engine->walker))
                 give_back(engine);
 }
 
