@@ -17,7 +17,7 @@
 #include "core/store.h"
 
 #define STORE_APPLICATION_ID 1685218932 /* "drft": PRAGMA application_id, what file(1) can tell us by */
-#define STORE_CACHE_KIB 4096            /* page cache of the one connection */
+#define STORE_CACHE_KIB 2048            /* page cache of the one connection */
 #define STORE_FIELD_MAX (16 << 20)      /* bytes of any one value in the database */
 #define STORE_CHECKPOINT_PAGES 1000     /* of the -wal, as SQLite's own default */
 #define STORE_WAL_LIMIT (8 << 20)       /* bytes that the -wal is cut back to after a large transaction */

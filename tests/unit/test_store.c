@@ -102,7 +102,7 @@ START_TEST(the_connection_is_set_as_the_design_says)
                 {"PRAGMA trusted_schema", "0"},
                 {"PRAGMA cell_size_check", "1"},
                 {"PRAGMA mmap_size", "0"},
-                {"PRAGMA cache_size", "-4096"},
+                {"PRAGMA cache_size", "-2048"},
                 {"PRAGMA user_version", "4"},
                 {"PRAGMA application_id", "1685218932"},
         };
