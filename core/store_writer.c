@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Commits, also in a thread of the store's own: a commit is mostly waiting for the disk, and whoever asked
- * for it can meanwhile prepare the next. The store has one user at a time all the same: until the commit is
- * over the thread is it, and every way in (a query, a transaction, the end) waits for it (store_await).
+ * Commits, and transactions in a thread of the store's own: a transaction is half SQLite's work and half
+ * waiting for the disk, and whoever asked for it can meanwhile prepare the next. The store has one user at a
+ * time all the same: until the transaction is over that thread is it, and every way in (a query, a visit, a
+ * transaction, the end) waits for it (store_await).
  *
- * Owns the thread, which is made by the first commit that wants it and ends with the store, and how that
- * commit came out until it is asked for. Where no thread can be had, the commit is made at once.
+ * Owns the thread, which is made by the first transaction that wants it and ends with the store, and how that
+ * came out until it is asked for.
  */
 #include "core/store_db.h"
 

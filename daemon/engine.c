@@ -5,10 +5,10 @@
  * dirty set; a looker takes a snapshot of each; the loop judges it and, if the answer changed, makes that
  * durable. There is no other way for an answer to change.
  *
- * Everything here runs in the loop's thread and waits for nothing but the disk that changes are made durable
- * on. While more answers are about to come, that waits a moment for them: one transaction of many costs
- * little more than one of a few. Nobody is told of a change before: whoever asks has it made durable first.
- * Owns the dirty set, the settles, and when a pass is due.
+ * Everything here runs in the loop's thread. While more answers are about to come, those that there are wait
+ * a moment for them: one transaction of many costs little more than one of a few, and the store's thread
+ * writes it while the loop judges on. Nobody is told of a change before it is durable: whoever asks has all
+ * made durable first, and that waits for the disk. Owns the dirty set, the settles, and when a pass is due.
  *
  * What was done until a look ended may still wait to be read, and who did it must be known when it is judged:
  * over fanotify a batch of answers is held until all that was queued when it came is handed on.
