@@ -84,11 +84,11 @@ struct pending_entry {
         const char *kind;       /* static text */
         char *item;             /* record's item, or the value's key */
         struct json *detail;    /* record */
-        char *baseline;         /* PENDING_DRIFT and PENDING_ROW: whose ledger row is to be */
-        struct ledger_row *row; /* this, its strings behind it; NULL: none any more */
-        bool gone;
-        struct digest digest; /* PENDING_BODY */
-        char *body;           /* PENDING_BODY and PENDING_VALUE; NULL there: remove */
+        char *baseline;         /* PENDING_DRIFT and PENDING_ROW: whose ledger row it is */
+        struct ledger_row *row; /* that holds from then on, its strings behind it; */
+        bool gone;              /* or none does */
+        struct digest digest;   /* PENDING_BODY */
+        char *body;             /* PENDING_BODY and PENDING_VALUE; NULL there: remove */
         size_t body_size;
         uint64_t seq; /* once written */
 };

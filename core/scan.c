@@ -604,8 +604,8 @@ scan_run(const struct scan_options *options, struct err *err)
                 .more = PTHREAD_COND_INITIALIZER,
         };
         if (add_starts(&scan) == 0)
-                options->here ? work_here(&scan) : run_workers(&scan);
-        int r = scan.error; /* the first of any thread */
+                (void)(options->here ? work_here(&scan) : run_workers(&scan)); /* scan.error has it */
+        int r = scan.error;                                                    /* the first of any thread */
         scan_done(&scan);
         return r;
 }

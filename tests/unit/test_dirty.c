@@ -161,6 +161,21 @@ START_TEST(of_those_that_wait_the_first_due_comes_first)
 }
 END_TEST
 
+/* Else a timer for it would stand in the past until somebody takes it. */
+START_TEST(what_is_due_is_ready_whether_it_is_taken_or_not)
+{
+        dirty_mark(dirty, "/a", false, 100);
+        dirty_mark(dirty, "/b", false, 200);
+        dirty_wake(dirty, 99);
+        ck_assert(!dirty_is_busy(dirty));
+        ck_assert_int_eq(dirty_next_due(dirty), 100);
+        dirty_wake(dirty, 100);
+        ck_assert(dirty_is_busy(dirty));
+        ck_assert_int_eq(dirty_next_due(dirty), 200);
+        take_expecting("/a");
+}
+END_TEST
+
 START_TEST(hurry_lets_the_waiting_go_now)
 {
         dirty_mark(dirty, "/a", false, 1000000);
@@ -249,6 +264,7 @@ main(void)
         tcase_add_test(tests, a_path_marked_while_it_is_looked_at_is_taken_again);
         tcase_add_test(tests, a_path_is_not_taken_before_its_time);
         tcase_add_test(tests, of_those_that_wait_the_first_due_comes_first);
+        tcase_add_test(tests, what_is_due_is_ready_whether_it_is_taken_or_not);
         tcase_add_test(tests, hurry_lets_the_waiting_go_now);
         tcase_add_test(tests, it_is_settled_only_when_all_that_was_marked_before_is_done);
         tcase_add_test(tests, a_second_mark_before_the_ticket_must_be_looked_at_too);
