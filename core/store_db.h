@@ -108,6 +108,11 @@ void store_statements_free(struct store *store);
 /* SQLite's news of a commit, for sqlite3_wal_hook. */
 int store_log_grew(void *userdata, sqlite3 *db, const char *name, int pages);
 
+/* ---- store_memory.c ---- */
+
+/* Before the first connection: SQLite finds most of its small memory where it left it. */
+void store_memory(void);
+
 /* ---- store_writer.c ---- */
 
 /* Waits until no transaction of the store's own thread is under way. Each way into the store begins with it.

@@ -173,6 +173,7 @@ connection_set(struct store *store, struct err *err)
 static int
 connection_open(struct store *store, const char *name, int flags, const char *vfs, struct err *err)
 {
+        store_memory();
         int rc = sqlite3_open_v2(name, &store->db,
                 flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX |
                         SQLITE_OPEN_EXRESCODE,

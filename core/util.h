@@ -17,6 +17,18 @@
 #define _printf_(text, first) __attribute__((format(printf, text, first)))
 #define _pure_ __attribute__((pure))
 
+/* Whether AddressSanitizer sees all memory (and maps terabytes of addresses for it). */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define CLEANUP_DEFINE(type, function)                                                                       \

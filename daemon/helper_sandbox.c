@@ -35,17 +35,6 @@
 #define OUTPUT_MAX (1ul << 20)    /* bytes, where somebody sent its output to a file */
 #define FILES_MAX 64u             /* open at once */
 
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0 /* AddressSanitizer maps terabytes of addresses */
-#endif
-
 /* ---- limits, user, capabilities ---- */
 
 static void
