@@ -113,6 +113,7 @@ struct pending {
         size_t n_early;
         char *who_text; /* of the newest drift that named somebody; NULL: none did */
         struct json *who;
+        struct json *baseline, *change; /* of the newest drift, as strings */
 };
 
 static void
@@ -370,27 +371,38 @@ who_json(const struct instance *instance, const char *who)
         return json_keep(value);
 }
 
+/* As a string, which the one before may be too. */
+static struct json *
+string_again(struct json **last, const char *text)
+{
+        if (!*last || strcmp(json_string_of(*last), text) != 0) {
+                json_free(*last);
+                *last = json_string_new(text);
+        }
+        return json_keep(*last);
+}
+
 static struct json *
 drift_detail(const struct instance *instance, const struct judge_event *event)
 {
         const struct drift *drift = event->drift;
+        struct json *baseline = string_again(&instance->pending->baseline, drift->baseline);
+        struct json *change = string_again(&instance->pending->change, change_names[drift->change]);
         if (event->kind == JUDGE_RESOLVED)
-                return json_make("{s:s, s:I, s:s, s:s, s:o, s:s, s:o}", "baseline", drift->baseline,
-                        "generation", (json_int)drift->generation, "as",
-                        event->as_approved ? "approved" : "reverted", "change", change_names[drift->change],
-                        "by_generation",
+                return json_make("{s:o, s:I, s:s, s:o, s:o, s:s, s:o}", "baseline", baseline, "generation",
+                        (json_int)drift->generation, "as", event->as_approved ? "approved" : "reverted",
+                        "change", change, "by_generation",
                         event->as_approved && event->by_generation
                                 ? json_make("I", (json_int)event->by_generation)
                                 : json_null_new(),
                         /* Also in a window: who was told of the drift before is told of its end. */
                         "severity", severity_names[drift->severity], "who", who_json(instance, event->who));
         struct json *attributes = drift->list ? json_keep(drift->list) : NULL;
-        if (!attributes && json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL) < 0)
-                return NULL;
-        struct json *detail = json_make("{s:s, s:I, s:s, s:s, s:o, s:b, s:o}", "baseline", drift->baseline,
-                "generation", (json_int)drift->generation, "change", change_names[drift->change], "severity",
-                "", "attributes", attributes, "unobserved", drift->unobserved, "who",
-                who_json(instance, drift->who));
+        if (!attributes)
+                (void)json_parse(drift->attributes, strlen(drift->attributes), &attributes, NULL);
+        struct json *detail = json_make("{s:o, s:I, s:o, s:n, s:o, s:b, s:o}", "baseline", baseline,
+                "generation", (json_int)drift->generation, "change", change, "severity", "attributes",
+                attributes, "unobserved", drift->unobserved, "who", who_json(instance, drift->who));
         if (detail && judge_put_severity(instance->judge, drift, instance_expiry_now(instance), detail) < 0)
                 detail = json_free(detail);
         if (detail && drift->reason && json_put(detail, "error", json_string_new(drift->reason)) < 0)
@@ -993,6 +1005,8 @@ instance_free(struct instance *instance)
                 entries_free(instance->pending->early);
                 free(instance->pending->who_text);
                 json_free(instance->pending->who);
+                json_free(instance->pending->baseline);
+                json_free(instance->pending->change);
                 free(instance->pending);
         }
         instance_drop_baseline_states(instance, instance->signers ? judge_baselines(instance->judge) : 0);

@@ -164,10 +164,13 @@ glob_covers(const char *pattern, const char *path)
 char *
 item_from_path(const char *path)
 {
-        _cleanup_buf_ struct buf buf = {0};
-        if (buf_text(&buf, "file:") < 0 || buf_escape(&buf, path, strlen(path)) < 0)
+        size_t size = strlen(path);
+        char *item = malloc(sizeof "file:" + escape_size(path, size));
+        if (!item)
                 return NULL;
-        return buf_steal(&buf);
+        char *name = stpcpy(item, "file:");
+        name[escape(path, size, name)] = '\0';
+        return item;
 }
 
 /* Tidies an absolute path in place; `/` and `.` are plain, so it is the same for raw and escaped ones. */

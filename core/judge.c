@@ -286,6 +286,7 @@ judge_free(struct judge *judge)
         for (size_t i = 0; i < ATTRIBUTE_COUNT; i++) {
                 buf_done(&judge->said[i].text);
                 json_free(judge->said[i].value);
+                json_free(judge->said[i].name);
         }
         buf_done(&judge->saying);
         pthread_mutex_destroy(&judge->lock);

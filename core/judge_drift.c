@@ -73,9 +73,10 @@ growing_moves(bool expected)
 }
 
 static int
-observed_digest(const struct ruling *ruling, const struct observation *seen, char ret[static DIGEST_HEX_SIZE])
+observed_digest(struct judge *judge, const struct ruling *ruling, const struct observation *seen,
+        char ret[static DIGEST_HEX_SIZE])
 {
-        _cleanup_buf_ struct buf text = {0};
+        struct buf *text = &judge->saying;
         struct digest digest;
         ret[0] = '\0';
         if (seen->result == SNAPSHOT_GONE)
@@ -83,11 +84,12 @@ observed_digest(const struct ruling *ruling, const struct observation *seen, cha
         uint32_t mask = ruling->scope->attributes;
         if (ruling->scope->mode == SCOPE_GROWING)
                 mask &= ~growing_moves(ruling->expected);
-        int r = buf_printf(&text, "%d %d", seen->result, seen->snapshot->failed_errno);
-        r = r ? r : attributes_append(mask, &seen->snapshot->attributes, &text);
+        buf_clear(text);
+        int r = buf_printf(text, "%d %d", seen->result, seen->snapshot->failed_errno);
+        r = r ? r : attributes_append(mask, &seen->snapshot->attributes, text);
         if (r < 0)
                 return r;
-        digest_bytes(text.data, text.size, &digest);
+        digest_bytes(text->data, text->size, &digest);
         digest_hex(&digest, ret);
         return 0;
 }
@@ -132,7 +134,9 @@ attribute_json(struct judge *judge, enum attribute attribute, const struct attri
                 memcmp(said->text.data, text->data, text->size) == 0)
                 return json_keep(said->value);
         _cleanup_json_ struct json *one = json_object_make();
-        r = r ? r : json_put(one, "name", json_string_new(attribute_name(attribute)));
+        if (!said->name)
+                said->name = json_string_new(attribute_name(attribute));
+        r = r ? r : json_put(one, "name", json_keep(said->name));
         r = r ? r : json_put(one, "expected", side_json(text->data));
         r = r ? r : json_put(one, "actual", side_json(text->data + second));
         if (r == 0 && fields)
@@ -392,7 +396,7 @@ update_drift(struct judge *judge, const struct ruling *ruling, const char *item,
 {
         struct file_look file = {judge, ruling, finding, expected, seen};
         struct drift_look look = look_of_file(&file, item);
-        int r = observed_digest(ruling, seen, look.observed);
+        int r = observed_digest(judge, ruling, seen, look.observed);
         return r < 0 ? r : drift_update(judge, &look);
 }
 

@@ -70,8 +70,8 @@ struct judge {
         struct drift *drifts;        /* judge_tree.c */
         unsigned char weight_key[CRYPTO_SHORT_KEY_SIZE];
         struct said {
-                struct buf text;    /* of which sides */
-                struct json *value; /* NULL: nothing yet */
+                struct buf text;           /* of which sides */
+                struct json *value, *name; /* NULL: nothing yet */
         } said[ATTRIBUTE_COUNT];    /* of each attribute of files, last */
         struct buf saying;          /* scratch for the next */
         size_t n_drifts;

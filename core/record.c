@@ -117,7 +117,9 @@ record_words(const char *kind, const char *item, const struct json *detail, stru
 {
         const char *change = json_text(detail, "change"), *as = json_text(detail, "as");
         if (strcmp(kind, "drift") == 0 && change) {
-                buf_printf(text, "%s %s", change, item);
+                buf_text(text, change);
+                buf_text(text, " ");
+                buf_text(text, item);
                 json_each (json_member(detail, "attributes"), i, attribute)
                         describe_attribute(attribute, text);
                 if (json_flag(detail, "unobserved"))

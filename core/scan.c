@@ -404,7 +404,7 @@ count_workers(struct scan *scan)
         scan->most = !here && !scan->options->workers && scan->wanted < SCAN_IN_FLIGHT ? SCAN_IN_FLIGHT
                                                                                        : scan->wanted;
         scan->limit = scan->wanted;
-        scan->lanes = open_budget(digest_lanes() * scan->most) / scan->most;
+        scan->lanes = here ? 0 : open_budget(digest_lanes() * scan->most) / scan->most;
 }
 
 /* One that n_started counts already. */

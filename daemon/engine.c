@@ -29,6 +29,7 @@
 #include "core/clock.h"
 #include "core/dpkg.h"
 #include "core/escape.h"
+#include "core/item.h"
 #include "daemon/dirty.h"
 #include "daemon/looker.h"
 #include "daemon/mounts.h"
@@ -707,10 +708,10 @@ backoff(struct engine *engine, const char *path)
 {
         if (dpkg_is_passing(path))
                 return passing(engine, path);
-        _cleanup_free_ char *escaped = escape_new(path, strlen(path)), *item = NULL;
+        _cleanup_free_ char *item = item_from_path(path);
         int64_t newest_ms = 0;
         int r;
-        if (!escaped || asprintf(&item, "file:%s", escaped) < 0)
+        if (!item)
                 return 0;
         for (size_t i = 0; i < judge_baselines(engine->instance->judge); i++)
                 judge_find(engine->instance->judge,

@@ -132,10 +132,11 @@ void
 report_announcement(const struct instance *instance, const struct announcement *a)
 {
         (void)instance;
-        _cleanup_buf_ struct buf message = {0};
+        static struct buf message; /* what one line needed the next takes */
         int priority = record_priority(a->kind, a->detail);
+        buf_clear(&message);
         record_words(a->kind, a->item, a->detail, &message);
-        if (!message.data)
+        if (!message.size)
                 return;
         if (!under_journal()) {
                 message.data[min_size(message.size, LINE_SIZE_MAX - 1)] = '\0';
