@@ -19,27 +19,11 @@ void instance_count(struct instance *instance, struct drift_counts *ret);
 /* instance_verdict, and what it was made from. */
 const char *instance_verdict_of(struct instance *instance, struct drift_counts *ret);
 
-/* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
-void instance_row(struct instance *instance, const struct drift *drift);
-
-/* Queues the record of an open drift once more, and why. Under the judge's lock. */
-void instance_drift_again(struct instance *instance, struct drift *drift, const char *why);
 /* What has ended by the time that it is: waivers, terms of reviews, flapping. Queues what is to be told. */
 void instance_look_at_ends(struct instance *instance);
 
-/* Queues content to be kept. */
-void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
-
-/* instance_flush with more to write in the same transaction. */
-int instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err),
-        void *userdata, struct err *err);
 /* A record's detail, with who asked for it, if a caller did. Takes and gives the reference. */
 struct json *instance_asked(const struct instance *instance, struct json *detail);
-/* Takes the newest queued record back, where the flush with it failed. The end of another flush may queue one
- * of its own: whoever may have to take one back ends that (instance_flush_end, instance_flush) before it
- * records. */
-void instance_unrecord(struct instance *instance);
-
 struct walk_problems {
         struct instance *instance;
         atomic_ullong count, missing;
@@ -50,6 +34,30 @@ void instance_walk_problem(void *userdata, const char *path, int error);
 /* The people who count, with blanks between. */
 int trust_verdict_signers(const struct trust_verdict *verdict, struct buf *ret);
 
+/* ---- instance_queue.c ---- */
+
+struct pending *queue_new(void); /* NULL: no memory */
+struct pending *queue_free(struct pending *pending);
+/* What the judge emits; userdata is the instance. Under the judge's lock: does not call the judge. */
+void queue_judge_event(void *userdata, struct judge_event *event);
+/* Queues the record of an acknowledgement, and the ledger row with it. Takes the reference. < 0: no memory.
+ */
+int queue_ack(struct instance *instance, const struct drift *drift, struct json *detail);
+/* What opening found (tampering, damage, a trust file) is told when somebody listens. */
+void queue_announce_early(struct instance *instance);
+/* Queues that a drift's ledger row is written anew, without a record. Under the judge's lock. */
+void instance_row(struct instance *instance, const struct drift *drift);
+/* Queues the record of an open drift once more, and why. Under the judge's lock. */
+void instance_drift_again(struct instance *instance, struct drift *drift, const char *why);
+/* Queues content to be kept. */
+void instance_keep(struct instance *instance, const struct digest *digest, const char *body, size_t size);
+/* instance_flush with more to write in the same transaction. */
+int instance_flush_with(struct instance *instance, int (*more)(void *userdata, struct err *err),
+        void *userdata, struct err *err);
+/* Takes the newest queued record back, where the flush with it failed. The end of another flush may queue one
+ * of its own: whoever may have to take one back ends that (instance_flush_end, instance_flush) before it
+ * records. */
+void instance_unrecord(struct instance *instance);
 /* Records that were lost since the start: there was no room or no memory for them. */
 uint64_t instance_dropped(const struct instance *instance);
 
