@@ -11,6 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "core/buf.h"
@@ -203,6 +205,43 @@ mount_table_now(struct mount_table *ret)
 {
         _cleanup_fd_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         return fd < 0 ? -errno : mount_table_read(fd, ret);
+}
+
+/* Read anew when the kernel says that it changed since it was asked last. */
+static struct {
+        pthread_mutex_t lock;
+        int fd; /* -1: not opened yet */
+        bool known;
+        struct mount_table table;
+} latest = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+static int
+latest_read(void)
+{
+        mount_table_done(&latest.table);
+        int r = mount_table_read(latest.fd, &latest.table);
+        latest.known = r == 0;
+        return r;
+}
+
+static int
+latest_refresh(void)
+{
+        if (latest.fd < 0 && (latest.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC)) < 0)
+                return -errno;
+        struct pollfd changed = {.fd = latest.fd, .events = POLLPRI};
+        return poll(&changed, 1, 0) == 0 && latest.known ? 0 : latest_read();
+}
+
+int
+mount_foreign_now(uint64_t id)
+{
+        pthread_mutex_lock(&latest.lock);
+        int r = latest_refresh();
+        const struct mount *mount = r < 0 ? NULL : mount_by_id(&latest.table, id);
+        r = r < 0 ? r : mount ? mount->foreign : -ESTALE;
+        pthread_mutex_unlock(&latest.lock);
+        return r;
 }
 
 void

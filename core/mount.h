@@ -33,6 +33,10 @@ int mount_table_read(int fd, struct mount_table *ret);
 int mount_table_parse(char *text, struct mount_table *ret);
 /* Opens /proc/self/mountinfo too. */
 int mount_table_now(struct mount_table *ret);
+/* Whether the mount of this number is foreign, by the table as it is now: 1, 0, -ESTALE (there is none of
+ * that number), or another -errno. One call of poll(2) where no mount came or went since the last. Any
+ * thread. */
+int mount_foreign_now(uint64_t id);
 void mount_table_done(struct mount_table *table);
 #define _cleanup_mount_table_ _cleanup_(mount_table_done)
 

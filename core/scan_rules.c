@@ -29,18 +29,13 @@ scan_place_crosses(const struct scan_place *place, const struct statx *stx)
         return folder && statx_dev(stx) != place->dev;
 }
 
-/* The table is read anew for each crossing: they are few, and what is mounted now is what counts. */
 static int
 type_check(const struct statx *stx)
 {
-        _cleanup_mount_table_ struct mount_table table = {0};
         if (!(stx->stx_mask & STATX_MNT_ID))
                 return -ENOSYS;
-        int r = mount_table_now(&table);
-        const struct mount *mount = r < 0 ? NULL : mount_by_id(&table, stx->stx_mnt_id);
-        if (!mount)
-                return r < 0 ? r : -ESTALE;
-        return mount->foreign ? -EXDEV : 0;
+        int r = mount_foreign_now(stx->stx_mnt_id);
+        return r > 0 ? -EXDEV : r;
 }
 
 bool

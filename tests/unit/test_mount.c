@@ -2,9 +2,14 @@
 /* The mount table: its lines, and which mount a path lies on, without touching the path. */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "core/mount.h"
+#include "tests/unit/scratch_help.h"
 
 /* / with /proc, /srv (nfs), and /data, which hides /data/inner; over /data/top two mounts lie on one point.
  */
@@ -109,6 +114,34 @@ START_TEST(the_live_table_has_a_root_and_proc)
 }
 END_TEST
 
+static uint64_t
+mount_id(const char *path)
+{
+        struct statx stx;
+        ck_assert_int_eq(statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_MNT_ID, &stx), 0);
+        return stx.stx_mnt_id;
+}
+
+START_TEST(what_is_mounted_or_taken_away_is_known_at_once)
+{
+        char folder[] = "/tmp/driftd-mount-XXXXXX";
+        if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+                skip_test("a mount namespace needs root: %s", strerror(errno));
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        uint64_t below = mount_id(folder);
+        for (int i = 0; i < 100; i++) {
+                bool foreign = i % 2; /* a number that is free again is mostly the next one's */
+                ck_assert_int_eq(mount_foreign_now(below), 0);
+                ck_assert_int_eq(mount("driftd", folder, foreign ? "proc" : "tmpfs", 0, NULL), 0);
+                uint64_t id = mount_id(folder);
+                ck_assert_int_eq(mount_foreign_now(id), foreign);
+                ck_assert_int_eq(umount(folder), 0);
+                ck_assert_int_eq(mount_foreign_now(id), -ESTALE);
+        }
+        rmdir(folder);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -122,6 +155,7 @@ main(void)
         tcase_add_test(all, a_table_that_does_not_hold_is_refused);
         tcase_add_test(all, mounts_that_are_each_others_parents_end_the_search);
         tcase_add_test(all, the_live_table_has_a_root_and_proc);
+        tcase_add_test(all, what_is_mounted_or_taken_away_is_known_at_once);
         suite_add_tcase(suite, all);
         SRunner *runner = srunner_create(suite);
         srunner_run_all(runner, CK_NORMAL);
