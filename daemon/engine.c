@@ -42,10 +42,11 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define ANSWERS_AT_ONCE 128u     /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 256u     /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_WAITING_MAX 512u /* that wait while the ones before are written */
-#define DURABLE_MS 25            /* and so long at most */
+#define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
+#define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
+#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are written */
+#define DURABLE_MS 25             /* and so long at most */
+#define DURABLE_IN_PLACE 16u      /* that the loop writes itself, which is done before a thread is awake */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -281,7 +282,7 @@ make_durable(struct engine *engine)
                 instance_flush_end(instance, false);
                 return;
         }
-        if (busy || queued > DURABLE_AT_ONCE)
+        if (busy || queued > DURABLE_IN_PLACE)
                 instance_flush_begin(instance, DURABLE_AT_ONCE, wake_loop, engine);
         else
                 instance_flush(instance, NULL);
