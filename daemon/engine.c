@@ -42,11 +42,11 @@
         10000 /* between passes for the other names of changed hard links, or after a failed one */
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
-#define ANSWERS_AT_ONCE 128u      /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 512u      /* changes that wait for those after them, to be made durable together, */
-#define DURABLE_WAITING_MAX 1024u /* that wait while the ones before are written */
-#define DURABLE_MS 25             /* and so long at most */
-#define DURABLE_IN_PLACE 16u      /* that the loop writes itself, which is done before a thread is awake */
+#define ANSWERS_AT_ONCE 128u /* looks judged in one turn of the loop */
+#define DURABLE_AT_ONCE 256u /* changes are made durable together, and as many more wait at most: who asks  */
+                             /* the daemon waits for all of them */
+#define DURABLE_MS 25        /* that a change waits for those after it at most */
+#define DURABLE_IN_PLACE 16u /* changes that the loop writes itself: done before a thread is awake */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
 #define JUDGED_MAX 200000u  /* expectations; the pass over more takes longer than an apply is to wait */
 #define HINTS_AT_ONCE 1024u /* taken in one turn */
@@ -244,8 +244,7 @@ next_answers(struct engine *engine)
 static bool
 is_behind(const struct engine *engine)
 {
-        return instance_queued(engine->instance) >= DURABLE_WAITING_MAX &&
-               instance_is_flushing(engine->instance);
+        return instance_queued(engine->instance) >= DURABLE_AT_ONCE && instance_is_flushing(engine->instance);
 }
 
 static void
