@@ -119,7 +119,7 @@ record_words(const char *kind, const char *item, const struct json *detail, stru
         if (strcmp(kind, "drift") == 0 && change) {
                 buf_text(text, change);
                 buf_text(text, " ");
-                buf_text(text, item);
+                buf_text(text, item ? item : "?"); /* (ours have one) */
                 json_each (json_member(detail, "attributes"), i, attribute)
                         describe_attribute(attribute, text);
                 if (json_flag(detail, "unobserved"))

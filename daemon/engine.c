@@ -43,8 +43,8 @@
 #define JOIN_TIMEOUT_S                                                                                       \
         5 /* a thread in a file system that does not answer is left to the end of the process */
 #define ANSWERS_AT_ONCE 128u /* looks judged in one turn of the loop */
-#define DURABLE_AT_ONCE 256u /* changes are made durable together, and as many more wait at most: who asks  */
-                             /* the daemon waits for all of them */
+#define DURABLE_AT_ONCE 256u /* changes are made durable together, and no more than that wait meanwhile: */
+                             /* who asks the daemon waits for all of them */
 #define DURABLE_MS 25        /* that a change waits for those after it at most */
 #define DURABLE_IN_PLACE 16u /* changes that the loop writes itself: done before a thread is awake */
 #define TRIM_AFTER 4096u    /* looks after which the memory that they needed is given back, once none waits */
