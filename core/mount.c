@@ -207,21 +207,35 @@ mount_table_now(struct mount_table *ret)
         return fd < 0 ? -errno : mount_table_read(fd, ret);
 }
 
-/* Read anew when the kernel says that it changed since it was asked last. */
+/* What of the table is asked for again and again, as it was when the kernel last said that it changed. */
 static struct {
         pthread_mutex_t lock;
-        int fd; /* -1: not opened yet */
+        int fd; /* of mountinfo; -1: not opened yet */
         bool known;
-        struct mount_table table;
+        size_t count;
+        struct known_mount {
+                uint64_t id;
+                bool foreign;
+        } * mounts;
 } latest = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
 
 static int
 latest_read(void)
 {
-        mount_table_done(&latest.table);
-        int r = mount_table_read(latest.fd, &latest.table);
-        latest.known = r == 0;
-        return r;
+        _cleanup_mount_table_ struct mount_table table = {0};
+        latest.known = false;
+        int r = mount_table_read(latest.fd, &table);
+        if (r < 0)
+                return r;
+        struct known_mount *mounts = reallocarray(latest.mounts, table.count + 1, sizeof *mounts);
+        if (!mounts)
+                return -ENOMEM;
+        for (size_t i = 0; i < table.count; i++)
+                mounts[i] = (struct known_mount){table.mounts[i].id, table.mounts[i].foreign};
+        latest.mounts = mounts;
+        latest.count = table.count;
+        latest.known = true;
+        return 0;
 }
 
 static int
@@ -238,8 +252,11 @@ mount_foreign_now(uint64_t id)
 {
         pthread_mutex_lock(&latest.lock);
         int r = latest_refresh();
-        const struct mount *mount = r < 0 ? NULL : mount_by_id(&latest.table, id);
-        r = r < 0 ? r : mount ? mount->foreign : -ESTALE;
+        size_t i = 0;
+        while (r == 0 && i < latest.count && latest.mounts[i].id != id)
+                i++;
+        if (r == 0)
+                r = i < latest.count ? latest.mounts[i].foreign : -ESTALE;
         pthread_mutex_unlock(&latest.lock);
         return r;
 }

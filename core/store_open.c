@@ -173,7 +173,6 @@ connection_set(struct store *store, struct err *err)
 static int
 connection_open(struct store *store, const char *name, int flags, const char *vfs, struct err *err)
 {
-        store_memory();
         int rc = sqlite3_open_v2(name, &store->db,
                 flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX |
                         SQLITE_OPEN_EXRESCODE,
@@ -427,6 +426,7 @@ store_open(const char *path, unsigned flags, struct store **ret, struct err *err
         store->digester = digester_new();
         if (!store->digester)
                 return err_oom(err);
+        store_memory();
         int r = file_find(store, path, flags, &has_log, err);
         if (r == 0)
                 r = store->read_only ? open_to_read(store, has_log, err) : open_to_write(store, err);

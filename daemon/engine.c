@@ -265,6 +265,13 @@ judge_answers(struct engine *engine)
                 engine->judged_ms = clock_monotonic_ms();
 }
 
+/* (What a store refuses is tried again by the tick.) */
+static bool
+waits_to_be_durable(const struct instance *instance)
+{
+        return instance_queued(instance) && !instance->problems[PROBLEM_STORAGE].count;
+}
+
 /* Durable, then announced; a failure is a problem of its own. While more are about to come, these wait for
  * them, and another thread writes and waits for the disk. */
 static void
@@ -279,15 +286,16 @@ make_durable(struct engine *engine)
         if (!engine->judged_ms ||
                 (busy && queued < DURABLE_AT_ONCE && now_ms - engine->judged_ms < DURABLE_MS)) {
                 instance_flush_end(instance, false);
+                if (!engine->judged_ms &&
+                        waits_to_be_durable(instance)) /* the word of its own that it added */
+                        engine->judged_ms = now_ms;
                 return;
         }
         if (busy || queued > DURABLE_IN_PLACE)
                 instance_flush_begin(instance, DURABLE_AT_ONCE, wake_loop, engine);
         else
                 instance_flush(instance, NULL);
-        /* (What a store refuses is tried again by the tick.) */
-        bool waits = instance_queued(instance) && !instance->problems[PROBLEM_STORAGE].count;
-        engine->judged_ms = waits ? now_ms : 0;
+        engine->judged_ms = waits_to_be_durable(instance) ? now_ms : 0;
 }
 
 /* ---- passes ---- */
