@@ -99,36 +99,54 @@ told_is() {
     [[ $(grep -c '^driftd: unexpected ' "$LOG") -ge $1 ]]
 }
 
-# (Nothing is removed before all is measured: ext4 without a journal leaves inodes alone that were freed in the last minutes,
-# and looks at each of them for every new file; tar then takes ten times as long, with driftd and without.)
-section_untar() {
-    local alone with start i count=${BENCH_UNTAR_FILES:-80000} entries first base told
-    "$TOOLS/tree" "$SCRATCH/packed" "$count"
-    entries=$(find "$SCRATCH/packed" | wc -l)
-    tar -cf "$SCRATCH/packed.tar" -C "$SCRATCH" packed
-    wait_for 60 open_settled || true
-    first=$(open_drifts)
+# follow_archive NAME — $SCRATCH/NAME.tar is unpacked alone and within the watched tree, twice; what it takes is in NAME.*
+follow_archive() {
+    local name=$1 i start entries base told
     for ((i = 0; i < 2; i++)); do
-        mkdir "$SCRATCH/alone.$i" "$made/untar/$i"
+        mkdir -p "$SCRATCH/alone/$name.$i" "$made/untar/$name.$i"
         sync
-        DAEMON='' timed "$SCRATCH/tar.alone" tar -xf "$SCRATCH/packed.tar" -C "$SCRATCH/alone.$i"
+        DAEMON='' timed "$SCRATCH/$name.alone" tar -xf "$SCRATCH/$name.tar" -C "$SCRATCH/alone/$name.$i"
+        entries=$(find "$SCRATCH/alone/$name.$i" -mindepth 1 | wc -l)
         sync
+        wait_for 60 open_settled || true
         base=$(open_drifts)
         told=$(grep -c '^driftd: unexpected ' "$LOG" || true)
         start=$EPOCHREALTIME
-        DAEMON='' timed "$SCRATCH/tar.with" tar -xf "$SCRATCH/packed.tar" -C "$made/untar/$i"
+        DAEMON='' timed "$SCRATCH/$name.with" tar -xf "$SCRATCH/$name.tar" -C "$made/untar/$name.$i"
         POLL=0.1 wait_for 300 told_is $((told + entries)) || true
-        POLL=0.2 wait_for 60 open_is $((base + entries)) || die "$(open_drifts) drifts, and not $((base + entries)), after the archive"
-        calc "$EPOCHREALTIME - $start" >>"$SCRATCH/tar.followed"
-        calc "$EPOCHREALTIME - $start - $(tail -n 1 "$SCRATCH/tar.with" | cut -d' ' -f1)" >>"$SCRATCH/tar.behind"
+        POLL=0.2 wait_for 60 open_is $((base + entries)) || die "$(open_drifts) drifts, and not $((base + entries)), after $name.tar"
+        calc "$EPOCHREALTIME - $start" >>"$SCRATCH/$name.followed"
+        calc "$EPOCHREALTIME - $start - $(tail -n 1 "$SCRATCH/$name.with" | cut -d' ' -f1)" >>"$SCRATCH/$name.behind"
     done
-    rm -r "$SCRATCH/packed" "$SCRATCH"/alone.* "$made"/untar/*
+}
+
+# (Nothing is removed before all is measured: ext4 without a journal leaves inodes alone that were freed in the last minutes,
+# and looks at each of them for every new file; tar then takes ten times as long, with driftd and without.)
+section_untar() {
+    local alone with first name what count=${BENCH_UNTAR_FILES:-80000}
+    local real=$((count * 3 / 8)) # with the others, not more than drifts are kept
+    "$TOOLS/tree" "$SCRATCH/packed" "$count"
+    tar -cf "$SCRATCH/made.tar" -C "$SCRATCH" packed
+    small_files_of_tree "$real" | tar -cf "$SCRATCH/real.tar" -C "$TREE" --null --no-recursion -T - 2>/dev/null || true
+    wait_for 60 open_settled || true
+    first=$(open_drifts)
+    for name in made real; do
+        follow_archive "$name"
+        what="$count files"
+        [[ $name == made ]] || what="$real small files of $TREE"
+        alone=$(column 1 <"$SCRATCH/$name.alone" | median)
+        with=$(column 1 <"$SCRATCH/$name.with" | median)
+        figure storm "untar of $what until all are recorded" "$(calc "$(median <"$SCRATCH/$name.followed") / $alone" 2)" x target 1.2 \
+            "tar alone $alone s, with driftd $with s, all recorded after $(median <"$SCRATCH/$name.followed") s"
+        figure storm 'the last file is recorded after the end of such a tar' "$(median <"$SCRATCH/$name.behind")" s report - "$(spread <"$SCRATCH/$name.behind") s"
+    done
+    rm -r "$SCRATCH/packed" "$SCRATCH"/*.tar "$SCRATCH/alone" "$made"/untar/*
     POLL=0.5 wait_for 300 open_is "$first" || die "$(open_drifts) drifts, and not $first, after it was removed"
-    alone=$(column 1 <"$SCRATCH/tar.alone" | median)
-    with=$(column 1 <"$SCRATCH/tar.with" | median)
-    figure storm "untar of $count files until all are recorded" "$(calc "$(median <"$SCRATCH/tar.followed") / $alone" 2)" x target 1.2 \
-        "tar alone $alone s, with driftd $with s, all recorded after $(median <"$SCRATCH/tar.followed") s"
-    figure storm 'the last file is recorded after the end of such a tar' "$(median <"$SCRATCH/tar.behind")" s report - "$(spread <"$SCRATCH/tar.behind") s"
+}
+
+# small_files_of_tree COUNT — the first so many that are smaller than 32 KiB, below $TREE, in the order of find; with NULs
+small_files_of_tree() {
+    find "$TREE" -xdev -type f -size -32k -printf '%P\0' 2>/dev/null | head -z -n "$1"
 }
 
 # The number of open drifts holds still for a second.
