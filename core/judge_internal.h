@@ -72,8 +72,8 @@ struct judge {
         struct said {
                 struct buf text;           /* of which sides */
                 struct json *value, *name; /* NULL: nothing yet */
-        } said[ATTRIBUTE_COUNT];    /* of each attribute of files, last */
-        struct buf saying;          /* scratch for the next */
+        } said[ATTRIBUTE_COUNT];           /* of each attribute of files, last */
+        struct buf saying;                 /* scratch for the next */
         size_t n_drifts;
         atomic_uint pass;
         atomic_ullong refused;

@@ -130,11 +130,13 @@ test_output_ecs_lines_hold_only_published_fields_with_their_types() {
     put "$TREE/a" 'two\n'
     chmod 0640 "$TREE/a"
     echo x >"$TREE/with blank"
-    ln -sfn b "$TREE/link"
-    wait_until "$LIVE" records_of_files 3
+    ln -sfn b "$TREE/link" # (by way of another name, which may be seen)
+    wait_until "$LIVE" has_record drift "$TREE/a" 'any(.detail.attributes[]; .name == "mode")'
+    wait_until "$LIVE" has_record drift "$TREE/with blank"
+    wait_until "$LIVE" has_record drift "$TREE/link"
     driftctl ack "file:$TREE/link" --reason 'a "quoted" reason' >/dev/null
     rm "$TREE/with blank"
-    wait_until "$LIVE" has_record resolved
+    wait_until "$LIVE" has_record resolved "$TREE/with blank"
     wait_until "$LIVE" is_told siem
     stop_relay
     jq -es 'length > 8 and all(.[]; .ecs.version == "9.4.0")' "$SCRATCH/siem.json" >/dev/null || fail "$(cat "$SCRATCH/siem.json")"
